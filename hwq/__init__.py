@@ -1,0 +1,30 @@
+"""hwq: trained quantized neural networks become bit-exact FPGA dataflow designs.
+
+>>> import hwq                                                   # doctest: +SKIP
+>>> design = hwq.compile("model.pt", target="vu9p")              # doctest: +SKIP
+>>> design.write("rtl_out/model")                                # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hwq.api import compile as compile
+    from hwq.api import elaborate as elaborate
+    from hwq.api import estimate as estimate
+    from hwq.api import plan as plan
+    from hwq.api import read as read
+    from hwq.api import save as save
+    from hwq.api import verify as verify
+
+__version__ = "0.1.0"
+__all__ = ["compile", "elaborate", "estimate", "plan", "read", "save", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: `hwq --help` and `import hwq.quant` must not load the whole compiler.
+    if name in __all__:
+        return getattr(import_module("hwq.api"), name)
+    raise AttributeError(f"module 'hwq' has no attribute {name!r}")

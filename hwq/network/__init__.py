@@ -1,0 +1,1 @@
+"""The integer Network: ops, shapes, the numpy golden model and its file form."""

@@ -1,0 +1,212 @@
+""".hwq files: a Model as plain data, read back equal; and the hash that identifies a Network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.errors import InputError
+from hwq.network.container import read_container, write_container
+from hwq.network.graph import Network, NetworkInput, Node
+from hwq.network.host import HostStep
+from hwq.network.model import Model, ModelInput, ModelOutput
+from hwq.network.ops import Accumulation, ArgMax, Conv, Exact, Op, Requantize, Saturating, Threshold
+from hwq.numerics.encoding import parse_encoding
+from hwq.numerics.rounding import Rounding
+
+__all__ = ["FORMAT_VERSION", "load_model", "network_hash", "save_model"]
+
+FORMAT_VERSION = 1
+Arrays = dict[str, NDArray[Any]]
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write ``model`` to a ``.hwq`` file."""
+    arrays: Arrays = {}
+    document = {
+        "format": "hwq-network",
+        "format_version": FORMAT_VERSION,
+        "network": _network_document(model.network, arrays),
+        "inputs": [
+            {"name": i.name, "shape": list(i.shape), "dtype": i.dtype, "head": _steps(i.head, f"head.{n}", arrays)}
+            for n, i in enumerate(model.inputs)
+        ],
+        "outputs": [
+            {"name": o.name, "tensor": o.tensor, "shape": list(o.shape), "dtype": o.dtype, "tail": _steps(o.tail, f"tail.{n}", arrays)}
+            for n, o in enumerate(model.outputs)
+        ],
+        "provenance": dict(model.provenance),
+        "notes": dict(model.notes),
+    }
+    if model.source is not None:
+        document["source"] = model.source[0]
+        arrays.update({f"source.{k}": v for k, v in model.source[1].items()})
+    write_container(path, document, arrays)
+
+
+def load_model(path: Path) -> Model:
+    """Read a ``.hwq`` file; raises :class:`InputError` when it is damaged, foreign or newer than this hwq."""
+    document, arrays = read_container(path)
+    where = path.name
+    if document.get("format") != "hwq-network":
+        raise InputError("FILE-FORMAT", "this zip is no .hwq file", where=where)
+    check_version(document.get("format_version"), FORMAT_VERSION, where)
+    try:
+        source = None
+        if "source" in document:
+            source = (document["source"], {k[7:]: v for k, v in arrays.items() if k.startswith("source.")})
+        return Model(
+            _read_network(document["network"], arrays),
+            tuple(ModelInput(i["name"], tuple(i["shape"]), i["dtype"], _read_steps(i["head"], arrays)) for i in document["inputs"]),
+            tuple(
+                ModelOutput(o["name"], o["tensor"], tuple(o["shape"]), o["dtype"], _read_steps(o["tail"], arrays))
+                for o in document["outputs"]
+            ),
+            document["provenance"],
+            source,
+            document.get("notes", {}),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise InputError("FILE-DAMAGED", f"this .hwq file is damaged ({type(error).__name__}: {error})", where=where) from None
+
+
+def check_version(found: object, current: int, where: str) -> None:
+    """Accept ``format_version`` up to ``current``; refuse newer ones and nonsense by name."""
+    if not isinstance(found, int) or found < 1:
+        raise InputError("FILE-VERSION", f"format_version is {found!r}, expected 1..{current}", where=where)
+    if found > current:
+        raise InputError("FILE-NEWER", f"format_version {found} is newer than this hwq reads ({current})", where=where, hint="Upgrade hwq")
+
+
+def network_hash(network: Network) -> str:
+    """sha256 (hex) of what the Network computes: structure, constants and names."""
+    arrays: Arrays = {}
+    document = _network_document(network, arrays)
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    for name in sorted(arrays):
+        a = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}{a.dtype.str}{a.shape}".encode())
+        digest.update(a.tobytes())
+    return digest.hexdigest()
+
+
+def _network_document(network: Network, arrays: Arrays) -> dict[str, Any]:
+    return {
+        "name": network.name,
+        "inputs": [{"name": i.name, "shape": list(i.shape), "encoding": i.encoding.name} for i in network.inputs],
+        "outputs": list(network.outputs),
+        "nodes": [
+            {"name": n.name, "inputs": list(n.inputs), "outputs": list(n.outputs), "op": _op_document(n.op, f"node.{k}", arrays)}
+            for k, n in enumerate(network.nodes)
+        ],
+    }
+
+
+def _read_network(d: Mapping[str, Any], arrays: Arrays) -> Network:
+    return Network(
+        d["name"],
+        tuple(NetworkInput(i["name"], _triple(i["shape"]), parse_encoding(i["encoding"])) for i in d["inputs"]),
+        tuple(Node(n["name"], _OP_READERS[n["op"]["kind"]](n["op"], arrays), tuple(n["inputs"]), tuple(n["outputs"])) for n in d["nodes"]),
+        tuple(d["outputs"]),
+    )
+
+
+def _triple(shape: list[int]) -> tuple[int, int, int]:
+    h, w, c = (int(v) for v in shape)
+    return h, w, c
+
+
+def _op_document(op: Op, prefix: str, arrays: Arrays) -> dict[str, Any]:
+    document: dict[str, Any] = {"kind": op.kind}
+
+    def store(field: str, value: NDArray[np.int64]) -> None:
+        arrays[f"{prefix}.{field}"] = _narrow(value)
+        document[field] = f"{prefix}.{field}"
+
+    if isinstance(op, Conv):
+        store("weights", op.weights)
+        document |= {
+            "weight_encoding": op.weight_encoding.name,
+            "stride": list(op.stride),
+            "padding": list(op.padding),
+            "dilation": list(op.dilation),
+            "groups": op.groups,
+            "accumulation": _accumulation_document(op.accumulation),
+        }
+    elif isinstance(op, Threshold):
+        store("thresholds", op.thresholds)
+        store("steps", op.steps)
+        store("base", op.base)
+        document["out"] = op.out.name
+    elif isinstance(op, Requantize):
+        store("multiplier", op.multiplier)
+        store("offset", op.offset)
+        document |= {"shift": op.shift, "rounding": op.rounding.value, "low": op.low, "high": op.high, "out": op.out.name}
+    return document
+
+
+def _narrow(value: NDArray[np.int64]) -> NDArray[Any]:
+    for dtype in ("<i1", "<i2", "<i4"):
+        info = np.iinfo(dtype)
+        if value.size == 0 or (value.min() >= info.min and value.max() <= info.max):
+            return value.astype(dtype)
+    return value.astype("<i8")
+
+
+def _accumulation_document(a: Accumulation) -> dict[str, Any]:
+    return {"kind": "saturating", "bits": a.bits, "chunk": a.chunk} if isinstance(a, Saturating) else {"kind": "exact"}
+
+
+def _read_conv(d: Mapping[str, Any], arrays: Arrays) -> Conv:
+    a = d["accumulation"]
+    top, left, bottom, right = d["padding"]
+    return Conv(
+        arrays[d["weights"]].astype(np.int64),
+        parse_encoding(d["weight_encoding"]),
+        (d["stride"][0], d["stride"][1]),
+        (top, left, bottom, right),
+        (d["dilation"][0], d["dilation"][1]),
+        d["groups"],
+        Saturating(a["bits"], a["chunk"]) if a["kind"] == "saturating" else Exact(),
+    )
+
+
+def _read_threshold(d: Mapping[str, Any], arrays: Arrays) -> Threshold:
+    thresholds, steps, base = (arrays[d[k]].astype(np.int64) for k in ("thresholds", "steps", "base"))
+    return Threshold(thresholds, steps, base, parse_encoding(d["out"]))
+
+
+def _read_requantize(d: Mapping[str, Any], arrays: Arrays) -> Requantize:
+    multiplier, offset = (arrays[d[k]].astype(np.int64) for k in ("multiplier", "offset"))
+    return Requantize(multiplier, offset, d["shift"], Rounding(d["rounding"]), d["low"], d["high"], parse_encoding(d["out"]))
+
+
+_OP_READERS: dict[str, Callable[[Mapping[str, Any], Arrays], Op]] = {
+    "conv": _read_conv,
+    "threshold": _read_threshold,
+    "requantize": _read_requantize,
+    "argmax": lambda d, arrays: ArgMax(),
+}
+
+
+def _steps(steps: tuple[HostStep, ...], prefix: str, arrays: Arrays) -> list[dict[str, Any]]:
+    documents = []
+    for n, step in enumerate(steps):
+        d: dict[str, Any] = {"op": step.op, "attributes": dict(step.attributes)}
+        if step.constant is not None:
+            arrays[f"{prefix}.{n}"] = np.asarray(step.constant, "<f8")
+            d["constant"] = f"{prefix}.{n}"
+        documents.append(d)
+    return documents
+
+
+def _read_steps(documents: list[dict[str, Any]], arrays: Arrays) -> tuple[HostStep, ...]:
+    return tuple(
+        HostStep(d["op"], arrays[d["constant"]].astype(np.float64) if "constant" in d else None, d["attributes"]) for d in documents
+    )

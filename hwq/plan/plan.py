@@ -1,0 +1,74 @@
+"""The Plan: how a Network is computed. It never changes an output bit. ``plan.toml`` is its file form (plan/file.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["FifoPlan", "Plan", "StagePlan", "StreamPlan"]
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """Decisions for one stage, named after the node that heads it.
+
+    Parameters
+    ----------
+    pe
+        Rows (output channels) a cycle; 1..MH, need not divide it. For elementwise stages and argmax: lanes a cycle.
+    simd
+        Columns (products) a cycle; 1..MW, need not divide it.
+    pixels
+        Windows a cycle, V.
+    style
+        ``folded`` (weights in memory) or ``constant`` (one fold only: weights are constants).
+    memory
+        Weight memory: ``logic`` (constants), ``lutram`` or ``block``.
+    buffer
+        Input buffer of the Reader, in words of ``simd`` elements.
+    depth
+        Egress depth, in words of ``pe`` elements.
+    """
+
+    name: str
+    pe: int = 1
+    simd: int = 1
+    pixels: int = 1
+    style: str = "folded"
+    memory: str = "lutram"
+    buffer: int = 2
+    depth: int = 2
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """Bus of one graph input or output: ``bus_bits`` of tdata, a power of two, 8..1024."""
+
+    name: str
+    bus_bits: int = 64
+
+
+@dataclass(frozen=True)
+class FifoPlan:
+    """Depth in words of a stream component that is no stage of its own: a width converter's egress, or a FIFO behind an edge."""
+
+    name: str
+    depth: int = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All decisions for one Network on one target.
+
+    ``network`` is the sha256 of the Network the plan was made for; ``clock_mhz`` the assumed clock.
+    """
+
+    network: str
+    target: str
+    clock_mhz: float
+    streams: tuple[StreamPlan, ...]
+    stages: tuple[StagePlan, ...]
+    fifos: tuple[FifoPlan, ...] = ()
+
+    def stage(self, name: str) -> StagePlan:
+        """The plan of the stage headed by node ``name``; raises ``KeyError``."""
+        return {s.name: s for s in self.stages}[name]
