@@ -6,6 +6,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def read_container(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         EOFError,
         UnicodeDecodeError,
         RecursionError,
-        zipfile.zlib.error,
+        zlib.error,
         NotImplementedError,
         RuntimeError,
     ) as error:

@@ -166,7 +166,7 @@ class Conv(Op):
         return int((taps @ magnitude).max(initial=0))
 
     def golden(self, x: Integers) -> Integers:
-        n, h, w, _ = x.shape
+        n, _h, _w, _ = x.shape
         oh, ow, o = self.shape(x.shape[1:])
         windows = x if self.is_dense else self._windows(x, oh, ow)
         group_width = self.mw

@@ -217,4 +217,4 @@ def smallest_integer(lo: int, hi: int) -> Integer:
     """The narrowest plain integer encoding that holds every integer from ``lo`` to ``hi``."""
     if lo >= 0:
         return Integer(max(1, int(hi).bit_length()), False)
-    return Integer(max((-int(lo) - 1).bit_length(), int(hi).bit_length()) + 1, True)
+    return Integer(max(1, (-int(lo) - 1).bit_length(), max(int(hi), 0).bit_length()) + 1, True)

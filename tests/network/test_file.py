@@ -1,0 +1,172 @@
+""".hwq files: equal after a round trip, byte-identical, and refused plainly when damaged or hostile."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwq.errors import InputError
+from hwq.network.file import load_model, network_hash, save_model
+from hwq.network.graph import Network, NetworkInput, Node
+from hwq.network.host import HostStep
+from hwq.network.model import Model, ModelInput, ModelOutput
+from hwq.network.ops import ArgMax, Requantize, Saturating
+from hwq.numerics.encoding import Integer
+from hwq.numerics.rounding import Rounding
+from tests.network.networks import BIPOLAR, TERNARY, dense_network
+
+
+def model_of(network: Network) -> Model:
+    (i,), (o,) = network.inputs, network.outputs
+    head = (HostStep("reshape", attributes={"shape": [1, 1, i.shape[2]]}), HostStep("sub", np.float64(0.5)), HostStep("bipolar"))
+    return Model(
+        network,
+        (ModelInput(i.name, (i.shape[2],), "float32", head),),
+        (ModelOutput("y", o, network.tensors[o].shape[2:], "float32", (HostStep("mul", np.array([0.1])),)),),
+        {"format": "test"},
+        ({"nodes": []}, {"c0": np.arange(3.0)}),
+    )
+
+
+def everything() -> Network:
+    """Every op and field that a file must carry."""
+    base = dense_network((12, 7, 5), w=TERNARY, accumulation=Saturating(5, 4))
+    requantize = Requantize(np.array([3]), np.array([1]), 2, Rounding.HALF_EVEN, -4, 7, Integer(4, True))
+    tail = (Node("rq", requantize, base.outputs, ("r",)), Node("argmax", ArgMax(), ("r",), ("index",)))
+    return Network("everything", base.inputs, base.nodes + tail, ("index",))
+
+
+def test_a_model_comes_back_equal(tmp_path: Path) -> None:
+    model = model_of(everything())
+    save_model(model, tmp_path / "m.hwq")
+    back = load_model(tmp_path / "m.hwq")
+    assert network_hash(back.network) == network_hash(model.network)
+    x = np.random.default_rng(1).random((50, 12), np.float32)
+    np.testing.assert_array_equal(back.run({"x": x})["y"], model.run({"x": x})["y"])
+    assert back.source is not None
+    np.testing.assert_array_equal(back.source[1]["c0"], np.arange(3.0))
+
+
+def test_the_file_is_byte_identical_from_one_writing_to_the_next(tmp_path: Path) -> None:
+    for name in ("a.hwq", "b.hwq"):
+        save_model(model_of(everything()), tmp_path / name)
+    assert (tmp_path / "a.hwq").read_bytes() == (tmp_path / "b.hwq").read_bytes()
+
+
+def test_the_hash_names_the_computation() -> None:
+    assert network_hash(dense_network(seed=1)) == network_hash(dense_network(seed=1))
+    assert network_hash(dense_network(seed=1)) != network_hash(dense_network(seed=2))
+    assert network_hash(dense_network()) != network_hash(dense_network(accumulation=Saturating(6, 4)))
+
+
+def damaged(path: Path, change: str) -> Path:
+    save_model(model_of(dense_network()), path)
+    data = path.read_bytes()
+    if change == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    elif change == "empty":
+        path.write_bytes(b"")
+    elif change == "text":
+        path.write_text("hello")
+    elif change in {"newer", "nonsense", "foreign", "field"}:
+        edit_document(path, change)
+    return path
+
+
+def edit_document(path: Path, change: str) -> None:
+    with zipfile.ZipFile(path) as z:
+        members = {n: z.read(n) for n in z.namelist()}
+    document = json.loads(members["model.json"])
+    if change == "newer":
+        document["format_version"] = 99
+    elif change == "nonsense":
+        document["format_version"] = "1"
+    elif change == "foreign":
+        document["format"] = "other"
+    else:
+        del document["network"]["nodes"][0]["op"]["weights"]
+    members["model.json"] = json.dumps(document).encode()
+    with zipfile.ZipFile(path, "w") as z:
+        for name, data in members.items():
+            z.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("truncated", "FILE-DAMAGED"),
+        ("empty", "FILE-DAMAGED"),
+        ("text", "FILE-DAMAGED"),
+        ("newer", "FILE-NEWER"),
+        ("nonsense", "FILE-VERSION"),
+        ("foreign", "FILE-FORMAT"),
+        ("field", "FILE-DAMAGED"),
+    ],
+)
+def test_damaged_files_are_refused_by_name(tmp_path: Path, change: str, code: str) -> None:
+    with pytest.raises(InputError) as error:
+        load_model(damaged(tmp_path / "m.hwq", change))
+    assert error.value.code == code
+    assert error.value.where == "m.hwq"
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.hwq"
+    save_model(model_of(dense_network()), path)
+    # Some zip writers store a lie about the size; a real bomb compresses 1:100000 by nesting, which a bare
+    # deflate stream cannot, so the claimed size in the directory is what must be looked at.
+    data = bytearray(path.read_bytes())
+    directory = data.rindex(b"PK\x01\x02")
+    data[directory + 24 : directory + 28] = (0xF0000000).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(InputError) as error:
+        load_model(path)
+    assert error.value.code == "FILE-BOMB"
+
+
+class Marker:
+    """Unpickling this would write a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.write_text, (self.path, "code ran")
+
+
+def test_a_pickled_array_is_refused_and_does_not_run(tmp_path: Path) -> None:
+    path, marker = tmp_path / "m.hwq", tmp_path / "marker"
+    save_model(model_of(dense_network()), path)
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|O", "fortran_order": False, "shape": (1,)})
+    buffer.write(pickle.dumps(Marker(marker)))
+    with zipfile.ZipFile(path, "a") as z:
+        z.writestr("arrays/evil.npy", buffer.getvalue())
+    with pytest.raises(InputError):
+        load_model(path)
+    assert not marker.exists()
+
+
+def test_a_failed_write_leaves_the_earlier_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.hwq"
+    save_model(model_of(dense_network()), path)
+    before = path.read_bytes()
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np.lib.format, "write_array", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_model(model_of(dense_network(seed=3)), path)
+    assert path.read_bytes() == before
+
+
+def test_network_input_survives_as_named() -> None:
+    assert isinstance(dense_network().inputs[0], NetworkInput)
+    assert dense_network().inputs[0].encoding == BIPOLAR
