@@ -38,7 +38,7 @@ def test_arrays_the_model_cannot_take_are_refused(x: np.ndarray, code: str) -> N
 
 
 def test_a_missing_input_is_named() -> None:
-    with pytest.raises(InputError, match="^the model wants an input 'x', given: 'image'$"):
+    with pytest.raises(InputError, match=r"^the model wants an input 'x', given: 'image'$"):
         MODEL.encode({"image": np.zeros((1, 12))})
 
 

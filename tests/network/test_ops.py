@@ -160,7 +160,7 @@ def test_argmax_ties_take_the_lowest_index() -> None:
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="^3 input channels, the weights want 2$"):
+    with pytest.raises(ValueError, match=r"^3 input channels, the weights want 2$"):
         Conv(np.ones((1, 1, 1, 2), np.int64), INT4).shape((1, 1, 3))
-    with pytest.raises(ValueError, match="^a kernel of 3x1 does not fit an image of 2x5$"):
+    with pytest.raises(ValueError, match=r"^a kernel of 3x1 does not fit an image of 2x5$"):
         Conv(np.ones((1, 3, 1, 2), np.int64), INT4).shape((2, 5, 2))

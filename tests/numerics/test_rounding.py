@@ -47,5 +47,5 @@ def test_a_shift_rounds_the_exact_quotient(mode: Rounding, x: int, shift: int) -
 
 
 def test_a_shift_knows_no_other_mode() -> None:
-    with pytest.raises(ValueError, match="^a shift rounds by floor or half_even, not ceil$"):
+    with pytest.raises(ValueError, match=r"^a shift rounds by floor or half_even, not ceil$"):
         shift_right(np.array([1]), 1, Rounding.CEIL)
