@@ -1,0 +1,203 @@
+"""Batch engine: the emitted Verilog compiled by Verilator with a C++ harness; hundreds of thousands of frames a minute."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hwq.errors import InputError
+from hwq.network.ops import Integers
+from hwq.target.streams import StreamPort
+from hwq.target.tools import Tool, need_simulator
+from hwq.verify.run import EngineRun, Problem
+from hwq.verify.stalls import Traces
+
+__all__ = ["BatchModel", "build_batch"]
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+# Cycles without any beat after which a design counts as hung; longer than any stage's frame in reach.
+PATIENCE = 2_000_000
+OPTIMISE = ("-O3", "--x-assign", "fast", "--x-initial", "unique", "--noassert", "--no-timing", "-Wno-fatal")
+OLDEST_BUILDS_KEPT = 3
+
+
+@dataclass(frozen=True)
+class BatchModel:
+    """A compiled design, ready to run any number of times."""
+
+    program: Path
+    folder: Path
+    ports: tuple[StreamPort, ...]
+    tool: Tool
+    build_seconds: float
+
+    def run(self, codes: Mapping[str, Integers], *, stalls: str = "none", traces: Traces | None = None, seed: int = 1) -> EngineRun:
+        """Stream all frames of ``codes`` (by input port, (N, H, W, C)) through the design.
+
+        A design that hangs gives a run with ``hang`` set; a program that dies raises :class:`InputError`.
+        """
+        frames = len(next(iter(codes.values())))
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="hwq-batch-") as name:
+            job = Path(name)
+            for p in self.ports:
+                if p.is_input:
+                    p.pack(codes[p.port]).tofile(job / f"{p.port}.in")
+                if traces is not None:
+                    np.asarray(traces[p.port], np.uint8).tofile(job / f"{p.port}.trace")
+            status = self._execute(job, frames, seed)
+            return self._collect(job, frames, stalls, status, time.perf_counter() - started)
+
+    def _execute(self, job: Path, frames: int, seed: int) -> dict[str, object]:
+        # Memory files are opened relative to the working folder.
+        command = [str(self.program), str(job), str(frames), str(PATIENCE), str(seed)]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        lines = done.stdout.strip().splitlines()
+        if done.returncode or not lines:
+            tail = "; ".join((done.stdout + done.stderr).strip().splitlines()[-3:])
+            raise InputError("BATCH-DIED", f"the compiled design stopped with status {done.returncode}: {tail}", where=str(self.folder.name))
+        status: dict[str, object] = json.loads(lines[-1])
+        status["messages"] = lines[:-1]
+        return status
+
+    def _collect(self, job: Path, frames: int, stalls: str, status: Mapping[str, object], seconds: float) -> EngineRun:
+        codes, cycles, problems = {}, {}, []
+        for p in self.ports:
+            cycles[p.port] = np.fromfile(job / f"{p.port}.cycles", "<u8").astype(np.int64)
+            if not p.is_input:
+                raw = np.fromfile(job / f"{p.port}.out", np.uint8)
+                whole = len(cycles[p.port]) // p.beats
+                codes[p.port] = p.unpack(raw[: whole * p.beats * p.bus_bits // 8].reshape(whole, p.beats, -1))
+                flags = np.fromfile(job / f"{p.port}.flags", np.uint8)
+                problems += _protocol_problems(p, flags, cycles[p.port], status[p.port])
+        hang = self._hang(status) if status["hang"] or status["finished"] else None
+        versions = {"verilator": self.tool.version}
+        return EngineRun("batch", stalls, frames, codes, cycles, hang, tuple(problems), seconds, self.build_seconds, versions)
+
+    def _hang(self, status: Mapping[str, object]) -> str:
+        moved = []
+        for p in self.ports:
+            s = status[p.port]
+            assert isinstance(s, dict)
+            moved.append(f"{p.port} {'took' if p.is_input else 'gave'} {s['done']} of {s['total']} beats")
+        reason = "the design ended the simulation" if status["finished"] else f"no beat moved for {PATIENCE} cycles"
+        messages = status["messages"]
+        assert isinstance(messages, list)
+        return "; ".join([f"{reason} ({', '.join(moved)})", *messages[:3]])
+
+
+def _protocol_problems(p: StreamPort, flags: np.ndarray, cycles: np.ndarray, status: object) -> list[Problem]:
+    """What the harness saw of tlast, tuser, stability and surplus beats of an output."""
+    assert isinstance(status, dict)
+    problems = []
+    ends = (np.arange(len(flags)) + 1) % p.beats == 0
+    wrong_last = np.flatnonzero((flags & 1).astype(bool) != ends)
+    bad = np.flatnonzero(flags & 2)
+    for found, text in ((wrong_last, "tlast does not mark the last beat of the frame"), (bad, "tuser[0] marks the frame as bad")):
+        if found.size:
+            n = int(found[0])
+            problems.append(Problem(f"{text} ({found.size} beats)", p.port, int(cycles[n]), n // p.beats))
+    if status["violations"]:
+        problems.append(Problem("a beat that waited for tready changed or vanished", p.port, status["violation_cycle"]))
+    if status["extra"]:
+        problems.append(Problem(f"{status['extra']} beats came that no frame owns", p.port))
+    return problems
+
+
+def ports_header(ports: Sequence[StreamPort], signals: Sequence[str]) -> str:
+    """The generated ports.h: which streams there are, which of the optional signals, and how the other inputs are held."""
+    lines = ["// generated"]
+    for kind, members in (("HWQ_INPUTS", [p for p in ports if p.is_input]), ("HWQ_OUTPUTS", [p for p in ports if not p.is_input])):
+        lines.append(f"#define {kind}(X) " + " ".join(f"X({p.port}, {p.beats}, {p.bus_bits // 8})" for p in members))
+    quiet = [s for s in signals if s.startswith("s_axil_") and s.endswith(("valid", "ready"))]
+    for p in ports:
+        if p.is_input:
+            lines.append(_keep_macro(p, f"{p.port}_tkeep" in signals))
+        else:
+            user = f"dut->{p.port}_tuser" if f"{p.port}_tuser" in signals else "0"
+            lines.append(f"#define HWQ_USER_{p.port}(dut) {user}")
+    inputs = [s for s in quiet if s.endswith(("awvalid", "wvalid", "arvalid", "bready", "rready"))]
+    lines.append("#define HWQ_QUIET(dut) " + " ".join(f"dut->{s} = 0;" for s in inputs))
+    return "\n".join(lines) + "\n"
+
+
+def _keep_macro(p: StreamPort, present: bool) -> str:
+    if not present:
+        return f"#define HWQ_KEEP_{p.port}(dut, n)"
+    size = p.bus_bits // 8
+    used = -(-(p.elements * p.pitch - (p.beats - 1) * p.bus_bits) // 8)
+    masks = [", ".join(hex(b) for b in ((1 << n) - 1).to_bytes(-(-size // 8), "little")) for n in (size, used)]
+    return (
+        f"#define HWQ_KEEP_{p.port}(dut, n) {{ static const uint8_t keep[2][{-(-size // 8)}] = {{{{{masks[0]}}}, {{{masks[1]}}}}}; "
+        f"store(dut->{p.port}_tkeep, keep[(n + 1) % {p.beats} == 0], {-(-size // 8)}); }}"
+    )
+
+
+def build_batch(
+    folder: Path, top: str, ports: Sequence[StreamPort], signals: Sequence[str], *, memories: Sequence[str] = (), cache: Path | None = None
+) -> BatchModel:
+    """Compile ``folder/<top>.v`` with the harness; an equal build in ``cache`` (default ``folder/.hwq_build``) is reused.
+
+    ``signals`` are the names of all top-level ports. Raises :class:`InputError` when a tool lacks or the build fails.
+    """
+    tool = need_simulator()
+    header = ports_header(ports, signals)
+    key = _key(folder, top, header, tool)
+    build = _writable(cache or folder / ".hwq_build") / f"batch-{key}"
+    program = build / "Vdut"
+    seconds = 0.0
+    if not program.is_file():
+        started = time.perf_counter()
+        _compile(folder, top, header, tool, build)
+        seconds = time.perf_counter() - started
+    return BatchModel(program, folder, tuple(ports), tool, seconds)
+
+
+def _key(folder: Path, top: str, header: str, tool: Tool) -> str:
+    digest = hashlib.sha256((folder / f"{top}.v").read_bytes())
+    for text in (header, tool.version, " ".join(OPTIMISE), HARNESS.read_text()):
+        digest.update(text.encode())
+    return digest.hexdigest()[:16]
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder.resolve()
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="hwq-build-"))
+
+
+def _compile(folder: Path, top: str, header: str, tool: Tool, build: Path) -> None:
+    # Verilator's makefiles cannot cope with blanks in a path, so everything is compiled in a folder without any.
+    with tempfile.TemporaryDirectory(prefix="hwq-verilate-") as name:
+        work = Path(name)
+        (work / "ports.h").write_text(header)
+        shutil.copyfile(HARNESS, work / "harness.cpp")
+        shutil.copyfile(folder / f"{top}.v", work / "design.v")
+        command = [*tool.command, "--cc", "--exe", "--build", "-j", "2", "--prefix", "Vdut", "--top-module", top, "--Mdir", "obj", *OPTIMISE]
+        environment = tool.environ()
+        environment["MAKEFLAGS"] = " ".join([tool.environment.get("MAKEFLAGS", ""), "OPT_FAST=-O3 OPT_SLOW=-O1 OPT_GLOBAL=-O2"]).strip()
+        done = subprocess.run(
+            [*command, "-CFLAGS", "-I..", "design.v", "harness.cpp"], cwd=work, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            tail = "; ".join([line for line in (done.stdout + done.stderr).splitlines() if "rror" in line][:3])
+            raise InputError("BATCH-BUILD", f"Verilator could not compile the design: {tail}", where=f"{top}.v")
+        build.mkdir(parents=True, exist_ok=True)
+        partial = build / "Vdut.partial"
+        shutil.copy(work / "obj" / "Vdut", partial)
+        os.replace(partial, build / "Vdut")
+    for stale in sorted(build.parent.glob("batch-*"), key=lambda p: p.stat().st_mtime)[:-OLDEST_BUILDS_KEPT]:
+        shutil.rmtree(stale, ignore_errors=True)

@@ -1,0 +1,118 @@
+"""Cocotb engine: runs the bench that is shipped in the design's folder, exactly as ``make sim`` does there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.errors import InputError
+from hwq.network.ops import Integers
+from hwq.target.streams import StreamPort
+from hwq.target.tools import icarus, module_version, verilator
+from hwq.verify.run import EngineRun, Problem
+from hwq.verify.stalls import Traces
+
+__all__ = ["run_cocotb"]
+
+
+def run_cocotb(
+    folder: Path,
+    top: str,
+    ports: Sequence[StreamPort],
+    codes: Mapping[str, Integers],
+    *,
+    stalls: str = "none",
+    traces: Traces | None = None,
+    build: Path | None = None,
+    waves: bool = False,
+) -> EngineRun:
+    """Stream all frames of ``codes`` (every port, inputs and expected outputs, (N, H, W, C)) through the shipped bench.
+
+    Raises :class:`InputError` when cocotb or a simulator lacks, or when the bench could not be built or started.
+    """
+    versions = _versions()
+    frames = len(codes[ports[0].port])
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="hwq-cocotb-") as name:
+        job = Path(name)
+        np.savez(job / "vectors.npz", **{p.port: np.asarray(codes[p.port]) for p in ports})  # type: ignore[arg-type]
+        environment = _environment(job, frames, stalls, build or folder / ".hwq_build" / "cocotb", waves)
+        if traces is not None:
+            np.savez(job / "traces.npz", **{p.port: np.asarray(traces[p.port]) for p in ports})  # type: ignore[arg-type]
+            environment["HWQ_TRACES"] = str(job / "traces.npz")
+        log = _execute(folder, top, environment)
+        result = job / "result.json"
+        if not result.is_file():
+            tail = "; ".join(_telling(log)[-3:])
+            raise InputError("COCOTB-DIED", f"the bench gave no result: {tail}", where=folder.name)
+        run = json.loads(result.read_text().splitlines()[-1])
+    return _collect(run, ports, stalls, frames, time.perf_counter() - started, versions)
+
+
+def _versions() -> dict[str, str]:
+    cocotb = module_version("cocotb")
+    if cocotb is None:
+        raise InputError("TOOL-COCOTB", "cocotb is not installed", hint="Install it: pip install 'hwq[sim]'")
+    simulator = verilator() or icarus()
+    if simulator is None:
+        raise InputError("TOOL-SIMULATOR", "neither Verilator nor Icarus Verilog was found", hint="Install one: pip install 'hwq[sim]'")
+    return {"cocotb": cocotb, simulator.name: simulator.version}
+
+
+def _environment(job: Path, frames: int, stalls: str, build: Path, waves: bool) -> dict[str, str]:
+    tool = verilator()
+    environment = tool.environ() if tool else dict(os.environ)
+    environment |= {
+        "HWQ_FRAMES": str(frames),
+        "HWQ_STALLS": stalls,
+        "HWQ_VECTORS": str(job / "vectors.npz"),
+        "HWQ_RESULT": str(job / "result.json"),
+        "HWQ_BUILD": str(build.with_name(f"{build.name}-waves") if waves else build),
+        "WAVES": str(int(waves)),
+        "SIM": "verilator" if tool else "icarus",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    # A make around us must not lend its job server to the makes below.
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+        environment.pop(name, None)
+    return environment
+
+
+def _execute(folder: Path, top: str, environment: Mapping[str, str]) -> str:
+    command = [sys.executable, str(folder.resolve() / f"test_{top}.py")]
+    done = subprocess.run(command, env=dict(environment), cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    return done.stdout + done.stderr
+
+
+def _telling(log: str) -> list[str]:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return [line for line in lines if "FAILED" in line or "rror" in line or "ERROR" in line] or lines
+
+
+def _collect(
+    run: Mapping[str, Any], ports: Sequence[StreamPort], stalls: str, frames: int, seconds: float, versions: Mapping[str, str]
+) -> EngineRun:
+    codes = {p.port: _codes(p, run["received"][p.port]) for p in ports if not p.is_input}
+    cycles = {p.port: np.asarray(run["cycles"][p.port], np.int64) for p in ports}
+    # Wrong data is the ladder's verdict, by layer; here only what is not data counts as a problem.
+    problems = tuple(
+        Problem(p["text"], p["port"], p["cycle"], p["frame"]) for p in run["problems"] if not p["text"].startswith("expected tdata")
+    )
+    return EngineRun("cocotb", stalls, frames, codes, cycles, run["hang"], problems, seconds, versions=versions)
+
+
+def _codes(port: StreamPort, words: Sequence[str]) -> NDArray[np.int64]:
+    whole = len(words) // port.beats
+    size = port.bus_bits // 8
+    raw = b"".join(int(w, 16).to_bytes(size, "little") for w in words[: whole * port.beats])
+    return port.unpack(np.frombuffer(raw, np.uint8).reshape(whole, port.beats, size))
