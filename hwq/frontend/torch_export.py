@@ -1,0 +1,226 @@
+"""A live torch module as an :class:`ExportedGraph`, through ``torch.export`` in this process."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import operator
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.export import Dim, ExportedProgram, export
+from torch.export.graph_signature import InputKind, OutputKind
+from torch.utils import _pytree as pytree
+
+from hwq.errors import HwqError, InputError
+from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta
+
+__all__ = ["export_module", "to_numpy"]
+
+LOG = logging.getLogger("hwq")
+NARROW_FLOATS = (torch.float16, torch.bfloat16)
+
+
+def export_module(module: nn.Module, example: tuple[Any, ...], name: str) -> ExportedGraph:
+    """Export ``module`` in eval mode with a free batch where it allows one.
+
+    Inputs are named as the parameters of the user's ``forward``. Raises :class:`InputError` when torch cannot export it.
+    """
+    from hwq.quant.frozen import Frozen
+
+    frozen = isinstance(module, Frozen)
+    user = module.module if isinstance(module, Frozen) else module
+    program, outputs = _export(module, example)
+    return _Converter(program, "module" if frozen else "").graph(name, _parameter_names(user, len(example)), outputs, frozen)
+
+
+def _parameter_names(module: nn.Module, count: int) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in inspect.signature(module.forward).parameters.values() if p.kind in kinds]
+    return names[:count] if len(names) >= count else [f"input_{k}" for k in range(count)]
+
+
+def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
+    """The values of a tensor; half precision is widened to float32, which holds it exactly."""
+    t = tensor.detach().cpu()
+    return np.ascontiguousarray((t.float() if t.dtype in NARROW_FLOATS else t).numpy())
+
+
+def _export(module: nn.Module, example: tuple[Any, ...]) -> tuple[ExportedProgram, list[str]]:
+    outputs = _output_names(module, example)
+    # Two frames of the example: torch specialises a batch of 0 or 1. Where a free batch fails, one frame is exported.
+    twice = pytree.tree_map(_two_frames, example)
+    shapes = pytree.tree_map(lambda t: {0: Dim.DYNAMIC} if isinstance(t, torch.Tensor) and t.dim() else None, twice)
+    try:
+        return _quiet_export(module, twice, shapes), outputs
+    except HwqError:
+        raise
+    except Exception as error:
+        LOG.debug("export with a free batch failed, one frame is exported: %s", error)
+    try:
+        return _quiet_export(module, pytree.tree_map(_one_frame, example), None), outputs
+    except HwqError:
+        raise
+    except Exception as error:  # torch raises dozens of types here, all meaning the same to the user
+        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        raise InputError(
+            "EXPORT-FAILED",
+            f"torch.export cannot trace the module: {reason}",
+            where=type(module).__name__,
+            hint="Control flow on tensor values and calls into other libraries cannot be traced",
+        ) from None
+
+
+def _quiet_export(module: nn.Module, example: tuple[Any, ...], shapes: Any) -> ExportedProgram:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = export(module, example, dynamic_shapes=shapes, strict=False)
+        if any(getattr(n.target, "_schema", None) is not None and n.target._schema.is_mutable for n in program.graph.nodes):
+            return program.run_decompositions()  # takes writes in place out of the graph
+        return program
+
+
+def _two_frames(value: Any) -> Any:
+    return torch.cat([value[:1], value[:1]]) if isinstance(value, torch.Tensor) and value.dim() else value
+
+
+def _one_frame(value: Any) -> Any:
+    return value[:1] if isinstance(value, torch.Tensor) and value.dim() else value
+
+
+def _output_names(module: nn.Module, example: tuple[Any, ...]) -> list[str]:
+    """Public names of the outputs: keys of a dict, else ``output``, or ``output_0`` and so on; also proves that the example fits."""
+    try:
+        with torch.no_grad():
+            result = module(*example)
+    except HwqError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        raise InputError("EXAMPLE-INPUT", f"the module does not run on the example input: {reason}", where=type(module).__name__) from None
+    leaves = pytree.tree_leaves(result)
+    if not leaves or not all(isinstance(leaf, torch.Tensor) for leaf in leaves):
+        raise InputError("OUTPUT-KIND", "the module returns something that is no tensor", where=type(module).__name__)
+    if isinstance(result, dict) and len(result) == len(leaves):
+        return [str(key) for key in result]
+    return ["output"] if len(leaves) == 1 else [f"output_{k}" for k in range(len(leaves))]
+
+
+class _Converter:
+    """One exported program as plain data."""
+
+    def __init__(self, program: ExportedProgram, prefix: str) -> None:
+        self.program = program
+        self.prefix = prefix
+        self.metas: dict[str, TensorMeta] = {}
+
+    def graph(self, name: str, parameters: Sequence[str], outputs: Sequence[str], frozen: bool) -> ExportedGraph:
+        tensors: dict[str, NDArray[Any]] = {}
+        inputs: list[tuple[str, str]] = []
+        signature = self.program.graph_signature
+        for spec in signature.input_specs:
+            tensor = spec.arg.name
+            if spec.kind == InputKind.USER_INPUT:
+                inputs.append((parameters[len(inputs)] if len(parameters) > len(inputs) else tensor, tensor))
+            elif spec.target is not None:
+                tensors[tensor] = self._stored(spec.target)
+        results = [s.arg.name for s in signature.output_specs if s.kind == OutputKind.USER_OUTPUT]
+        nodes = [node for node in self.program.graph.nodes if node.op == "call_function"]
+        for node in self.program.graph.nodes:
+            self._record(node.name, node.meta.get("val"))
+        kept = [self._node(node) for node in nodes if node.target is not operator.getitem and self._is_tensor_op(node)]
+        return ExportedGraph(
+            name,
+            tuple(i for i in inputs if i[1] in self.metas),  # an input that is no tensor is fixed by the export
+            tuple(zip(outputs, results, strict=True)),
+            tuple(kept),
+            tensors,
+            self.metas,
+            frozen,
+            {"producer": f"torch {torch.__version__}"},
+        )
+
+    def _stored(self, target: str) -> NDArray[Any]:
+        value = self.program.state_dict.get(target)
+        if value is None:
+            value = self.program.constants[target]
+        return to_numpy(value)
+
+    def _record(self, name: str, value: Any) -> None:
+        if isinstance(value, torch.Tensor):
+            self.metas[name] = TensorMeta(tuple(_at_batch_1(d) for d in value.shape), dtype_name(value.dtype))
+
+    @staticmethod
+    def _is_tensor_op(node: Any) -> bool:
+        """Whether the op yields tensors; arithmetic on sizes and assertions are done with."""
+        value = node.meta.get("val")
+        values = value if isinstance(value, tuple | list) else (value,)
+        return any(isinstance(v, torch.Tensor) for v in values)
+
+    def _node(self, node: Any) -> ExportedNode:
+        target = node.target
+        if isinstance(target, torch._ops.OpOverload):
+            names = [a.name for a in target._schema.arguments]
+            arguments = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+            label = str(target)
+        else:
+            arguments = {str(k): v for k, v in enumerate(node.args)} | dict(node.kwargs)
+            label = getattr(target, "__name__", str(target))
+        return ExportedNode(label, self._layer(node), {k: self._plain(v) for k, v in arguments.items()}, self._outputs(node))
+
+    def _outputs(self, node: Any) -> tuple[str, ...]:
+        value = node.meta.get("val")
+        if not isinstance(value, tuple | list):
+            return (node.name,)
+        names = [""] * len(value)
+        for user in node.users:
+            if user.target is operator.getitem:
+                names[user.args[1]] = user.name
+        return tuple(names)
+
+    def _layer(self, node: Any) -> str:
+        stack = node.meta.get("nn_module_stack") or {}
+        if not stack:
+            return ""
+        key, (path, _) = list(stack.items())[-1]
+        return layer_name(key, path, self.prefix)
+
+    def _plain(self, value: Any) -> Any:
+        if isinstance(value, torch.fx.Node):
+            meta = value.meta.get("val")
+            return Ref(value.name) if isinstance(meta, torch.Tensor) else _at_batch_1(meta)
+        if isinstance(value, list | tuple):
+            return [self._plain(v) for v in value]
+        if isinstance(value, torch.dtype):
+            return dtype_name(value)
+        if isinstance(value, bool | int | float | str) or value is None:
+            return value
+        return _at_batch_1(value) if isinstance(value, torch.SymInt) else str(value)
+
+
+def layer_name(key: str, path: str, prefix: str) -> str:
+    """The user's name of a module use: its path, with the ``@n`` that the stack's key carries for further uses."""
+    if path.startswith("_empty_nn_module_stack"):
+        return ""
+    if prefix and (path == prefix or path.startswith(prefix + ".")):
+        path = path[len(prefix) + 1 :]
+    _, at, use = key.rpartition("@")
+    return f"{path}@{use}" if at and use.isdigit() and path else path
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """numpy's name of a torch dtype; half precision counts as float32, to which it is widened."""
+    return "float32" if dtype in NARROW_FLOATS else str(dtype).removeprefix("torch.")
+
+
+def _at_batch_1(size: Any) -> Any:
+    """A size of the traced graph for a batch of one frame: every free symbol is 1."""
+    if isinstance(size, torch.SymInt):
+        expression = size.node.expr
+        return int(expression.subs(dict.fromkeys(expression.free_symbols, 1)))
+    return size

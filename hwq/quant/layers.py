@@ -1,0 +1,121 @@
+"""Layers that train with quantized weights and compute on their integers."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hwq.errors import InputError
+from hwq.quant.quantizer import Quantizer, refuse_export
+from hwq.quant.saturating import saturating_matmul
+
+__all__ = ["Accumulator", "Activation", "Linear"]
+
+
+class Accumulator(Protocol):
+    """What a layer asks of an accumulator: :class:`Saturating` of hwq.quant or of the Network."""
+
+    @property
+    def bits(self) -> int: ...
+    @property
+    def chunk(self) -> int: ...
+
+
+class Linear(nn.Module):
+    """Fully connected layer: ``y = (x @ integers.T) * scale + bias``.
+
+    Parameters
+    ----------
+    in_features, out_features
+        I and O; the weight is (O, I).
+    bias
+        Real bias, added after the scale.
+    weight
+        Quantizer of the weight; it brings the scale, one or O of them.
+    input
+        Quantizer of the input, where the layer shall do it itself.
+    accumulator
+        None for exact sums, or ``Saturating(bits, chunk)``: the same forward in training, frozen, and in hardware.
+        The integers of the input must be known: it has an ``input`` quantizer here, or it holds integers (±1, say).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        weight: Quantizer,
+        input: Quantizer | None = None,
+        accumulator: Accumulator | None = None,
+    ) -> None:
+        super().__init__()
+        if in_features < 1 or out_features < 1:
+            raise InputError("LAYER-SHAPE", f"Linear({in_features}, {out_features}) was asked, at least 1 of each is needed")
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
+        self.weight_quantizer = weight
+        self.input_quantizer = input
+        self.accumulator = accumulator
+        bound = math.sqrt(6.0 / (in_features + out_features))
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        refuse_export(self)
+        scale = self.weight_quantizer.weight_scale(self.weight)
+        codes = self.weight_quantizer.integers(self.weight, scale)
+        if self.accumulator is None:
+            y = functional.linear(x if self.input_quantizer is None else self.input_quantizer(x), codes)
+        else:
+            y = self._saturating(x, codes)
+        y = y * scale.reshape(-1)
+        return y if self.bias is None else y + self.bias
+
+    def _saturating(self, x: Tensor, codes: Tensor) -> Tensor:
+        assert self.accumulator is not None
+        bits, chunk = self.accumulator.bits, self.accumulator.chunk
+        if self.input_quantizer is not None:
+            step = self.input_quantizer.input_scale(x)
+            return saturating_matmul(self.input_quantizer.integers(x, step), codes, bits, chunk) * step
+        if not torch.equal(x.detach(), torch.round(x.detach())):
+            raise InputError(
+                "SATURATING-INPUT",
+                "a saturating accumulator counts integers, and the input of this layer holds others",
+                hint="Give the layer its input quantizer: Linear(..., input=Uniform(4), accumulator=Saturating(...))",
+            )
+        return saturating_matmul(x, codes, bits, chunk)
+
+    def frozen(self) -> nn.Module:
+        """The hard form: integer codes, binary32 scales, float64 arithmetic."""
+        from hwq.quant.frozen import FrozenLinear
+
+        with torch.no_grad():
+            scale = self.weight_quantizer.weight_scale(self.weight).to(torch.float32)
+            codes = self.weight_quantizer.integers(self.weight, scale)
+        return FrozenLinear(
+            codes, scale.reshape(-1), self.bias, self.input_quantizer, self.accumulator, self.weight_quantizer.encoding
+        )
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}, accumulator={self.accumulator}"
+
+
+class Activation(nn.Module):
+    """Quantizes what passes: ``Activation(Bipolar())``. A quantizer in its place does the same."""
+
+    def __init__(self, quantizer: Quantizer) -> None:
+        super().__init__()
+        self.quantizer = quantizer
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.quantizer(x)
+        return y
+
+    def frozen(self) -> nn.Module:
+        """The hard form of the quantizer."""
+        return self.quantizer.frozen()
