@@ -1,0 +1,93 @@
+"""Compile a trained network to a design: Verilog and all around it.
+
+Without a goal the design is as fast as fits (70 % of the device's LUTs). The folder is replaced as a whole or not at all.
+
+examples:
+  hwq compile model.pt --target vu9p
+  hwq compile model.onnx --target vu9p --fps 1e6 --clock 300 -o out
+  hwq compile model.onnx --target vu9p --budget lut=40%,bram=50%
+  hwq compile model.onnx --target vu9p --plan out/plan.toml          edited by hand
+  hwq compile float_input.onnx --target vu9p --input-encoding UINT8 --input-scale 1/255
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwq.cli import options
+from hwq.cli.console import Console
+from hwq.cli.source import add_source_arguments, source_options
+from hwq.errors import InputError
+
+if TYPE_CHECKING:
+    from hwq.api import Design
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``hwq compile``."""
+    parser.add_argument("model", metavar="MODEL", help="model.pt, .pt2, .onnx (QONNX, QCDQ) or .hwq; recognised by content")
+    parser.add_argument("--target", default="vu9p", metavar="T", help="device or board, see `hwq targets` (default vu9p)")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="where to write (default rtl_out/<name>)")
+    goal = parser.add_argument_group("goal")
+    goal.add_argument("--fps", metavar="N", help="at least N frames a second at the clock")
+    goal.add_argument("--latency", metavar="T", help="at most this long from the first beat in to the last beat out: 5us, 800ns")
+    goal.add_argument("--budget", metavar="B", help="shares of the device: lut=40%%,bram=50%%")
+    goal.add_argument("--plan", type=Path, metavar="FILE", help="a plan.toml to build as it stands")
+    goal.add_argument("--clock", metavar="MHZ", help="assumed clock (default: the target's)")
+    add_source_arguments(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Run ``hwq compile``."""
+    from hwq import api
+    from hwq.report.design import design_text
+    from hwq.report.folder import folder_name
+
+    goal = _goal(args)
+    with console.progress() as progress:
+        design = api.compile(args.model, target=args.target, plan=args.plan, progress=progress, **source_options(args), **goal)
+        output = args.output or Path("rtl_out") / folder_name(design.model.name)
+        report = design.write(output, progress=progress)
+    console.say(_read_line(args.model, design))
+    console.say(design_text(report, design.model.network))
+    following = _following(output)
+    console.say(f"\nwrote {output}/\n")
+    console.say("next:\n" + "\n".join(f"  {command}" for command in following))
+    console.document({"name": design.model.name, "output": str(output), "report": report, "next": following})
+    return 0
+
+
+def _goal(args: argparse.Namespace) -> dict[str, Any]:
+    goal: dict[str, Any] = {}
+    options.collect(
+        lambda: goal.update(fps=options.positive(args.fps, "--fps")),
+        lambda: goal.update(latency=options.latency(args.latency, "--latency")),
+        lambda: goal.update(budget=options.budget(args.budget, "--budget")),
+        lambda: goal.update(clock_mhz=options.positive(args.clock, "--clock")),
+        lambda: _exclusive(args),
+        lambda: source_options(args),
+    )
+    return goal
+
+
+def _exclusive(args: argparse.Namespace) -> None:
+    if args.plan and (args.fps or args.latency or args.budget):
+        hint = "Leave out --fps, --latency and --budget, or let hwq plan without --plan"
+        raise InputError("OPTION-CONFLICT", "a plan says how to build, a goal asks for one", where="--plan", hint=hint)
+
+
+def _read_line(model: str, design: Design) -> str:
+    p = design.model.provenance
+    inputs = ", ".join(f"{i.name} {'x'.join(map(str, i.shape))} {i.dtype}" for i in design.model.inputs)
+    outputs = ", ".join(f"{o.name} {'x'.join(map(str, o.shape))} {o.dtype}" for o in design.model.outputs)
+    return f"read {model} ({p.get('format', 'network')}): {design.model.name}, {inputs} -> {outputs}\n"
+
+
+def _following(output: Path) -> list[str]:
+    folder = shlex.quote(str(output))
+    return [f"hwq verify {folder}", f"hwq run {folder} INPUT.npy -o OUT.npy"]

@@ -1,0 +1,41 @@
+"""From scores to classes and accuracies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.errors import InputError
+
+__all__ = ["accuracy", "class_count", "classes_of"]
+
+
+def class_count(shape: tuple[int, ...]) -> int | None:
+    """Classes of an output of ``shape`` (without the batch); None where it is a class index already."""
+    size = int(np.prod(shape))
+    return size if size > 1 else None
+
+
+def classes_of(scores: NDArray[Any]) -> NDArray[np.int64]:
+    """Class index (N,) of each frame: the largest of (N, ...) scores, ties to the lowest, or the index itself.
+
+    >>> classes_of(np.array([[0.1, 0.7, 0.7], [2.0, 1.0, 0.0]]))
+    array([1, 0])
+    >>> classes_of(np.array([[3], [1]]))
+    array([3, 1])
+    """
+    flat = scores.reshape(len(scores), -1)
+    if flat.shape[1] > 1:
+        return flat.argmax(1).astype(np.int64)
+    index = flat[:, 0].astype(np.int64)
+    if not np.array_equal(index, flat[:, 0]):
+        raise InputError("LABELS-SCORES", "the model gives one real number a frame, from which no class follows")
+    return index
+
+
+def accuracy(classes: NDArray[np.int64], labels: NDArray[np.int64]) -> dict[str, Any]:
+    """``correct``, ``frames`` and their ratio ``accuracy``."""
+    correct = int((classes == labels).sum())
+    return {"correct": correct, "frames": len(labels), "accuracy": correct / len(labels)}

