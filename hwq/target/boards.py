@@ -82,7 +82,9 @@ def _problems(document: Mapping[str, Any], where: str) -> Iterable[HwqError]:
     for key in document:
         if key not in known:
             near = get_close_matches(key, known, 1)
-            yield InputError("TARGET-FIELD", f"{key!r} is no field of a target", where=where, hint=f"Nearest is {near[0]!r}" if near else None)
+            yield InputError(
+                "TARGET-FIELD", f"{key!r} is no field of a target", where=where, hint=f"Nearest is {near[0]!r}" if near else None
+            )
     for key in known:
         if key not in document:
             yield InputError("TARGET-FIELD", f"the field {key!r} is missing", where=where)

@@ -1,0 +1,28 @@
+"""Cycle laws: cycles a frame costs each component when its source is always valid and its sink always ready."""
+
+from __future__ import annotations
+
+from hwq.plan.dataflow import Converter, Dataflow, Mvu, Unit
+
+__all__ = ["bottleneck", "unit_cycles"]
+
+
+def unit_cycles(unit: Unit, dataflow: Dataflow) -> int:
+    """Cycles a frame of ``unit`` on its own, in the steady state.
+
+    A matrix-vector unit takes ``sf * nf`` cycles a vector; a width converter ``max(u, d)`` a block of ``u`` words in
+    and ``d`` out; every other component one cycle a word, those of its input (of its output for an ingress).
+    """
+    if isinstance(unit, Mvu):
+        return unit.vectors * unit.sf * unit.nf
+    edge = dataflow.edges[(unit.inputs or unit.outputs)[0]]
+    if isinstance(unit, Converter):
+        return edge.positions * max(unit.words_in, unit.words_out)
+    return edge.words
+
+
+def bottleneck(dataflow: Dataflow) -> tuple[Unit, int]:
+    """The component with the most cycles a frame, the first of several, and its cycles: the interval of the whole."""
+    cycles = [unit_cycles(u, dataflow) for u in dataflow.units]
+    most = max(cycles)
+    return dataflow.units[cycles.index(most)], most

@@ -1,0 +1,287 @@
+"""Planner: a Network, a device and a goal become a Plan.
+
+Folding first: the cheapest lanes and weight memories for a number of cycles a frame (folding.py), and the least such
+number that fits or suffices; then depths from the token simulator (sizing.py). Buses are 64 bits wide unless a goal needs more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from hwq.errors import HwqError, InputError, NegativeVerdict, Problems
+from hwq.network.file import network_hash
+from hwq.network.graph import Network
+from hwq.plan.cost import estimate
+from hwq.plan.dataflow import Converter, Fifo, ceil_div, dataflow_of, pitch_of
+from hwq.plan.device import Device
+from hwq.plan.draft import PlanDraft
+from hwq.plan.folding import Folder, Folding
+from hwq.plan.goal import Goal
+from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
+from hwq.plan.prediction import Prediction, predict
+from hwq.plan.resources import Resources
+from hwq.plan.rules import BUSES, breaches
+from hwq.plan.sizing import least_depths
+from hwq.plan.verdict import does_not_fit
+
+__all__ = ["plan_network"]
+
+DEFAULT_BUS = 64
+REPRICINGS = 4  # times a resource that overflows is made dearer before a number of cycles is given up
+
+Progress = Callable[[str, float | None], None]
+
+
+def plan_network(
+    network: Network,
+    device: Device,
+    goal: Goal | None = None,
+    *,
+    clock_mhz: float | None = None,
+    base: Plan | PlanDraft | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """A plan for ``network`` on ``device`` that meets ``goal`` with the least fabric, or as fast as fits.
+
+    ``base`` is honoured exactly in every field it gives. Raises :class:`InputError` (``GOAL-FPS``, ``GOAL-LATENCY``) for what
+    no plan can reach, :class:`NegativeVerdict` (``DOES-NOT-FIT``) for what the device cannot hold, :class:`Problems` for a
+    ``base`` that breaks rules.
+    """
+    draft = PlanDraft.of(base) if isinstance(base, Plan) else base or PlanDraft()
+    clock = clock_mhz or draft.clock_mhz or device.clock_mhz
+    _check(network, draft, clock)
+    return _Planner(network, device, goal or Goal(), clock, draft, progress or (lambda text, fraction: None)).plan()
+
+
+def _check(network: Network, draft: PlanDraft, clock: float) -> None:
+    problems: list[HwqError] = list(breaches(network, draft))
+    if not 0 < clock < 2000:
+        problems.append(InputError("PLAN-CLOCK", f"a clock of {clock:g} MHz was asked, expected 0..2000"))
+    if draft.network is not None and draft.network != network_hash(network):
+        problems.append(InputError("PLAN-NETWORK", "this is the plan of another network", hint="Plan anew without --plan"))
+    if problems:
+        raise Problems(problems)
+
+
+@dataclass
+class _Planner:
+    network: Network
+    device: Device
+    goal: Goal
+    clock: float
+    draft: PlanDraft
+    progress: Progress
+    folders: dict[int, Folder] = field(default_factory=dict)
+
+    def plan(self) -> Plan:
+        if self.goal.latency_s is not None:
+            return self.for_latency(self.goal.latency_s)
+        if self.goal.fps is not None:
+            cycles = self.cycles_for(self.goal.fps)
+            return self.fitting(self.folder_for(cycles), cycles)
+        folder = self.folder(DEFAULT_BUS)
+        return self.fastest(folder)
+
+    # -- goals
+
+    def cycles_for(self, fps: float) -> int:
+        """Cycles a frame that ``fps`` allows; refuses what the widest plan cannot reach."""
+        cycles = int(self.clock * 1e6 / fps)
+        least, what = self.floor(self.folder(BUSES[-1]))
+        if cycles < least:
+            most = self.clock * 1e6 / least
+            raise InputError(
+                "GOAL-FPS",
+                f"{fps:g} frames a second at {self.clock:g} MHz leave {cycles} cycles a frame, {self.network.name} needs {least}",
+                where="--fps",
+                hint=f"The most that any plan reaches at this clock is {most:.0f} frames a second, limited by {what}",
+            )
+        return cycles
+
+    def floor(self, folder: Folder) -> tuple[int, str]:
+        """Fewest cycles a frame of any plan on these buses, and what limits it."""
+        stages, slowest = folder.least_cycles()
+        if folder.io_cycles >= stages:
+            return folder.io_cycles, f"its interfaces of {max(folder.buses.values())} bits"
+        return stages, slowest
+
+    def folder_for(self, cycles: int) -> Folder:
+        """The folder on the narrowest buses, 64 bits or more, that carry a frame in ``cycles`` cycles."""
+        return next(f for f in map(self.folder, BUSES) if max(f.buses.values()) >= DEFAULT_BUS and f.io_cycles <= cycles)
+
+    def folder(self, bus: int) -> Folder:
+        """Folder with every bus the draft leaves open at ``bus`` bits, but no wider than its frame."""
+        if bus not in self.folders:
+            buses = {name: self.draft.streams.get(name) or self.bus(name, bus) for name in self.ports()}
+            self.folders[bus] = Folder(self.network, self.draft, buses)
+        return self.folders[bus]
+
+    def ports(self) -> Iterable[str]:
+        return dict.fromkeys([i.name for i in self.network.inputs] + list(self.network.outputs))
+
+    def bus(self, name: str, bus: int) -> int:
+        """``bus``, narrowed to what one frame of tensor ``name`` fills, but not below the default."""
+        info = self.network.tensors[name]
+        bits = info.shape[0] * info.shape[1] * info.shape[2] * pitch_of(info.encoding.bits)
+        return min(bus, max(DEFAULT_BUS, 1 << (bits - 1).bit_length()))
+
+    # -- search
+
+    def fastest(self, folder: Folder) -> Plan:
+        """The plan with the fewest cycles a frame that fits."""
+        low, _ = self.floor(folder)
+        cycles = self.least_fitting(folder, low)
+        while cycles is not None:
+            plan = self.complete(folder, self.affordable(folder, cycles))
+            if plan is not None and self.fits(plan):
+                return plan
+            # Depths came out larger than the folding had assumed.
+            cycles = self.least_fitting(folder, cycles + max(1, cycles // 20))
+        raise self.too_big(folder, folder.most_cycles())
+
+    def least_fitting(self, folder: Folder, low: int) -> int | None:
+        """Fewest cycles a frame, ``low`` or more, with a folding that fits; None when there is none."""
+        high = folder.most_cycles()
+        if low > high:
+            return None
+        if self.affordable(folder, low):
+            return low
+        if not self.affordable(folder, high):
+            return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            self.progress(f"folding for {middle} cycles a frame", None)
+            low, high = (low, middle) if self.affordable(folder, middle) else (middle, high)
+        return high
+
+    def affordable(self, folder: Folder, cycles: int) -> Folding | None:
+        """A folding of at most ``cycles`` cycles a frame within the budget, or None."""
+        allowance = self.goal.allowance(self.device)
+        prices = {name: 1.0 / amount if amount else 1e9 for name, amount in allowance.as_dict().items()}
+        for _ in range(REPRICINGS):
+            folding = folder.fold(cycles, prices)
+            if folding is None:
+                return None
+            over = _over(folding.cost, allowance)
+            if not over:
+                return folding
+            prices |= {name: prices[name] * 4 for name in over}
+        return None
+
+    def fitting(self, folder: Folder, cycles: int) -> Plan:
+        """The cheapest plan of at most ``cycles`` cycles a frame; refuses one that does not fit."""
+        plan = self.complete(folder, self.affordable(folder, cycles))
+        if plan is None or not self.fits(plan):
+            raise self.too_big(folder, cycles)
+        return plan
+
+    def too_big(self, folder: Folder, cycles: int) -> NegativeVerdict:
+        folding = folder.fold(cycles, {name: 1.0 / amount if amount else 1e9 for name, amount in self.device.capacity.as_dict().items()})
+        assert folding is not None
+        plan = self.complete(folder, folding)
+        cost = estimate(self.network, plan, self.device).total if plan else folding.cost
+        faster = self.least_fitting(folder, cycles) if self.goal.fps or self.goal.latency_s else None
+        return does_not_fit(self.network.name, cost, self.device, self.goal, self.clock, cycles, faster)
+
+    def fits(self, plan: Plan) -> bool:
+        return not _over(estimate(self.network, plan, self.device).total, self.goal.allowance(self.device))
+
+    def for_latency(self, latency_s: float) -> Plan:
+        """The plan with the least fabric whose frames take at most ``latency_s`` seconds, on the narrowest bus that does."""
+        limit = int(latency_s * self.clock * 1e6)
+        ceiling = self.cycles_for(self.goal.fps) if self.goal.fps else None
+        least: int | None = None
+        verdict: NegativeVerdict | None = None
+        for folder in self.wider_buses(ceiling):
+            low, high = folder.least_cycles()[0], min(folder.most_cycles(), ceiling or folder.most_cycles())
+            shortest = self.latency(folder, low)
+            least = shortest if least is None else min(least, shortest)
+            if shortest > limit:
+                continue
+            cycles = self.most_within(folder, limit, low, high)
+            try:
+                return self.fitting(folder, cycles)
+            except NegativeVerdict as error:
+                verdict = error
+        if verdict:
+            raise verdict
+        assert least is not None
+        raise InputError(
+            "GOAL-LATENCY",
+            f"a latency of {latency_s * 1e9:g} ns is {limit} cycles at {self.clock:g} MHz, {self.network.name} needs {least}",
+            where="--latency",
+            hint=f"The least that any plan reaches at this clock is {least / self.clock * 1e3:.1f} ns",
+        )
+
+    def wider_buses(self, ceiling: int | None) -> Iterable[Folder]:
+        seen: list[Mapping[str, int]] = []
+        for bus in BUSES[BUSES.index(DEFAULT_BUS) :]:
+            folder = self.folder(bus)
+            if folder.buses not in seen and (ceiling is None or folder.io_cycles <= ceiling):
+                seen.append(folder.buses)
+                yield folder
+
+    def most_within(self, folder: Folder, limit: int, low: int, high: int) -> int:
+        """Most cycles a stage, ``low`` or more, with a latency up to ``limit``."""
+        while low < high:
+            middle = (low + high + 1) // 2
+            self.progress(f"latency with {middle} cycles a stage", None)
+            low, high = (middle, high) if self.latency(folder, middle) <= limit else (low, middle - 1)
+        return low
+
+    def latency(self, folder: Folder, cycles: int) -> int:
+        prices = {name: 1.0 / amount if amount else 1e9 for name, amount in self.device.capacity.as_dict().items()}
+        plan = self.complete(folder, folder.fold(cycles, prices))
+        assert plan is not None
+        prediction: Prediction = predict(self.network, plan)
+        return max(prediction.latency, prediction.first_latency)
+
+    # -- completion
+
+    def complete(self, folder: Folder, folding: Folding | None) -> Plan | None:
+        """The plan of ``folding`` with all depths."""
+        if folding is None:
+            return None
+        stages = tuple(self.stage_plan(folder, name, folding) for name in folding.folds)
+        streams = tuple(StreamPlan(name, bus) for name, bus in folder.buses.items())
+        plan = Plan(network_hash(self.network), self.device.name, self.clock, streams, stages)
+        return self.with_depths(plan)
+
+    def stage_plan(self, folder: Folder, name: str, folding: Folding) -> StagePlan:
+        f, d, s = folding.folds[name], self.draft.stage(name), folder.summaries[name]
+        one_fold = s.kind == "mvu" and f.pe >= s.mh and f.simd >= s.mw
+        style = d.style or ("constant" if one_fold and f.memory == "logic" else "folded")
+        buffer = 2 * ceil_div(s.mw, f.simd) if s.kind == "mvu" else 2
+        return StagePlan(name, f.pe, f.simd, d.pixels or 1, style, d.memory or f.memory, d.buffer or buffer, d.depth or 2)
+
+    def with_depths(self, plan: Plan) -> Plan:
+        dataflow = dataflow_of(self.network, plan)
+        fixed = {n: d for n, d in self.draft.fifos.items()}
+        sizable = [u.name for u in dataflow.units if isinstance(u, Converter | Fifo)]
+        _refuse_unknown_fifos(fixed, sizable)
+        fifos = list(sizable)
+        for stage in plan.stages:
+            d = self.draft.stage(stage.name)
+            sizable += [stage.name, f"{stage.name}.buffer"]
+            fixed |= {n: v for n, v in ((stage.name, d.depth), (f"{stage.name}.buffer", d.buffer)) if v is not None}
+        depths = least_depths(dataflow, fixed, sizable, self.progress)
+        stages = tuple(replace(s, buffer=depths.get(f"{s.name}.buffer", s.buffer), depth=depths[s.name]) for s in plan.stages)
+        return replace(plan, stages=stages, fifos=tuple(FifoPlan(n, depths[n]) for n in fifos))
+
+
+def _refuse_unknown_fifos(given: Iterable[str], known: Iterable[str]) -> None:
+    unknown = [n for n in given if n not in known]
+    if unknown:
+        raise Problems(
+            InputError(
+                "PLAN-NAME", "this plan has no FIFO of this name", where=f"fifo {n}", hint="Leave the fifo tables out to have them chosen"
+            )
+            for n in unknown
+        )
+
+
+def _over(cost: Resources, allowance: Resources) -> list[str]:
+    """Resources of which more is needed than there is."""
+    have = allowance.as_dict()
+    return [name for name, amount in cost.as_dict().items() if amount > have[name]]

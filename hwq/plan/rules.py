@@ -1,0 +1,106 @@
+"""The rules a plan must keep, and every breach of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from hwq.errors import InputError
+from hwq.network.graph import Network
+from hwq.plan.dataflow import ceil_div, pitch_of
+from hwq.plan.draft import PlanDraft, StageDraft
+from hwq.plan.stages import stages_of
+from hwq.plan.summary import StageSummary, summary_of
+
+__all__ = ["BUSES", "MEMORIES", "STYLES", "breaches"]
+
+BUSES = (8, 16, 32, 64, 128, 256, 512, 1024)
+STYLES = ("folded", "constant")
+MEMORIES = ("logic", "lutram", "block")
+MAX_DEPTH = 1 << 20
+
+
+def breaches(network: Network, draft: PlanDraft) -> list[InputError]:
+    """Every rule that the given fields of ``draft`` break, in the order of the network."""
+    found = list(_stream_breaches(network, draft))
+    summaries = {s.name: summary_of(network, s) for s in stages_of(network)}
+    found += _unknown("stage", draft.stages, tuple(summaries))
+    for name, summary in summaries.items():
+        if name in draft.stages:
+            found += _stage_breaches(summary, draft.stages[name])
+    for name, depth in draft.fifos.items():
+        found += _range(f"fifo {name}", "depth", depth, 1, MAX_DEPTH)
+    return found
+
+
+def _unknown(kind: str, given: object, known: tuple[str, ...]) -> Iterator[InputError]:
+    for name in given:  # type: ignore[attr-defined]
+        if name not in known:
+            near = get_close_matches(str(name), known, 1)
+            hint = f"Nearest is {near[0]!r}" if near else f"The {kind}s are {', '.join(known)}"
+            yield InputError("PLAN-NAME", f"the network has no {kind} of this name", where=f"{kind} {name}", hint=hint)
+
+
+def _stream_breaches(network: Network, draft: PlanDraft) -> Iterator[InputError]:
+    ports = tuple(dict.fromkeys([i.name for i in network.inputs] + list(network.outputs)))
+    yield from _unknown("stream", draft.streams, ports)
+    for name in ports:
+        bus = draft.streams.get(name)
+        if bus is None:
+            continue
+        pitch = pitch_of(network.tensors[name].encoding.bits)
+        if bus not in BUSES:
+            yield InputError("PLAN-BUS", f"bus_bits is {bus}, expected a power of two, 8..1024", where=f"stream {name}")
+        elif bus < pitch:
+            yield InputError("PLAN-BUS", f"bus_bits is {bus}, an element takes {pitch}", where=f"stream {name}")
+
+
+def _range(where: str, field: str, value: int | None, low: int, high: int, why: str = "") -> Iterator[InputError]:
+    if value is not None and not low <= value <= high:
+        reason = f" ({why})" if why else ""
+        yield InputError("PLAN-RANGE", f"{field} is {value}, expected {low}..{high}{reason}", where=where)
+
+
+def _choice(where: str, field: str, value: str | None, choices: tuple[str, ...]) -> Iterator[InputError]:
+    if value is not None and value not in choices:
+        yield InputError("PLAN-VALUE", f"{field} is {value!r}, expected one of {', '.join(choices)}", where=where)
+
+
+def _stage_breaches(s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+    where = f"stage {s.name}"
+    yield from _range(where, "pe", d.pe, 1, s.mh, f"the stage has {s.mh} output channels" if s.kind == "mvu" else f"{s.mh} channels")
+    top = s.mw if s.kind == "mvu" else 1
+    yield from _range(where, "simd", d.simd, 1, top, f"a dot product has {s.mw} terms" if s.kind == "mvu" else "only layers have simd")
+    yield from _range(where, "pixels", d.pixels, 1, 1, "several pixels a cycle are for convolutions")
+    yield from _choice(where, "style", d.style, STYLES)
+    yield from _choice(where, "memory", d.memory, MEMORIES)
+    yield from _range(where, "depth", d.depth, 1, MAX_DEPTH)
+    if s.kind == "mvu":
+        yield from _mvu_breaches(where, s, d)
+
+
+def _mvu_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+    if d.simd is None or not 1 <= d.simd <= s.mw:
+        yield from _range(where, "buffer", d.buffer, 1, MAX_DEPTH)
+        return
+    if s.chunk and s.chunk % d.simd:
+        yield InputError(
+            "PLAN-CHUNK", f"simd is {d.simd}; the accumulator saturates every {s.chunk} products", where=where, hint=CHUNK_HINT
+        )
+    sf = ceil_div(s.mw, d.simd)
+    yield from _range(where, "buffer", d.buffer, sf, MAX_DEPTH, f"a vector is {sf} words of simd={d.simd}")
+    if d.pe is None or not 1 <= d.pe <= s.mh:
+        return
+    folds = sf * ceil_div(s.mh, d.pe)
+    if d.style == "constant" and folds > 1:
+        yield InputError(
+            "PLAN-STYLE",
+            f"style is 'constant', but pe={d.pe}, simd={d.simd} leave {folds} folds",
+            where=where,
+            hint=f"Constant weights need one fold: pe={s.mh}, simd={s.mw}",
+        )
+    if d.memory == "logic" and folds > 1:
+        yield InputError("PLAN-MEMORY", f"memory is 'logic', but {folds} folds need a memory: lutram or block", where=where)
+
+
+CHUNK_HINT = "simd must divide that number"
