@@ -2,23 +2,99 @@
 
 from __future__ import annotations
 
-from hwq.network.graph import Network
+import numpy as np
+
+from hwq.network.graph import Network, Node
+from hwq.network.ops import Conv, Requantize, Saturating, Threshold
+from hwq.numerics.encoding import Bipolar
+from hwq.numerics.rounding import Rounding
+from hwq.plan.domain import Domain, accumulator_domain, chunk_folds
+from hwq.plan.lane import heap_levels, lane_form
 from hwq.plan.plan import StagePlan
 from hwq.plan.stages import Stage
 
-__all__ = ["argmax_latency", "elementwise_latency", "mvu_latency"]
+__all__ = [
+    "FANOUT",
+    "READ_LATENCY",
+    "accumulator_latency",
+    "activation_latency",
+    "argmax_latency",
+    "broadcast_levels",
+    "egress_floor",
+    "elementwise_latency",
+    "mvu_latency",
+    "requantize_latency",
+    "threshold_base",
+    "threshold_latency",
+]
+
+# A synchronous memory and its output register.
+READ_LATENCY = 2
+# Loads of one register in a broadcast tree.
+FANOUT = 16
+
+
+def broadcast_levels(leaves: int) -> int:
+    """Register levels between a root register and ``leaves`` rows with at most :data:`FANOUT` loads each."""
+    levels, reach = 0, FANOUT
+    while reach < leaves:
+        levels, reach = levels + 1, reach * FANOUT
+    return levels
+
+
+def threshold_base(op: Threshold) -> np.ndarray:
+    """Code below every threshold, (C,) or (1,), with the falling steps counted as inverted comparisons."""
+    falling = (op.steps < 0).sum(1)
+    first = 0 if isinstance(op.out, Bipolar) else op.out.lo
+    return (op.base - falling + first) & ((1 << op.out.bits) - 1)
+
+
+def threshold_latency(op: Threshold) -> int:
+    """Comparators, their count, and the base where there is one."""
+    return 1 + heap_levels((op.count,)) + bool(threshold_base(op).any()) if op.count else 1
+
+
+def requantize_latency(op: Requantize) -> int:
+    """Operands, product, offset, half-even where asked for, clip."""
+    return 4 + (op.rounding is Rounding.HALF_EVEN and op.shift > 0)
+
+
+def activation_latency(node: Node | None, domain: Domain) -> int:
+    """Cycles of the staircase behind an accumulator, or of the map from its domain to integers where there is none."""
+    if node is None:
+        return 0 if domain.is_integer else 1
+    assert isinstance(node.op, Threshold | Requantize)
+    return threshold_latency(node.op) if isinstance(node.op, Threshold) else requantize_latency(node.op)
+
+
+def accumulator_latency(op: Conv, simd: int) -> int:
+    """Cycles from a raw sum of ``simd`` products to the accumulated value."""
+    sf = -(-op.mw // simd)
+    if isinstance(op.accumulation, Saturating):
+        return 2 if chunk_folds(op, simd) > 1 else 1
+    return 1 if sf > 1 else 0
 
 
 def mvu_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
-    """L of an MVU stage in cycles."""
-    return 5
+    """L of an MVU stage in cycles: memory, register tree, lane, accumulator, activation."""
+    op = stage.node.op
+    assert isinstance(op, Conv)
+    x = network.tensors[stage.source].encoding
+    lane = lane_form(x, op.weight_encoding, plan.simd).latency
+    tail = activation_latency(stage.activation, accumulator_domain(op, x, plan.simd))
+    return READ_LATENCY + broadcast_levels(plan.pe) + lane + accumulator_latency(op, plan.simd) + tail
 
 
 def elementwise_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
     """L of a threshold or requantize stage in cycles."""
-    return 2
+    return READ_LATENCY + activation_latency(stage.node, Domain(0, 1))
 
 
 def argmax_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
-    """L of an argmax stage in cycles."""
-    return 2
+    """L of an argmax stage in cycles: a tournament of ``pe`` lanes, then the best so far."""
+    return (plan.pe - 1).bit_length() + 1
+
+
+def egress_floor(latency: int, sf: int) -> int:
+    """Smallest Egress depth at which a stage of ``latency`` cycles that produces every ``sf`` cycles runs at full rate."""
+    return max(1, -(-(latency + 2) // sf))

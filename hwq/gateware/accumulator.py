@@ -1,0 +1,104 @@
+"""Accumulators: exact, and saturating after every chunk of products."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwq.network.ops import Conv, Saturating
+from hwq.numerics.encoding import Encoding
+from hwq.plan.domain import Domain, accumulator_domain, chunk_folds
+from hwq.plan.lane import LaneForm, lane_form
+from hwq.plan.latency import accumulator_latency
+
+__all__ = ["Accumulator", "AccumulatorControl", "domain_shape"]
+
+
+class AccumulatorControl(data.StructLayout):
+    """What an accumulator is told with each raw sum.
+
+    ``valid``: there is one. ``first``, ``last``: of its vector. ``chunk_first``, ``chunk_last``: of its chunk.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"valid": 1, "first": 1, "last": 1, "chunk_first": 1, "chunk_last": 1})
+
+
+def domain_shape(domain: Domain) -> Shape:
+    """Shape of a wire of ``domain``."""
+    return signed(domain.bits) if domain.signed else unsigned(domain.bits)
+
+
+class Accumulator(wiring.Component):
+    """Sums the raw sums of a vector, in the lane's raw domain (exact) or as integers (saturating).
+
+    Exact: ``total = sum of y``, meaning ``domain.scale * total + domain.offset``.
+    Saturating(bits, chunk): inside a chunk of ``chunk`` products exact, then added to an accumulator that starts at 0 and
+    clips to ``bits`` bits; bit-exact with :class:`hwq.network.ops.Saturating`. SIMD divides ``chunk``, or the vector is
+    one chunk. The last chunk may be short.
+
+    Timing: ``total`` stands ``latency`` cycles after the last raw sum of a vector, for one cycle at least.
+    A bubble (``valid`` low) holds. Reset-less: ``first`` restarts.
+    Cost: one carry chain; saturating, two and a comparison.
+
+    Members
+    -------
+    y : In(unsigned)
+        Raw sum of a lane.
+    control : In(AccumulatorControl)
+        Travels with ``y``.
+    total : Out
+        In ``domain``.
+    """
+
+    def __init__(self, op: Conv, x: Encoding, simd: int) -> None:
+        self.op, self.simd = op, simd
+        self.form: LaneForm = lane_form(x, op.weight_encoding, simd)
+        self.domain = accumulator_domain(op, x, simd)
+        self.latency = accumulator_latency(op, simd)
+        super().__init__(
+            {"y": In(unsigned(self.form.y_bits)), "control": In(AccumulatorControl()), "total": Out(domain_shape(self.domain))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        if isinstance(self.op.accumulation, Saturating):
+            self._saturating(m, self.op.accumulation)
+        elif self.latency:
+            m.d.comb += self.total.eq(self._sum(m, self.control.first, self.domain.hi))
+        else:
+            m.d.comb += self.total.eq(self.y)
+        return m
+
+    def _sum(self, m: Module, restart, largest: int) -> Signal:
+        total = Signal(range(largest + 1), name="sum", reset_less=True)
+        with m.If(self.control.valid):
+            m.d.sync += total.eq(Mux(restart, 0, total) + self.y)
+        return total
+
+    def _saturating(self, m: Module, accumulation: Saturating) -> None:
+        folds, form = chunk_folds(self.op, self.simd), self.form
+        sf = -(-self.op.mw // self.simd)
+        step, first, last = Signal(), Signal(), Signal()
+        if folds > 1:
+            raw = self._sum(m, self.control.chunk_first, folds * form.y_max)
+            # `first` marks the word that opens the vector; its chunk ends words later.
+            opening = Signal(reset_less=True)
+            with m.If(self.control.valid & self.control.chunk_first):
+                m.d.sync += opening.eq(self.control.first)
+            m.d.sync += [step.eq(self.control.valid & self.control.chunk_last), last.eq(self.control.last)]
+            m.d.comb += first.eq(opening)
+        else:
+            raw = self.y
+            m.d.comb += [step.eq(self.control.valid), first.eq(self.control.first), last.eq(self.control.last)]
+        rest = sf - (-(-sf // folds) - 1) * folds  # words of the last chunk
+        whole = form.offset(folds * self.simd, 0)
+        short = form.offset(rest * self.simd, sf * self.simd - self.op.mw)
+        offset = Const(whole) if whole == short else Mux(last, Const(short), Const(whole))
+        clipped = Signal(signed(accumulation.bits), name="clipped", reset_less=True)
+        grown = Mux(first, 0, clipped) + (raw * form.step + offset)
+        low, high = accumulation.lo, accumulation.hi
+        with m.If(step):
+            m.d.sync += clipped.eq(Mux(grown > high, high, Mux(grown < low, low, grown)))
+        m.d.comb += self.total.eq(clipped)

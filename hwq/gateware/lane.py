@@ -1,0 +1,161 @@
+"""Lane: a dot product of SIMD products a cycle, for any two encodings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwq.gateware.compressor import compress
+from hwq.gateware.parts import content_key
+from hwq.gateware.pipeline import register
+from hwq.numerics.encoding import Bipolar, Encoding
+from hwq.plan.lane import LaneForm
+
+__all__ = ["Lane", "lane_hint", "lane_key"]
+
+Truth = tuple[int, ...]
+
+
+class Lane(wiring.Component):
+    """Raw sum of ``n`` products of activation and weight codes; see :class:`hwq.plan.lane.LaneForm` for what *raw* means.
+
+    ``sum over k of x[k] * w[k] = form.step * y + form.low * n``. Element k of ``x`` and ``w`` stands in bits
+    ``k * bits .. k * bits + bits - 1``.
+
+    Timing: free-running, initiation interval 1, latency ``form.latency`` for every input. No reset, no enable.
+    Cost: about 1.4 LUT a product for bipolar by bipolar.
+
+    Members
+    -------
+    x : In(unsigned(n * x.bits))
+        Activation codes.
+    w : In(unsigned(n * w.bits))
+        Weight codes.
+    y : Out(unsigned(form.y_bits))
+        Raw sum.
+    """
+
+    def __init__(self, form: LaneForm) -> None:
+        self.form = form
+        super().__init__(
+            {"x": In(unsigned(form.n * form.x.bits)), "w": In(unsigned(form.n * form.w.bits)), "y": Out(unsigned(form.y_bits))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        fronts = {"table": self._table, "select": self._select, "multiply": self._multiply}
+        columns = fronts[self.form.front](m)
+        assert tuple(len(c) for c in columns) == self.form.heights
+        m.d.comb += self.y.eq(compress(m, columns, "heap"))
+        return m
+
+    def _table(self, m: Module) -> list[Value]:
+        form = self.form
+        full, rest = form.groups
+        columns: list[list[Value]] = [[] for _ in form.heights]
+        for first, count, size in ((0, full, form.group), (full * form.group, 1, rest)):
+            if not count or not size:
+                continue
+            # Product j of every table: elements first + j * count onwards.
+            variables = []
+            for j in range(size):
+                start = first + j * count
+                variables += bit_slices(self.x, form.x.bits, start, count) + bit_slices(self.w, form.w.bits, start, count)
+            for bit, truth in enumerate(group_tables(form, size)):
+                columns[bit].append(register(m, lookup(m, truth, variables), f"front{first}_{bit}"))
+        return [Cat(*vectors) for vectors in columns]
+
+    def _select(self, m: Module) -> list[Value]:
+        form = self.form
+        numbers, signs = (self.w, self.x) if isinstance(form.x, Bipolar) else (self.x, self.w)
+        bits = bit_slices(numbers, form.integer.bits, 0, form.n)
+        negative = ~signs
+        if form.integer.signed:
+            vectors = [b ^ negative for b in bits[:-1]] + [~(bits[-1] ^ negative)]
+        else:
+            vectors = [*(b ^ negative for b in bits), ~negative]
+        columns = [register(m, v, f"front_{k}") for k, v in enumerate(vectors)]
+        columns[0] = Cat(columns[0], register(m, negative, "front_carry"))
+        return list(columns)
+
+    def _multiply(self, m: Module) -> list[Value]:
+        form = self.form
+        width = form.product_bits
+        is_signed = form.x.signed or form.w.signed
+        products = []
+        for k in range(form.n):
+            x, w = element(self.x, form.x, k), element(self.w, form.w, k)
+            first = register(m, x * w, f"product_{k}")
+            products.append(register(m, first, f"product_{k}_q"))
+        columns = [Cat(*(p[bit] for p in products)) for bit in range(width)]
+        if is_signed:
+            columns[-1] = ~columns[-1]
+        return columns
+
+
+def lane_hint(form: LaneForm) -> str:
+    """Readable name of the arithmetic."""
+    return f"{form.x.name}_{form.w.name}_{form.n}"
+
+
+def lane_key(form: LaneForm) -> str:
+    """Stands for the hardware."""
+    return content_key("lane", form.x, form.w, form.n)
+
+
+def element(codes: Value, encoding: Encoding, k: int) -> Value:
+    """Code ``k`` as a number."""
+    code = codes[k * encoding.bits : (k + 1) * encoding.bits]
+    return code.as_signed() if encoding.signed else code
+
+
+def bit_slices(codes: Value, bits: int, start: int, count: int) -> list[Value]:
+    """Bit b of the ``count`` elements from ``start`` on, as one vector for each b."""
+    if bits == 1:
+        return [codes[start : start + count]]
+    return [Cat(*(codes[k * bits + b] for k in range(start, start + count))) for b in range(bits)]
+
+
+@cache
+def group_tables(form: LaneForm, size: int) -> tuple[Truth, ...]:
+    """Truth tables of the bits of the raw sum of ``size`` products; input order: x bits, w bits of product 0, then 1, ..."""
+    single = [form.raw(x, w) for w in range(1 << form.w.bits) for x in range(1 << form.x.bits)]
+    sums = [0]
+    for _ in range(size):
+        sums = [raw + s for raw in single for s in sums]
+    return tuple(tuple(s >> bit & 1 for s in sums) for bit in range((size * form.raw_max).bit_length()))
+
+
+def lookup(m: Module, truth: Truth, variables: Sequence[Value]) -> Value:
+    """Bitwise table lookup in vectors: entry ``truth[i]`` where ``variables[b]`` holds bit b of i. Shared sub-tables are built once."""
+    width = len(variables[0])
+    known: dict[Truth, Value] = {}
+
+    def build(table: Truth) -> Value:
+        if len(set(table)) == 1:
+            return Const(table[0] * ((1 << width) - 1), width)
+        if table not in known:
+            variable = variables[len(table).bit_length() - 2]
+            known[table] = choose(variable, table[len(table) // 2 :], table[: len(table) // 2])
+        return known[table]
+
+    def choose(variable: Value, high: Truth, low: Truth) -> Value:
+        if high == low:
+            return build(low)
+        if all(a != b for a, b in zip(high, low, strict=True)):
+            value = variable ^ build(low)
+        elif not any(low):
+            value = variable & build(high)
+        elif not any(high):
+            value = ~variable & build(low)
+        else:
+            value = (variable & build(high)) | (~variable & build(low))
+        named = Signal(width, name="node")
+        m.d.comb += named.eq(value)
+        return named
+
+    return build(truth)

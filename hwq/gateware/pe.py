@@ -1,0 +1,121 @@
+"""Processing element: one row of a matrix-vector unit. Emitted once, instanced PE times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwq.gateware.accumulator import Accumulator, AccumulatorControl
+from hwq.gateware.activation import ActivationForm, AffineForm
+from hwq.gateware.lane import Lane, lane_hint, lane_key
+from hwq.gateware.parts import Parts, content_key
+from hwq.gateware.requantize import RequantizeForm
+from hwq.gateware.threshold import ThresholdForm
+from hwq.network.graph import Node
+from hwq.network.ops import Conv, Requantize, Threshold
+from hwq.numerics.encoding import Encoding
+from hwq.plan.domain import Domain, accumulator_domain
+from hwq.plan.lane import LaneForm, lane_form
+from hwq.plan.latency import accumulator_latency
+
+__all__ = ["ElementForm", "ProcessingElement", "activation_form"]
+
+
+def activation_form(node: Node | None, domain: Domain, out: Encoding) -> ActivationForm:
+    """What ``node`` computes on values of ``domain``; without a node, the integers themselves."""
+    if node is None:
+        return AffineForm(domain, out)
+    if isinstance(node.op, Threshold):
+        return ThresholdForm(domain, out, node.op)
+    assert isinstance(node.op, Requantize)
+    return RequantizeForm(domain, out, node.op)
+
+
+@dataclass(frozen=True, eq=False)
+class ElementForm:
+    """A row of a matrix-vector unit, apart from its weights: contraction ``op`` of ``x`` in words of ``simd``, and what follows."""
+
+    op: Conv
+    x: Encoding
+    simd: int
+    node: Node | None
+    out: Encoding
+
+    @property
+    def lane(self) -> LaneForm:
+        """The dot product of one word."""
+        return lane_form(self.x, self.op.weight_encoding, self.simd)
+
+    @property
+    def activation(self) -> ActivationForm:
+        """The staircase, or the plain integers."""
+        return activation_form(self.node, accumulator_domain(self.op, self.x, self.simd), self.out)
+
+    @property
+    def constants_at(self) -> int:
+        """Cycles from the last operands of a vector to the cycle in which the activation wants its constants."""
+        return self.lane.latency + accumulator_latency(self.op, self.simd)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the last operands of a vector to the code."""
+        return self.constants_at + self.activation.latency
+
+    @property
+    def key(self) -> str:
+        """Stands for the hardware."""
+        words = -(-self.op.mw // self.simd), self.op.mw
+        return content_key(lane_key(self.lane), words, repr(self.op.accumulation), self.activation.key)
+
+
+class ProcessingElement(wiring.Component):
+    """Lane, accumulator and activation of one output row.
+
+    Timing: free-running; ``code`` stands ``form.latency`` cycles after the last operands of a vector. ``control`` comes
+    ``lane.latency`` after its operands, ``constants`` ``form.constants_at`` after the last operands.
+    Weights and constants are ports: rows differ in what they are fed, not in what they are.
+
+    Members
+    -------
+    x, w : In(unsigned)
+        SIMD activation codes and weight codes.
+    control : In(AccumulatorControl)
+        Of the raw sum that leaves the lane in this cycle.
+    constants : In(unsigned)
+        Constants of the row's channel, for the activation; absent where it has none.
+    code : Out(unsigned)
+        The row's output.
+    """
+
+    def __init__(self, form: ElementForm, parts: Parts) -> None:
+        self.form, self.parts = form, parts
+        members = {
+            "x": In(unsigned(form.simd * form.x.bits)),
+            "w": In(unsigned(form.simd * form.op.weight_encoding.bits)),
+            "control": In(AccumulatorControl()),
+            "code": Out(unsigned(form.out.bits)),
+        }
+        if form.activation.constant_width:
+            members["constants"] = In(unsigned(form.activation.constant_width))
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        form = self.form
+        m.submodules.lane = lane = self.parts.place("lane", lane_hint(form.lane), lane_key(form.lane), lambda: Lane(form.lane))
+        m.submodules.accumulator = accumulator = Accumulator(form.op, form.x, form.simd)
+        m.submodules.activation = activation = form.activation.build()
+        m.d.comb += [
+            lane.x.eq(self.x),
+            lane.w.eq(self.w),
+            accumulator.y.eq(lane.y),
+            accumulator.control.eq(self.control),
+            activation.value.eq(accumulator.total),
+            self.code.eq(activation.code),
+        ]
+        if form.activation.constant_width:
+            m.d.comb += activation.constants.eq(self.constants)
+        return m

@@ -1,0 +1,77 @@
+"""What the number on a wire means: integers that are an affine function of the wire's value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hwq.errors import InputError
+from hwq.numerics.encoding import Bipolar, Encoding
+from hwq.network.ops import Conv, Saturating
+from hwq.plan.lane import lane_form
+
+__all__ = ["Domain", "accumulator_domain", "chunk_folds", "encoding_domain"]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Values ``lo .. hi`` of a wire; the integer they stand for is ``scale * value + offset``, ``scale > 0``."""
+
+    lo: int
+    hi: int
+    scale: int = 1
+    offset: int = 0
+
+    @property
+    def signed(self) -> bool:
+        """Whether the wire is a two's complement number."""
+        return self.lo < 0
+
+    @property
+    def bits(self) -> int:
+        """Width of the wire."""
+        if self.signed:
+            return max((-self.lo - 1).bit_length(), self.hi.bit_length()) + 1
+        return max(1, self.hi.bit_length())
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the value is the integer itself."""
+        return self.scale == 1 and self.offset == 0
+
+    def value_reaching(self, integer: int) -> int:
+        """Smallest value in ``lo .. hi + 1`` whose integer is at least ``integer``."""
+        return min(max(-((self.offset - integer) // self.scale), self.lo), self.hi + 1)
+
+
+def encoding_domain(encoding: Encoding) -> Domain:
+    """Domain of the codes of ``encoding``, read as unsigned or two's complement numbers."""
+    if isinstance(encoding, Bipolar):
+        return Domain(0, 1, 2, -1)
+    if encoding.signed:
+        return Domain(-(1 << (encoding.bits - 1)), (1 << (encoding.bits - 1)) - 1)
+    return Domain(0, (1 << encoding.bits) - 1)
+
+
+def chunk_folds(op: Conv, simd: int) -> int:
+    """Words of ``simd`` products in a chunk of a saturating accumulation; raises :class:`InputError` where they don't fit."""
+    accumulation = op.accumulation
+    assert isinstance(accumulation, Saturating)
+    if accumulation.chunk >= op.mw:
+        return -(-op.mw // simd)
+    if accumulation.chunk % simd:
+        raise InputError(
+            "PLAN-CHUNK",
+            f"simd = {simd} does not divide the accumulation's chunk of {accumulation.chunk} products",
+            hint="Choose a divisor of the chunk",
+        )
+    return accumulation.chunk // simd
+
+
+def accumulator_domain(op: Conv, x: Encoding, simd: int) -> Domain:
+    """Domain of the accumulator of a contraction of ``x`` in words of ``simd`` products."""
+    accumulation = op.accumulation
+    if isinstance(accumulation, Saturating):
+        return Domain(accumulation.lo, accumulation.hi)
+    sf = -(-op.mw // simd)
+    form = lane_form(x, op.weight_encoding, simd)
+    return Domain(0, sf * form.y_max, form.step, form.offset(sf * simd, sf * simd - op.mw))

@@ -1,0 +1,184 @@
+"""The arithmetic of a lane: how the products of two encodings become bits, and how the bits are added, level by level.
+
+Plan and gateware share these figures: the plan counts the levels, the gateware builds them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from math import gcd
+
+from hwq.numerics.encoding import Bipolar, Encoding
+
+__all__ = ["LUT_INPUTS", "Counters", "LaneForm", "adder_levels", "counter_schedule", "heap_levels", "lane_form"]
+
+LUT_INPUTS = 6
+# Columns this high go to the adder tree: a carry chain removes one bit a LUT, as a 6:3 counter does.
+ADDER_ROWS = 4
+
+Counters = tuple[int, ...]
+
+
+def counter_schedule(heights: tuple[int, ...]) -> tuple[tuple[Counters, ...], tuple[int, ...]]:
+    """Levels of 6:3 counters that bring a bit heap down to :data:`ADDER_ROWS` rows.
+
+    ``heights[c]`` bits have weight ``2**c``. Each level says how many counters each column gets; a counter takes six bits
+    of its column (the last one may take five) and gives one bit to each of the columns c, c+1, c+2.
+    Returns the levels and the heights left.
+    """
+    levels = []
+    while max(heights) > ADDER_ROWS:
+        counters = tuple((h + 1) // 6 if h > ADDER_ROWS else 0 for h in heights)
+        after = [0] * (len(heights) + 2)
+        for c, (h, k) in enumerate(zip(heights, counters, strict=True)):
+            after[c] += max(h - 6 * k, 0) + k
+            after[c + 1] += k
+            after[c + 2] += k
+        while not after[-1]:
+            after.pop()
+        levels.append(counters)
+        heights = tuple(after)
+    return tuple(levels), heights
+
+
+def adder_levels(rows: int) -> int:
+    """Levels of two-operand adders that bring ``rows`` numbers to one."""
+    return (rows - 1).bit_length()
+
+
+@lru_cache(maxsize=4096)
+def heap_levels(heights: tuple[int, ...]) -> int:
+    """Register levels from the bits of a heap to its sum: one a level of counters, one a level of adders."""
+    levels, left = counter_schedule(heights)
+    return len(levels) + adder_levels(max(left))
+
+
+@dataclass(frozen=True)
+class LaneForm:
+    """A dot product of ``n`` products of an ``x`` code and a ``w`` code, summed as unsigned *raw* values.
+
+    ``sum of products = step * y + low * n`` with ``y`` the raw sum, ``0 .. y_max``: constants cost nothing inside and are
+    folded into what follows. The front is chosen by the widths alone:
+
+    ``table``
+        ``group`` products share one table of at most six inputs (XNOR: three products, two LUTs); their raw sum leaves.
+    ``select``
+        bipolar times a wide integer: plus or minus the integer, as XOR and a carry bit.
+    ``multiply``
+        everything else: a multiplier a product.
+    """
+
+    x: Encoding
+    w: Encoding
+    n: int
+
+    @property
+    def front(self) -> str:
+        """``table``, ``select`` or ``multiply``."""
+        if self.x.bits + self.w.bits <= LUT_INPUTS:
+            return "table"
+        return "select" if isinstance(self.x, Bipolar) or isinstance(self.w, Bipolar) else "multiply"
+
+    @property
+    def group(self) -> int:
+        """Products a table."""
+        return LUT_INPUTS // (self.x.bits + self.w.bits) if self.front == "table" else 1
+
+    @cached_property
+    def _extremes(self) -> tuple[int, int]:
+        corners = [a * b for a in (self.x.lo, self.x.hi) for b in (self.w.lo, self.w.hi)]
+        return min(corners), max(corners)
+
+    @property
+    def integer(self) -> Encoding:
+        """The operand of a ``select`` front that is not bipolar."""
+        return self.w if isinstance(self.x, Bipolar) else self.x
+
+    @property
+    def product_bits(self) -> int:
+        """Bits of a two's complement or unsigned product of the ``multiply`` front."""
+        return self.x.bits + self.w.bits
+
+    @property
+    def step(self) -> int:
+        """Distance between neighbouring products: 2 for bipolar times bipolar."""
+        return gcd(self.x.step, self.w.step) if self.x.step == self.w.step == 2 else 1
+
+    @property
+    def low(self) -> int:
+        """Product whose raw value is 0."""
+        if self.front == "table":
+            return self._extremes[0]
+        if self.front == "select":
+            return -(1 << (self.integer.bits - self.integer.signed))
+        return -(1 << (self.product_bits - 1)) if self.x.signed or self.w.signed else 0
+
+    @property
+    def raw_max(self) -> int:
+        """Largest raw value of one product."""
+        return (self._extremes[1] - self.low) // self.step
+
+    @property
+    def y_max(self) -> int:
+        """Largest raw sum."""
+        return self.n * self.raw_max
+
+    @property
+    def y_bits(self) -> int:
+        """Width of the raw sum."""
+        return max(1, self.y_max.bit_length())
+
+    def raw(self, x_code: int, w_code: int) -> int:
+        """Raw value of the product of two codes; codes outside their encoding are brought into range."""
+        product = int(self.x.decode(x_code)) * int(self.w.decode(w_code))
+        return min(max((product - self.low) // self.step, 0), self.raw_max)
+
+    @property
+    def pad_weight(self) -> int:
+        """Weight code in a column that does not exist; the activation code there is 0."""
+        return 1 if isinstance(self.w, Bipolar) else 0
+
+    @property
+    def pad_product(self) -> int:
+        """Product in a column that does not exist."""
+        return int(self.x.decode(0)) * int(self.w.decode(self.pad_weight))
+
+    def offset(self, columns: int, padded: int) -> int:
+        """Constant between ``step * y`` and the sum of products, over ``columns`` columns of which ``padded`` do not exist."""
+        return self.low * columns - self.pad_product * padded
+
+    @property
+    def groups(self) -> tuple[int, int]:
+        """Full tables, and the products of the table left over (0: none)."""
+        return self.n // self.group, self.n % self.group
+
+    @cached_property
+    def heights(self) -> tuple[int, ...]:
+        """Bits the front gives to each column of the heap."""
+        if self.front == "table":
+            full, rest = self.groups
+            top, left = (self.group * self.raw_max).bit_length() if full else 0, (rest * self.raw_max).bit_length()
+            columns = max(top, left, 1)
+            return tuple(full * (c < top) + (c < left) for c in range(columns))
+        if self.front == "select":
+            bits = self.integer.bits - self.integer.signed
+            # The magnitude bits, the inverted sign, and the carry of a negation at weight 1.
+    XX
+        return (self.n,) * self.product_bits
+
+    @property
+    def front_levels(self) -> int:
+        """Registers of the front."""
+        return 2 if self.front == "multiply" else 1
+
+    @property
+    def latency(self) -> int:
+        """Cycles from operands to the raw sum."""
+        return self.front_levels + heap_levels(self.heights)
+
+
+@lru_cache(maxsize=4096)
+def lane_form(x: Encoding, w: Encoding, n: int) -> LaneForm:
+    """The lane of ``n`` products of activations ``x`` and weights ``w``."""
+    return LaneForm(x, w, n)
