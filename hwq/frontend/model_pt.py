@@ -202,7 +202,7 @@ def _graph(document: Mapping[str, Any], file_bytes: int) -> ExportedGraph:
         # A view of one element can claim any shape: measure before it is copied.
         if tensor.numel() * tensor.element_size() > file_bytes:
             raise InputError("FILE-BOMB", f"tensor {key!r} claims {tensor.numel()} elements, more than the file holds")
-        tensors[str(key)] = np.ascontiguousarray(tensor.numpy())
+        tensors[str(key)] = np.array(tensor.numpy(), order="C")
     metas = {str(k): TensorMeta(tuple(int(d) for d in m["shape"]), str(m["dtype"])) for k, m in document["metas"].items()}
     nodes = tuple(_node(n) for n in document["nodes"])
     return ExportedGraph(

@@ -48,7 +48,7 @@ def _parameter_names(module: nn.Module, count: int) -> list[str]:
 def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
     """The values of a tensor; half precision is widened to float32, which holds it exactly."""
     t = tensor.detach().cpu()
-    return np.ascontiguousarray((t.float() if t.dtype in NARROW_FLOATS else t).numpy())
+    return np.array((t.float() if t.dtype in NARROW_FLOATS else t).numpy(), order="C")
 
 
 def _export(module: nn.Module, example: tuple[Any, ...]) -> tuple[ExportedProgram, list[str]]:
