@@ -203,6 +203,8 @@ class _Builder:
         self.depths = {f.name: f.depth for f in plan.fifos}
         self.buses = {s.name: s.bus_bits for s in plan.streams}
         self.waiting: dict[str, list[str]] = {}  # tensor -> edges not yet read, one a reader
+        # A layer may be called "fc.converter": components of our own make way for it.
+        self.names = {s.name for s in stages_of(network)}
 
     def build(self) -> Dataflow:
         for i in self.network.inputs:
@@ -211,7 +213,7 @@ class _Builder:
             bus = self.buses[i.name]
             h, w, c = t.shape
             edge = Edge(f"{i.name}.axi", bus // pitch, t.encoding.bits, h * w * c)
-            self.add(AxiIn(f"{i.name}.axi_in", (), (edge.name,), i.name, bus, pitch), edge)
+            self.add(AxiIn(self.name(f"{i.name}.axi_in"), (), (edge.name,), i.name, bus, pitch), edge)
             self.publish(i.name, edge)
         for stage in stages_of(self.network):
             self.add_stage(stage)
@@ -219,9 +221,17 @@ class _Builder:
             t = self.network.tensors[name]
             pitch = pitch_of(t.encoding.bits)
             bus = self.buses[name]
-            edge = self.read(name, f"{name}.axi_out", bus // pitch)
-            self.add(AxiOut(f"{name}.axi_out", (edge.name,), (), name, bus, pitch))
+            port = self.name(f"{name}.axi_out")
+            edge = self.read(name, port, bus // pitch)
+            self.add(AxiOut(port, (edge.name,), (), name, bus, pitch))
         return Dataflow(tuple(self.units), self.edges)
+
+    def name(self, wanted: str) -> str:
+        """``wanted``, changed where a stage or another component has that name."""
+        while wanted in self.names:
+            wanted += "~"
+        self.names.add(wanted)
+        return wanted
 
     def add(self, unit: Unit, *edges: Edge) -> None:
         self.units.append(unit)
@@ -230,17 +240,20 @@ class _Builder:
     def publish(self, tensor: str, edge: Edge) -> None:
         """Make ``edge`` readable by every reader of ``tensor``: a fork when there are several."""
         readers = len(self.network.consumers(tensor)) + self.network.outputs.count(tensor)
+        if readers == 0:
+            raise InputError("NETWORK-UNUSED", "nothing reads this tensor", where=tensor, hint="Remove it, or make it an output")
         if readers == 1:
             self.waiting[tensor] = [edge.name]
             return
         branches = [
             Edge(f"{tensor}.branch{k}", edge.elements, edge.bits, edge.channels, edge.positions, edge.pixels) for k in range(readers)
         ]
-        self.add(Fork(f"{tensor}.fork", (edge.name,), tuple(b.name for b in branches)), *branches)
+        self.add(Fork(self.name(f"{tensor}.fork"), (edge.name,), tuple(b.name for b in branches)), *branches)
         buffered = []
         for b in branches:
-            behind = Edge(f"{b.name}.fifo", b.elements, b.bits, b.channels, b.positions, b.pixels)
-            self.add(Fifo(f"{b.name}.fifo", (b.name,), (behind.name,), self.depths.get(f"{b.name}.fifo", 2)), behind)
+            name = self.name(f"{b.name}.fifo")
+            behind = Edge(name, b.elements, b.bits, b.channels, b.positions, b.pixels)
+            self.add(Fifo(name, (b.name,), (behind.name,), self.depths.get(name, 2)), behind)
             buffered.append(behind.name)
         self.waiting[tensor] = buffered
 
@@ -250,7 +263,7 @@ class _Builder:
         if edge.elements == elements or (edge.channels <= min(elements, edge.elements) and edge.positions == 1):
             # Equal, or one word a frame on both sides: the reader adds or drops lanes that carry nothing.
             return edge
-        name = f"{reader}.converter"
+        name = self.name(f"{reader}.converter")
         out = Edge(f"{reader}.in", elements, edge.bits, edge.channels, edge.positions)
         self.add(
             Converter(name, (edge.name,), (out.name,), edge.channels, edge.bits, edge.elements, elements, self.depths.get(name, 2)), out
@@ -260,6 +273,8 @@ class _Builder:
     def add_stage(self, stage: Stage) -> None:
         p = self.plan.stage(stage.name)
         source, target = self.network.tensors[stage.source], self.network.tensors[stage.target]
+        if source.shape[:2] != (1, 1):
+            raise InputError("OP-IMAGE", f"this layer reads an image of shape {source.shape}; only vectors are built yet", where=stage.name)
         build: dict[str, Callable[[Stage, StagePlan, TensorInfo, TensorInfo], Edge]] = {
             "mvu": self.mvu,
             "elementwise": self.elementwise,
@@ -270,7 +285,7 @@ class _Builder:
     def mvu(self, stage: Stage, p: StagePlan, source: TensorInfo, target: TensorInfo) -> Edge:
         op = stage.node.op
         assert isinstance(op, Conv)
-        if not op.is_dense or source.shape[:2] != (1, 1):
+        if not op.is_dense:
             raise InputError("OP-CONV", "convolutions are not built yet, only fully connected layers", where=stage.name)
         i = self.read(stage.source, stage.name, p.simd)
         sf, nf = ceil_div(op.mw, p.simd), ceil_div(op.mh, p.pe)

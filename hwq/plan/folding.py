@@ -115,7 +115,7 @@ class Folder:
             chosen[stage.name] = choices
         picked: dict[str, Fold] = {}
         total = STATUS
-        for name, bus in self.buses.items():
+        for bus in self.buses.values():
             total += axi_cost(bus)
         for i in self.network.inputs:
             for branch in self._branches(i.name, self.lanes[i.name], chosen, prices):
@@ -170,6 +170,8 @@ class Folder:
         if s.kind != "mvu":
             lanes = {d.pe} if d.pe else _breakpoints(s.mw) | hints
             return [self._priced(s, pe, 1, "lutram") for pe in sorted(lanes) if ceil_div(s.mw, pe) <= cycles]
+        if d.style == "constant" or d.memory == "logic":
+            return [self._mvu(s, d, s.mh, s.mw, prices)]
         simds = {d.simd} if d.simd else {n for n in _breakpoints(s.mw) | hints | _divisors(s.chunk) if n <= s.mw}
         folds = []
         for simd in sorted(simds):
@@ -178,17 +180,15 @@ class Folder:
                 continue
             least = ceil_div(s.mh, cycles // sf)
             pes = {d.pe} if d.pe else {ceil_div(s.mh, ceil_div(s.mh, least))} | {h for h in hints if least <= h <= s.mh}
-            folds += [self._mvu(s, d, pe, simd, prices) for pe in sorted(pes) if pe >= least and self._allowed(s, d, pe, simd)]
+            folds += [self._mvu(s, d, pe, simd, prices) for pe in sorted(pes) if pe >= least and self._allowed(s, d, simd)]
         return folds
 
     @staticmethod
-    def _allowed(s: StageSummary, d: StageDraft, pe: int, simd: int) -> bool:
-        one_fold = pe >= s.mh and simd >= s.mw
-        fits = d.buffer is None or d.buffer >= ceil_div(s.mw, simd)
-        return fits and (one_fold or (d.style != "constant" and d.memory != "logic"))
+    def _allowed(s: StageSummary, d: StageDraft, simd: int) -> bool:
+        return d.buffer is None or d.buffer >= ceil_div(s.mw, simd)
 
     def _mvu(self, s: StageSummary, d: StageDraft, pe: int, simd: int, prices: Mapping[str, float]) -> Fold:
-        if pe >= s.mh and simd >= s.mw and d.style != "folded":
+        if pe >= s.mh and simd >= s.mw and d.style != "folded" and d.memory in (None, "logic"):
             return self._priced(s, pe, simd, "logic")
         kinds = (d.memory,) if d.memory else ("lutram", "block")
         return min((self._priced(s, pe, simd, k) for k in kinds), key=lambda f: price(f.cost, prices))

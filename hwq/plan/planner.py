@@ -23,6 +23,7 @@ from hwq.plan.prediction import Prediction, predict
 from hwq.plan.resources import Resources
 from hwq.plan.rules import BUSES, breaches
 from hwq.plan.sizing import least_depths
+from hwq.plan.token_network import buffer_name
 from hwq.plan.verdict import does_not_fit
 
 __all__ = ["plan_network"]
@@ -87,7 +88,8 @@ class _Planner:
 
     def cycles_for(self, fps: float) -> int:
         """Cycles a frame that ``fps`` allows; refuses what the widest plan cannot reach."""
-        cycles = int(self.clock * 1e6 / fps)
+        # A hair of slack: 3 cycles asked as 100e6 frames at 300 MHz must not become 2.
+        cycles = int(self.clock * 1e6 / fps * (1 + 1e-12))
         least, what = self.floor(self.folder(BUSES[-1]))
         if cycles < least:
             most = self.clock * 1e6 / least
@@ -189,7 +191,7 @@ class _Planner:
 
     def for_latency(self, latency_s: float) -> Plan:
         """The plan with the least fabric whose frames take at most ``latency_s`` seconds, on the narrowest bus that does."""
-        limit = int(latency_s * self.clock * 1e6)
+        limit = int(latency_s * self.clock * 1e6 * (1 + 1e-12))
         ceiling = self.cycles_for(self.goal.fps) if self.goal.fps else None
         least: int | None = None
         verdict: NegativeVerdict | None = None
@@ -257,16 +259,16 @@ class _Planner:
 
     def with_depths(self, plan: Plan) -> Plan:
         dataflow = dataflow_of(self.network, plan)
-        fixed = {n: d for n, d in self.draft.fifos.items()}
+        fixed = dict(self.draft.fifos)
         sizable = [u.name for u in dataflow.units if isinstance(u, Converter | Fifo)]
         _refuse_unknown_fifos(fixed, sizable)
         fifos = list(sizable)
         for stage in plan.stages:
             d = self.draft.stage(stage.name)
-            sizable += [stage.name, f"{stage.name}.buffer"]
-            fixed |= {n: v for n, v in ((stage.name, d.depth), (f"{stage.name}.buffer", d.buffer)) if v is not None}
+            sizable += [stage.name, buffer_name(stage.name)]
+            fixed |= {n: v for n, v in ((stage.name, d.depth), (buffer_name(stage.name), d.buffer)) if v is not None}
         depths = least_depths(dataflow, fixed, sizable, self.progress)
-        stages = tuple(replace(s, buffer=depths.get(f"{s.name}.buffer", s.buffer), depth=depths[s.name]) for s in plan.stages)
+        stages = tuple(replace(s, buffer=depths.get(buffer_name(s.name), s.buffer), depth=depths[s.name]) for s in plan.stages)
         return replace(plan, stages=stages, fifos=tuple(FifoPlan(n, depths[n]) for n in fifos))
 
 

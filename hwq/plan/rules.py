@@ -76,7 +76,22 @@ def _stage_breaches(s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     yield from _choice(where, "memory", d.memory, MEMORIES)
     yield from _range(where, "depth", d.depth, 1, MAX_DEPTH)
     if s.kind == "mvu":
+        yield from _constant_breaches(where, s, d)
         yield from _mvu_breaches(where, s, d)
+
+
+def _constant_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+    constant = "style is 'constant'" if d.style == "constant" else "memory is 'logic'" if d.memory == "logic" else None
+    if constant is None:
+        return
+    folds = ceil_div(s.mw, d.simd or s.mw) * ceil_div(s.mh, d.pe or s.mh)
+    if folds > 1:
+        hint = f"Weights are constants only in one fold: pe={s.mh}, simd={s.mw}"
+        yield InputError("PLAN-STYLE", f"{constant}, but pe and simd leave {folds} folds", where=where, hint=hint)
+    elif s.chunk % s.mw:
+        yield InputError("PLAN-STYLE", f"{constant}, but the accumulator saturates every {s.chunk} of {s.mw} products", where=where)
+    if (d.style or "constant", d.memory or "logic") != ("constant", "logic"):
+        yield InputError("PLAN-STYLE", f"style {d.style!r} does not go with memory {d.memory!r}", where=where, hint=PAIRS_HINT)
 
 
 def _mvu_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
@@ -89,18 +104,7 @@ def _mvu_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputE
         )
     sf = ceil_div(s.mw, d.simd)
     yield from _range(where, "buffer", d.buffer, sf, MAX_DEPTH, f"a vector is {sf} words of simd={d.simd}")
-    if d.pe is None or not 1 <= d.pe <= s.mh:
-        return
-    folds = sf * ceil_div(s.mh, d.pe)
-    if d.style == "constant" and folds > 1:
-        yield InputError(
-            "PLAN-STYLE",
-            f"style is 'constant', but pe={d.pe}, simd={d.simd} leave {folds} folds",
-            where=where,
-            hint=f"Constant weights need one fold: pe={s.mh}, simd={s.mw}",
-        )
-    if d.memory == "logic" and folds > 1:
-        yield InputError("PLAN-MEMORY", f"memory is 'logic', but {folds} folds need a memory: lutram or block", where=where)
 
 
 CHUNK_HINT = "simd must divide that number"
+PAIRS_HINT = "constant goes with logic, folded with lutram or block"

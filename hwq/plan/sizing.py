@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from hwq.plan.dataflow import Dataflow, Mvu, Unit, ceil_div
 from hwq.plan.law import bottleneck
-from hwq.plan.token_network import Channel, TokenNetwork
+from hwq.plan.token_network import Channel, TokenNetwork, buffer_name
 
 __all__ = ["keeps_interval", "least_depths", "start_depths"]
 
@@ -21,7 +21,7 @@ def start_depths(dataflow: Dataflow) -> dict[str, int]:
             continue
         depths[unit.name] = max(2, _round_trip(unit))
         if isinstance(unit, Mvu):
-            depths[f"{unit.name}.buffer"] = 2 * unit.sf
+            depths[buffer_name(unit.name)] = 2 * unit.sf
     return depths
 
 

@@ -13,7 +13,7 @@ from hwq.errors import InputError
 from hwq.plan import token_simulator as ts
 from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Dataflow, Elementwise, Fifo, Fork, Mvu, Unit
 
-__all__ = ["Channel", "StallTraces", "SteadyState", "TokenNetwork", "TokenRun", "simulate"]
+__all__ = ["Channel", "StallTraces", "SteadyState", "TokenNetwork", "TokenRun", "buffer_name", "simulate"]
 
 Beats = NDArray[np.int64]
 Traces = Mapping[str, ArrayLike]
@@ -32,7 +32,7 @@ class StallTraces:
 
 @dataclass(frozen=True)
 class Channel:
-    """A FIFO of the dataflow: ``name`` is its unit, with ``.buffer`` behind for the input buffer of a unit.
+    """A FIFO of the dataflow, called after its unit; the input buffer of a unit as :func:`buffer_name` says.
 
     ``words`` a frame, of ``width`` bits; ``minimum`` is the least depth that can work at all.
     """
@@ -95,6 +95,11 @@ class TokenRun:
         return max(int(b[frame, -1]) for b in self.output_beats.values()) - first
 
 
+def buffer_name(unit: str) -> str:
+    """Name of the channel that is the input buffer of ``unit``; no layer is called so."""
+    return f"{unit} (buffer)"
+
+
 @dataclass(frozen=True)
 class _Engine:
     kind: int
@@ -150,7 +155,7 @@ class TokenNetwork:
         """The steady state that the end of ``run`` proves, or None: all that can still act on the next frame has recurred."""
         if run.deadlock:
             return None
-        takes = np.concatenate([b for b in run.takes.values()], axis=1)
+        takes = np.concatenate(list(run.takes.values()), axis=1)
         for period in range(1, max(2, len(takes) // 2 - self.memory)):
             difference = takes[period:] - takes[:-period]
             same = (difference == difference[-1, -1]).all(axis=1)
@@ -208,7 +213,7 @@ class TokenNetwork:
     def _buffer(self, unit: Unit, depth: int, minimum: int) -> int:
         """The input buffer of ``unit``: written by one engine, read by another."""
         edge = self.dataflow.edges[unit.inputs[0]]
-        buffer = self._channel(f"{unit.name}.buffer", depth, 0, edge.words, edge.width, minimum)
+        buffer = self._channel(buffer_name(unit.name), depth, 0, edge.words, edge.width, minimum)
         self._engines.append(_Engine(ts.STREAM, unit.name, self._of_edge[edge.name], buffer))
         return buffer
 

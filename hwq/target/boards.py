@@ -90,9 +90,9 @@ def _problems(document: Mapping[str, Any], where: str) -> Iterable[HwqError]:
             yield InputError("TARGET-FIELD", f"the field {key!r} is missing", where=where)
         elif (expected := _expected(key, document[key])) is not None:
             yield InputError("TARGET-FIELD", f"{key} is {document[key]!r}, expected {expected}", where=where)
-    if not list(_missing_sources(document)) == []:
-        names = ", ".join(_missing_sources(document))
-        yield InputError("TARGET-SOURCE", f"[sources] does not say where these figures come from: {names}", where=where)
+    if unsourced := _missing_sources(document):
+        message = f"[sources] does not say where these figures come from: {', '.join(unsourced)}"
+        yield InputError("TARGET-SOURCE", message, where=where)
 
 
 def _expected(key: str, value: object) -> str | None:
@@ -112,7 +112,7 @@ def _expected(key: str, value: object) -> str | None:
     return None if isinstance(value, str) and value else "a text"
 
 
-def _missing_sources(document: Mapping[str, Any]) -> Iterable[str]:
+def _missing_sources(document: Mapping[str, Any]) -> list[str]:
     sources = document.get("sources")
     given = {k for key in sources for k in str(key).split()} if isinstance(sources, dict) else set()
     return [k for k in _COUNTS if k in document and k not in given and k not in ("max_levels", "max_fanout")]

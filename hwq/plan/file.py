@@ -1,0 +1,199 @@
+"""plan.toml: the file form of a Plan, to be read, edited and given back with ``--plan``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from hwq.errors import HwqError, InputError, Problems
+from hwq.network.file import network_hash
+from hwq.network.graph import Network
+from hwq.plan.dataflow import ceil_div
+from hwq.plan.draft import PlanDraft, StageDraft
+from hwq.plan.plan import Plan, StagePlan
+from hwq.plan.rules import breaches
+from hwq.plan.stages import stages_of
+from hwq.plan.summary import StageSummary, summary_of
+
+__all__ = ["FORMAT_VERSION", "plan_text", "read_draft", "read_plan", "write_plan"]
+
+FORMAT_VERSION = 1
+MAX_FILE = 1 << 24
+
+HEADER = """\
+# How the network is computed: lanes, memories, FIFO depths. Nothing here changes an output bit.
+# Edit it and give it back with --plan. Any line of a stage but its name may be left out, whole tables too:
+# what is not said is chosen anew. Stages whose pe or simd you change want buffer and depth left out.
+"""
+NOTES = """\
+# [[stage]]: pe rows and simd columns a cycle (they need not divide the layer), pixels windows a cycle,
+#   style folded | constant (one fold only), memory lutram | block | logic (constants),
+#   buffer input words of simd elements, depth output words of pe elements.
+"""
+
+_TOP = ("format_version", "network", "target", "clock_mhz", "stream", "stage", "fifo")
+_TEXTS = ("name", "style", "memory")
+_TABLES: Mapping[str, tuple[str, ...]] = {
+    "stream": ("name", "bus_bits"),
+    "stage": tuple(f.name for f in fields(StageDraft)),
+    "fifo": ("name", "depth"),
+}
+
+
+def write_plan(plan: Plan, path: Path, network: Network | None = None) -> None:
+    """Write ``plan`` as TOML; with ``network`` every stage is commented with its size and folds."""
+    path.write_text(plan_text(plan, network), encoding="utf-8", newline="\n")
+
+
+def plan_text(plan: Plan, network: Network | None = None) -> str:
+    """The text of ``plan.toml``, the same for equal plans."""
+    lines = [HEADER, f"format_version = {FORMAT_VERSION}"]
+    lines += [f"network = {_quoted(plan.network)}  # sha256", f"target = {_quoted(plan.target)}", f"clock_mhz = {float(plan.clock_mhz)!r}"]
+    for stream in plan.streams:
+        lines += _table("stream", vars(stream))
+    lines += ["", NOTES.rstrip()]
+    summaries = {s.name: summary_of(network, s) for s in stages_of(network)} if network else {}
+    for stage in plan.stages:
+        lines += _table("stage", vars(stage), _folds(summaries[stage.name], stage) if network else "")
+    for fifo in plan.fifos:
+        lines += _table("fifo", vars(fifo))
+    return "\n".join(lines) + "\n"
+
+
+def _folds(s: StageSummary, stage: StagePlan) -> str:
+    nf = ceil_div(s.mh, stage.pe)
+    return f"{s.mw} x {s.mh}, {ceil_div(s.mw, stage.simd)} x {nf} folds" if s.kind == "mvu" else f"{s.kind}, {nf} words"
+
+
+def _table(kind: str, values: Mapping[str, Any], comment: str = "") -> list[str]:
+    head = f"[[{kind}]]" + (f"  # {comment}" if comment else "")
+    return ["", head, *(f"{k} = {_quoted(v) if isinstance(v, str) else v}" for k, v in values.items())]
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda m: f"\\u{ord(m[0]):04x}", escaped) + '"'
+
+
+def read_plan(path: Path, network: Network) -> Plan:
+    """The complete plan of ``network`` in a file; raises :class:`Problems` with every mistake and every gap."""
+    draft = read_draft(path, network)
+    problems = list(_gaps(draft, network))
+    if problems:
+        raise Problems(problems)
+    return draft.complete()
+
+
+def read_draft(path: Path, network: Network | None = None) -> PlanDraft:
+    """What a plan file fixes, the rest open; raises :class:`Problems` with every mistake, each named by stage and field.
+
+    Without ``network`` only the form is checked; the planner checks the rest.
+    """
+    document = _load(path)
+    problems = list(_document_problems(document, path.name))
+    if problems:
+        raise Problems(problems)
+    draft = _draft(document)
+    if network is None:
+        return draft
+    if draft.network is not None and draft.network != network_hash(network):
+        hint = f"It was made for a network whose sha256 begins with {draft.network[:12]}; plan anew without --plan"
+        raise Problems([InputError("PLAN-NETWORK", "this is the plan of another network", where=path.name, hint=hint)])
+    problems += breaches(network, draft)
+    if problems:
+        raise Problems(problems)
+    return draft
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise InputError("PLAN-FILE", f"{path.stat().st_size} bytes are too many for a plan", where=path.name)
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError("PLAN-FILE", f"this plan cannot be read ({error})", where=path.name) from None
+
+
+def _draft(document: Mapping[str, Any]) -> PlanDraft:
+    clock = document.get("clock_mhz")
+    return PlanDraft(
+        document.get("network"),
+        document.get("target"),
+        None if clock is None else float(clock),
+        {t["name"]: t["bus_bits"] for t in document.get("stream", [])},
+        {t["name"]: StageDraft(**t) for t in document.get("stage", [])},
+        {t["name"]: t["depth"] for t in document.get("fifo", [])},
+    )
+
+
+def _document_problems(document: Mapping[str, Any], where: str) -> Iterator[HwqError]:
+    version = document.get("format_version")
+    if not _whole(version) or version < 1:
+        yield InputError("FILE-VERSION", f"format_version is {version!r}, expected 1..{FORMAT_VERSION}", where=where)
+    elif version > FORMAT_VERSION:
+        message = f"format_version {version} is newer than this hwq reads ({FORMAT_VERSION})"
+        yield InputError("FILE-NEWER", message, where=where, hint="Upgrade hwq")
+    for key in document:
+        if key not in _TOP:
+            yield InputError("PLAN-FIELD", f"{key!r} is no field of a plan", where=where, hint=f"The fields are {', '.join(_TOP)}")
+    for key in ("network", "target"):
+        if key in document and not isinstance(document[key], str):
+            yield InputError("PLAN-VALUE", f"{key} is {document[key]!r}, expected a text", where=where)
+    clock = document.get("clock_mhz", 1)
+    if isinstance(clock, bool) or not isinstance(clock, int | float) or not 0 < clock < 2000:
+        yield InputError("PLAN-VALUE", f"clock_mhz is {clock!r}, expected megahertz, 0..2000", where=where)
+    for kind in _TABLES:
+        yield from _tables_problems(kind, document.get(kind, []), where)
+
+
+def _tables_problems(kind: str, tables: object, where: str) -> Iterator[HwqError]:
+    if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+        yield InputError("PLAN-VALUE", f"{kind} is no list of tables, expected [[{kind}]]", where=where)
+        return
+    seen: set[str] = set()
+    for number, table in enumerate(tables, 1):
+        name = table.get("name")
+        label = f"{kind} {name}" if isinstance(name, str) else f"{kind} number {number}"
+        if not isinstance(name, str):
+            yield InputError("PLAN-FIELD", "the name is missing or no text", where=label)
+        elif name in seen:
+            yield InputError("PLAN-NAME", f"there are two {kind}s of this name", where=label)
+        seen.add(str(name))
+        yield from _table_problems(kind, table, label)
+
+
+def _table_problems(kind: str, table: Mapping[str, Any], label: str) -> Iterator[HwqError]:
+    known = _TABLES[kind]
+    for key, value in table.items():
+        if key not in known:
+            yield InputError("PLAN-FIELD", f"{key!r} is no field of a {kind}", where=label, hint=f"The fields are {', '.join(known)}")
+        elif key in _TEXTS and not isinstance(value, str):
+            yield InputError("PLAN-VALUE", f"{key} is {value!r}, expected a text", where=label)
+        elif key not in _TEXTS and not _whole(value):
+            yield InputError("PLAN-VALUE", f"{key} is {value!r}, expected a whole number", where=label)
+    if kind != "stage":
+        yield from (InputError("PLAN-FIELD", f"{k} is missing", where=label) for k in known[1:] if k not in table)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _gaps(draft: PlanDraft, network: Network) -> Iterator[HwqError]:
+    for key in ("network", "target", "clock_mhz"):
+        if getattr(draft, key) is None:
+            yield InputError("PLAN-FIELD", f"{key} is missing")
+    for stage in stages_of(network):
+        if stage.name not in draft.stages:
+            yield InputError("PLAN-FIELD", "this stage has no table", where=f"stage {stage.name}")
+            continue
+        open_fields = [k for k, v in vars(draft.stages[stage.name]).items() if v is None]
+        if open_fields:
+            yield InputError("PLAN-FIELD", f"{', '.join(open_fields)} missing", where=f"stage {stage.name}")
+    for port in dict.fromkeys([i.name for i in network.inputs] + list(network.outputs)):
+        if port not in draft.streams:
+            yield InputError("PLAN-FIELD", "this stream has no table", where=f"stream {port}")
