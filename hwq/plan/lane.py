@@ -164,7 +164,7 @@ class LaneForm:
         if self.front == "select":
             bits = self.integer.bits - self.integer.signed
             # The magnitude bits, the inverted sign, and the carry of a negation at weight 1.
-    XX
+            return tuple(self.n * (2 if c == 0 else 1) for c in range(bits + 1))
         return (self.n,) * self.product_bits
 
     @property
