@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,15 +22,17 @@ class Fifo(wiring.Component):
         Words in.
     o : Out(stream)
         The same words, in order.
+    credits : Out
+        Free words, for the high-water mark.
     """
 
     def __init__(self, shape, depth: int) -> None:
         self.depth = depth
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)), "credits": Out(range(depth + 1))})
 
     def elaborate(self, platform):
         m = Module()
-        payload = self.i.payload.as_value() if hasattr(self.i.payload, "as_value") else self.i.payload
+        payload = Value.cast(self.i.payload)
         m.submodules.egress = egress = Egress(len(payload), self.depth)
         write = self.i.valid & egress.grant
         m.d.comb += [
@@ -38,6 +40,7 @@ class Fifo(wiring.Component):
             egress.take.eq(write),
             egress.w_en.eq(write),
             egress.w_data.eq(payload),
+            self.credits.eq(egress.credits),
         ]
         forward(m, egress.o, self.o)
         return m
