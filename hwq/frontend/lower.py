@@ -1,0 +1,208 @@
+"""Lowering: symbolic execution of a source graph, from real numbers to the integer Network and the host programs around it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hwq.errors import HwqError, InputError, Problems
+from hwq.frontend.builder import Builder
+from hwq.frontend.expression import leaf
+from hwq.frontend.fold import fold
+from hwq.frontend.host_program import host_steps
+from hwq.frontend.inputs import InputState
+from hwq.frontend.options import ReadOptions
+from hwq.frontend.rules import RULES, refusal
+from hwq.frontend.source import SourceGraph, SourceNode
+from hwq.frontend.step import Step
+from hwq.frontend.values import Constant, HostValue, Layout, Leaf, Pending, Unknown, Value
+from hwq.network.graph import Network, NetworkInput
+from hwq.network.model import Model, ModelInput, ModelOutput
+from hwq.transform.orient import orient
+
+__all__ = ["lower"]
+
+log = logging.getLogger("hwq")
+
+
+def lower(graph: SourceGraph, options: ReadOptions | None = None) -> Model:
+    """The Model of a source graph.
+
+    Raises :class:`hwq.errors.Problems` with everything that stands in the way, each by the user's name for the layer.
+    """
+    return _Lowering(graph, options or ReadOptions()).run()
+
+
+class _Lowering:
+    def __init__(self, graph: SourceGraph, options: ReadOptions) -> None:
+        self.graph, self.options = graph, options
+        self.problems: list[HwqError] = []
+        self.values: dict[str, Value | None] = {"": None}
+        self.builder = Builder([self._input(k) for k in range(len(graph.inputs))])
+        self.names = _names(graph.nodes)
+
+    def _input(self, place: int) -> InputState:
+        source = self.graph.inputs[place]
+        stated = None
+        try:
+            stated = self.options.encoding_of(source.encoding)
+        except InputError as error:
+            self.problems.append(error)
+        self.values[source.name] = self._start(place)
+        return InputState(source, stated, self.options.input_quantizer == "hardware")
+
+    def _start(self, place: int) -> Value:
+        source = self.graph.inputs[place]
+        if not source.shape or source.shape[0] != 1 or 0 in source.shape:
+            self.problems.append(
+                InputError(
+                    "INPUT-SHAPE",
+                    f"the input has shape {source.shape}, the first axis must be a batch of 1",
+                    where=source.name,
+                    hint="Export the model with a batch of 1 or a dynamic batch axis",
+                )
+            )
+            return Unknown()
+        layout = Layout.of(source.shape)
+        return Pending(Leaf(None, layout.index.size, None, place), leaf(), layout)
+
+    def run(self) -> Model:
+        needed = _needed(self.graph)
+        for name, array in self.graph.constants.items():
+            self.values.setdefault(name, Constant(np.asarray(array)))
+        for place, node in enumerate(self.graph.nodes):
+            if needed[place]:
+                self._execute(node, self.names[place])
+        outputs = self._outputs()
+        if self.problems:
+            raise Problems(_distinct(self.problems))
+        return self._model(outputs)
+
+    def _execute(self, node: SourceNode, name: str) -> None:
+        missing = [i for i in node.inputs if i not in self.values]
+        inputs = tuple(self.values.get(i, Unknown()) for i in node.inputs)
+        step = Step(node, name, inputs, self.builder, self.options)
+        try:
+            if missing:
+                raise step.error("GRAPH-ORDER", f"its input {missing[0]!r} is computed by no earlier node")
+            made = self._apply(step)
+        except RecursionError:
+            self.problems.append(step.error("GRAPH-DEPTH", "too many elementwise operations follow each other"))
+            made = ()
+        except HwqError as error:
+            self.problems.extend(error.entries())
+            made = ()
+        for k, output in enumerate(node.outputs):
+            if output:
+                value = made[k] if k < len(made) else None
+                self.values[output] = value if value is not None else Unknown(_shape_of(inputs))
+
+    def _apply(self, step: Step) -> tuple[Value | None, ...]:
+        if all(v is None or isinstance(v, Constant) for v in step.inputs):
+            return fold(step)
+        if any(isinstance(v, Unknown) for v in step.inputs) and step.node.op not in RULES:
+            raise refusal(step)
+        rule = RULES.get(step.node.op)
+        if rule is None:
+            raise refusal(step)
+        made = rule(step)
+        return made if isinstance(made, tuple) else (made,)
+
+    def _outputs(self) -> list[tuple[str, HostValue]]:
+        made: list[tuple[str, HostValue]] = []
+        for name in self.graph.outputs:
+            value = self.values.get(name)
+            try:
+                out = self._output(name, value)
+            except HwqError as error:
+                self.problems.extend(error.entries())
+                continue
+            if out is not None:
+                made.append((name, out))
+        return made
+
+    def _output(self, name: str, value: Value | None) -> HostValue | None:
+        """Integers and the host's steps behind them."""
+        if isinstance(value, Unknown) and self.problems:
+            return None
+        if not isinstance(value, Pending | HostValue):
+            raise InputError("OUTPUT", f"the output {name!r} does not depend on the input, or is not available", where=name)
+        if isinstance(value, Pending):
+            value = HostValue(value, (), value.shape)
+        origin = value.origin
+        source, expr = self._integers(name, origin)
+        if source.tensor is None or any(source.tensor == i.name for i in self.builder.inputs):
+            if self.problems:
+                return None
+            raise InputError("NO-LAYERS", f"nothing between the inputs and {name!r} can go into hardware", where=name)
+        steps = (*host_steps(expr), *origin.layout.host_steps(), *value.steps)
+        return HostValue(Pending(source, expr, origin.layout), steps, value.shape, value.dtype, name)
+
+    def _integers(self, name: str, origin: Pending) -> tuple[Leaf, Any]:
+        if not origin.expr.discretises and origin.leaf.tensor is not None:
+            return origin.leaf, origin.expr
+        made = self.builder.integers(origin, name, name)
+        return made.leaf, made.rest
+
+    def _model(self, outputs: Sequence[tuple[str, HostValue]]) -> Model:
+        b = self.builder
+        inputs = [i for i in b.inputs if i.leaf is not None and i.encoding is not None]
+        tensors = list(dict.fromkeys(v.origin.leaf.tensor or "" for _, v in outputs))
+        name = self.options.name or self.graph.name or "model"
+        network = Network(
+            name,
+            tuple(NetworkInput(i.name, (1, 1, i.leaf.channels), i.encoding) for i in inputs if i.leaf and i.encoding),
+            tuple(b.nodes),
+            tuple(tensors),
+        )
+        network = _renamed(orient(network), {v.origin.leaf.tensor or "": o for o, v in reversed(outputs)})
+        named = {t: n for t, n in zip(tensors, network.outputs, strict=True)}
+        model_inputs = tuple(ModelInput(i.name, i.source.shape[1:], i.source.dtype, i.head) for i in inputs)
+        model_outputs = tuple(self._described(o, v, named[v.origin.leaf.tensor or ""]) for o, v in outputs)
+        notes = {n.name: b.notes.get(n.name, {}) for n in network.nodes}
+        return Model(network, model_inputs, model_outputs, dict(self.graph.provenance), self.graph.document(), notes)
+
+    def _described(self, name: str, value: HostValue, tensor: str) -> ModelOutput:
+        dtype = value.dtype or self.graph.provenance.get("output_dtypes", {}).get(name) or self.graph.inputs[0].dtype
+        dtype = dtype if value.dtype or np.dtype(dtype).kind == "f" else "float32"
+        return ModelOutput(name, tensor, value.shape[1:], dtype, value.steps)
+
+
+def _names(nodes: Sequence[SourceNode]) -> list[str]:
+    """The user's names, or the op and its place where there is none."""
+    return [n.name or f"{n.op}_{k}" for k, n in enumerate(nodes)]
+
+
+def _needed(graph: SourceGraph) -> list[bool]:
+    """Which nodes lead to an output; dead branches are dropped."""
+    wanted = set(graph.outputs)
+    needed = [False] * len(graph.nodes)
+    for place in range(len(graph.nodes) - 1, -1, -1):
+        node = graph.nodes[place]
+        if any(o in wanted for o in node.outputs if o):
+            needed[place] = True
+            wanted.update(i for i in node.inputs if i)
+    return needed
+
+
+def _shape_of(inputs: Sequence[Value | None]) -> tuple[int, ...] | None:
+    return next((v.shape for v in inputs if isinstance(v, Pending | HostValue | Unknown)), None)
+
+
+def _renamed(network: Network, names: dict[str, str]) -> Network:
+    """The Network with output tensors named as the model's outputs, where those names are free."""
+    taken = set(network.tensors)
+    names = {old: new for old, new in names.items() if new not in taken}
+    nodes = tuple(
+        replace(n, inputs=tuple(names.get(i, i) for i in n.inputs), outputs=tuple(names.get(o, o) for o in n.outputs))
+        for n in network.nodes
+    )
+    return Network(network.name, network.inputs, nodes, tuple(names.get(o, o) for o in network.outputs))
+
+
+def _distinct(problems: list[HwqError]) -> list[HwqError]:
+    return list({(p.code, p.where, p.message): p for p in problems}.values())

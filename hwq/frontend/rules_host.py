@@ -1,0 +1,139 @@
+"""Ops that see a whole tensor of scores: on the host behind the last integer, ArgMax in hardware where that is exact."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from hwq.errors import InputError
+from hwq.frontend.expression import Expr, evaluate, leaf
+from hwq.frontend.normalize import split_affine
+from hwq.frontend.step import Rule, Step
+from hwq.frontend.values import HostValue, Layout, Leaf, Pending, Unknown, Value
+from hwq.network.host import HostStep
+from hwq.network.ops import ArgMax, Requantize
+from hwq.numerics.encoding import smallest_integer
+from hwq.numerics.rounding import Rounding
+from hwq.numerics.staircase import MAX_POINTS
+
+__all__ = ["HOST_RULES"]
+
+
+def _host(step: Step) -> HostValue | None:
+    """Input 0 as a tensor of the host."""
+    x = step.value(0)
+    if isinstance(x, HostValue):
+        return x
+    return HostValue(x, (), x.shape) if isinstance(x, Pending) else None
+
+
+def _softmax(op: str) -> Rule:
+    def rule(step: Step) -> Value:
+        x = _host(step)
+        if x is None:
+            return Unknown()
+        axis = _axis(step.attribute("axis", -1), x.shape)
+        return HostValue(x.origin, (*x.steps, HostStep(op, None, {"axis": axis})), x.shape, None, step.name)
+
+    return rule
+
+
+def _axis(axis: int, shape: tuple[int, ...]) -> int:
+    return axis + len(shape) if axis < 0 else axis
+
+
+def _argmax(step: Step) -> Value:
+    if step.attribute("select_last_index", 0):
+        raise step.error("OP-UNSUPPORTED", "ArgMax with select_last_index is not supported", "Ties take the lowest index")
+    x = step.value(0)
+    if isinstance(x, Unknown) or x is None:
+        return Unknown()
+    axis = _axis(step.attribute("axis", 0), x.shape)  # type: ignore[union-attr]
+    return _select_best(step, axis, bool(step.attribute("keepdims", 1)))
+
+
+def _topk(step: Step) -> tuple[Value | None, ...]:
+    x = _host(step)
+    if x is None:
+        return (Unknown(), Unknown())
+    given = step.array(1, "k")
+    k = int(given.reshape(-1)[0]) if given is not None else int(step.attribute("k", 1))
+    if not step.attribute("largest", 1):
+        raise step.error("OP-UNSUPPORTED", "TopK of the smallest values is not supported")
+    axis = _axis(step.attribute("axis", -1), x.shape)
+    if k == 1:
+        return (Unknown(), _select_best(step, axis, True))
+    shape = tuple(k if n == axis else s for n, s in enumerate(x.shape))
+    indices = HostValue(x.origin, (*x.steps, HostStep("topk", None, {"axis": axis, "k": k})), shape, "int64", step.name)
+    return (Unknown(), indices)
+
+
+def _select_best(step: Step, axis: int, keepdims: bool) -> Value:
+    x = step.value(0)
+    if not isinstance(x, Pending | HostValue):
+        return Unknown()
+    if axis == 0:
+        raise step.error("BATCH-AXIS", "the best index is taken along the batch axis", "Take it along the axis of the classes")
+    shape = tuple(1 if k == axis else s for k, s in enumerate(x.shape) if k != axis or keepdims)
+    hardware = _in_hardware(step, x, axis, shape) if isinstance(x, Pending) else None
+    if hardware is not None:
+        return hardware
+    host = _host(step)
+    assert host is not None
+    attributes: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
+    return HostValue(host.origin, (*host.steps, HostStep("argmax", None, attributes)), shape, "int64", step.name)
+
+
+def _in_hardware(step: Step, x: Pending, axis: int, shape: tuple[int, ...]) -> Value | None:
+    """ArgMax of the integers themselves, where all classes share one strictly rising function of them."""
+    if x.leaf.tensor is None or x.leaf.channels != x.shape[axis] or prod(x.shape) != x.shape[axis] or not x.layout.in_order:
+        return None
+    try:
+        source, expr = _shared(step, x)
+    except InputError:
+        return None
+    assert source.interval is not None
+    low, high = source.interval.bounds
+    if not expr.shared or high - low >= MAX_POINTS:
+        return None
+    with np.errstate(all="ignore"):
+        values = evaluate(expr, np.arange(low, high + 1, dtype=np.float64)[None, :])[0]
+    if not (np.diff(values) > 0).all():
+        return None
+    name, made = step.builder.emit(step.name, ArgMax(), source, 1, step.node.outputs[-1])
+    step.builder.notes[name] = {"op": "argmax", "classes": source.channels}
+    return HostValue(
+        Pending(made, leaf(), Layout.of((1, 1))), (HostStep("reshape", None, {"shape": list(shape[1:])}),), shape, "int64", step.name
+    )
+
+
+def _shared(step: Step, x: Pending) -> tuple[Leaf, Expr]:
+    """The integers to compare and the pending function on them, per-class biases brought onto the integer grid where exact."""
+    source, expr = x.leaf, x.expr
+    if expr.discretises:
+        made = step.builder.integers(x, step.name, step.node.inputs[0])
+        source, expr = made.leaf, made.rest
+    affine = split_affine(expr, True)
+    if expr.shared or affine.core.op != "leaf" or affine.scale.ndim or source.interval is None:
+        return source, expr
+    scale = Fraction(float(affine.scale))
+    steps = [Fraction(float(o)) / scale for o in affine.offset] if scale else []
+    reach = max(abs(b) for b in source.interval.bounds)
+    if not steps or any(s.denominator != 1 or abs(s) + reach >= 1 << 28 for s in steps) or scale.numerator.bit_length() > 24 or scale < 0:
+        return source, expr
+    bias = np.array([int(s) for s in steps])
+    lo, hi = int((source.interval.lo + bias).min()), int((source.interval.hi + bias).max())
+    op = Requantize(np.ones(len(bias), np.int64), bias, 0, Rounding.FLOOR, lo, hi, smallest_integer(lo, hi))
+    _, moved = step.builder.emit(f"{step.name}.bias", op, source, source.channels, f"{step.name}.bias")
+    return moved, leaf().then("mul", affine.scale)
+
+
+HOST_RULES: dict[str, Rule] = {
+    "Softmax": _softmax("softmax"),
+    "LogSoftmax": _softmax("log_softmax"),
+    "ArgMax": _argmax,
+    "TopK": _topk,
+}

@@ -1,0 +1,165 @@
+"""Fit of one multiply, add and shift to a monotone staircase: ``clip((M * x + B) >> shift, low, high)``.
+
+The rule ``code(x) >= k  <=>  x >= t_k`` gives for each jump two integer inequalities in M and B,
+``M * t_k + B >= k * 2**s`` and ``M * p_k + B < k * 2**s`` where p_k is the reachable integer before t_k; rounding half to
+even moves the right-hand sides by ``-2**(s-1)`` and, for odd k, by one. B exists exactly where the largest lower bound does
+not exceed the smallest upper one, so M may be any integer strictly inside a slope window that pairs of jumps give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.numerics.rounding import Rounding
+from hwq.numerics.staircase import Staircase
+
+__all__ = ["MultiplyShift", "fit_multiply_shift"]
+
+Ints = NDArray[np.int64]
+MAX_SHIFT = 44
+PRODUCT_BITS = 62
+PAIRS_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class MultiplyShift:
+    """``clip((multiplier * x + offset) / 2**shift, low, high)``: int64 (C,) each, one shift, FLOOR or HALF_EVEN."""
+
+    multiplier: Ints
+    offset: Ints
+    shift: int
+    rounding: Rounding
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Constraints:
+    """Rows (C, R): at ``t`` the code is at least ``k`` (lower), at ``p`` it is below ``k`` (upper), where valid."""
+
+    t: Ints
+    t_level: Ints
+    t_valid: NDArray[np.bool_]
+    p: Ints
+    p_level: Ints
+    p_valid: NDArray[np.bool_]
+
+
+def fit_multiply_shift(stairs: Staircase, low: int, high: int) -> MultiplyShift | None:
+    """The smallest common shift with a multiplier and an offset a channel, codes clipped to ``low..high``; None where none exists.
+
+    Falling channels get a negative multiplier. FLOOR is tried first, then HALF_EVEN. The result equals the staircase at
+    both sides of every jump and at both ends, hence, both being monotone, everywhere.
+    """
+    direction = stairs.direction
+    if not direction.all():
+        return None
+    rows = _constraints(stairs, direction, low, high)
+    for rounding in (Rounding.FLOOR, Rounding.HALF_EVEN):
+        fit = _fit(rows, direction, rounding, low, high)
+        if fit is not None:
+            return fit
+    return None
+
+
+def _constraints(stairs: Staircase, direction: Ints, low: int, high: int) -> _Constraints:
+    """Constraints in the variable ``y = direction * x``, in which every channel rises."""
+    reach, used = stairs.reach, stairs.used
+    falls = (direction < 0)[:, None]
+    top = reach.lo + (reach.hi - reach.lo) // reach.step * reach.step
+    last = stairs.start + (stairs.steps * used).sum(1)
+    count = used.sum(1)[:, None]
+    rank = np.arange(stairs.points.shape[1])[None, :]
+    # A falling channel passes its jumps in reverse: the one of rank r brings level last + count - r.
+    level = np.where(falls, last[:, None] + count - rank, stairs.start[:, None] + rank + 1)
+    before = stairs.points - reach.step
+    t = np.where(falls, -before, stairs.points)
+    p = np.where(falls, -stairs.points, before)
+    least, most = np.minimum(stairs.start, last)[:, None], np.maximum(stairs.start, last)[:, None]
+    y_low, y_high = np.where(falls[:, 0], -top, reach.lo)[:, None], np.where(falls[:, 0], -reach.lo, top)[:, None]
+    return _Constraints(
+        np.hstack([t, y_low]),
+        np.hstack([level, least]),
+        np.hstack([used, least > low]),
+        np.hstack([p, y_high]),
+        np.hstack([level, most + 1]),
+        np.hstack([used, most < high]),
+    )
+
+
+def _slopes(
+    rows: _Constraints, extra_t: NDArray[np.float64], extra_p: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Open window (C,), (C,) of the slope M / 2**shift from all pairs; ``extra`` moves levels for half-even."""
+    c = len(rows.t)
+    low, high = np.full(c, -np.inf), np.full(c, np.inf)
+    block = max(1, PAIRS_BLOCK // max(1, rows.t.shape[1] ** 2))
+    for b in range(0, c, block):
+        s = slice(b, b + block)
+        run = (rows.t[s, :, None] - rows.p[s, None, :]).astype(np.float64)
+        rise = (rows.t_level[s] + extra_t[s])[:, :, None] - (rows.p_level[s] + extra_p[s])[:, None, :]
+        valid = rows.t_valid[s, :, None] & rows.p_valid[s, None, :]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = rise / run
+        low[s] = np.where(valid & (run > 0), slope, -np.inf).max((1, 2), initial=-np.inf)
+        high[s] = np.where(valid & (run < 0), slope, np.inf).min((1, 2), initial=np.inf)
+    return low, high
+
+
+def _fit(rows: _Constraints, direction: Ints, rounding: Rounding, low: int, high: int) -> MultiplyShift | None:
+    even = rounding is Rounding.HALF_EVEN
+    zero_t, zero_p = np.zeros(rows.t.shape), np.zeros(rows.p.shape)
+    window_low, window_high = _slopes(rows, zero_t, zero_p)
+    window_low = np.maximum(window_low, 0.0)  # in y every channel rises
+    closed = window_low <= window_high if even else window_low < window_high
+    if not closed.all():
+        return None
+    magnitude = int(max(np.abs(rows.t).max(), np.abs(rows.p).max(), 1))
+    for shift in range(1 if even else 0, MAX_SHIFT):
+        scale = float(1 << shift)
+        candidates = _candidates(window_low * scale, window_high * scale)
+        if (np.abs(candidates).max() * magnitude).bit_length() + 1 > PRODUCT_BITS:
+            return None
+        fitted = _offsets(rows, candidates, shift, even)
+        if fitted is not None:
+            multiplier, offset = fitted
+            return MultiplyShift(multiplier * direction, offset, shift, rounding, low, high)
+    return None
+
+
+def _candidates(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.object_]:
+    """(C, n) integers worth trying as M, the smallest first; Python integers, since they are multiplied."""
+    high = np.where(np.isfinite(high), high, np.floor(low) + 2)
+    least = np.floor(low)
+    middle = np.round((low + high) / 2)
+    stack = np.stack([least, least + 1, least + 2, np.ceil(high) - 1, middle], axis=1)
+    return np.sort(np.maximum(stack, 0), axis=1).astype(np.int64).astype(object)
+
+
+def _offsets(rows: _Constraints, candidates: NDArray[np.object_], shift: int, even: bool) -> tuple[Ints, Ints] | None:
+    """For each channel the first candidate with an offset between its bounds, or None where a channel has none."""
+    c = len(rows.t)
+    done = np.zeros(c, bool)
+    multiplier, offset = np.zeros(c, np.int64), np.zeros(c, np.int64)
+    half = (1 << shift) >> 1 if even else 0
+    far = np.int64(np.iinfo(np.int64).max)
+    target_t = (rows.t_level << shift) - half + (rows.t_level & 1 if even else 0)
+    target_p = (rows.p_level << shift) - half + (rows.p_level & 1 if even else 0) - 1
+    for place in range(candidates.shape[1]):
+        m = candidates[:, place].astype(np.int64)[:, None]
+        least = np.where(rows.t_valid, target_t - m * rows.t, -far).max(1)
+        most = np.where(rows.p_valid, target_p - m * rows.p, far).min(1)
+        good = (least <= most) & ~done
+        multiplier[good], offset[good] = m[good, 0], _between(least[good], most[good])
+        done |= good
+        if done.all():
+            return multiplier, offset
+    return None
+
+
+def _between(least: Ints, most: Ints) -> Ints:
+    """An offset from ``least`` to ``most``: 0 where allowed, else the one nearest to it."""
+    return np.where(least > 0, least, np.where(most < 0, most, 0))
