@@ -115,7 +115,7 @@ def _where(c: Call) -> None:
 
 
 def _clip(c: Call, low: str | None, high: str | None) -> None:
-    if low and isinstance(c.node.arguments.get(low), Ref) or high and isinstance(c.node.arguments.get(high), Ref):
+    if (low and isinstance(c.node.arguments.get(low), Ref)) or (high and isinstance(c.node.arguments.get(high), Ref)):
         x = c.tensor("self")
         if low and c.has(low):
             x = c.step("Max", x, c.tensor(low))

@@ -93,7 +93,9 @@ def _batch_norm(c: Call) -> None:
 @handles("aten.dropout", "aten.native_dropout", "aten.feature_dropout", "aten.alpha_dropout", "aten.feature_alpha_dropout")
 def _dropout(c: Call) -> None:
     if c.get("train", False) and c.get("p", 0.5):
-        raise InputError("TRAIN-MODE", "this dropout was exported in train mode", where=c.layer, hint="Call module.eval() before the export")
+        raise InputError(
+            "TRAIN-MODE", "this dropout was exported in train mode", where=c.layer, hint="Call module.eval() before the export"
+        )
     c.result("Identity", c.tensor("input"))
 
 

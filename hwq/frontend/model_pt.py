@@ -102,7 +102,9 @@ def _renamed(graph: ExportedGraph, io: Mapping[str, Sequence[str]]) -> ExportedG
     unknown = sorted(set(io) - {"inputs", "outputs"})
     if unknown:
         raise InputError("IO-NAMES", f"io has a key {unknown[0]!r}, 'inputs' and 'outputs' exist")
-    return replace(graph, inputs=_named(graph.inputs, io.get("inputs"), "input"), outputs=_named(graph.outputs, io.get("outputs"), "output"))
+    return replace(
+        graph, inputs=_named(graph.inputs, io.get("inputs"), "input"), outputs=_named(graph.outputs, io.get("outputs"), "output")
+    )
 
 
 def _named(pairs: tuple[tuple[str, str], ...], names: Sequence[str] | None, what: str) -> tuple[tuple[str, str], ...]:

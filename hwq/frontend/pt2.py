@@ -61,7 +61,10 @@ class _Reader:
         version = document["schema_version"]["major"]
         if version > MAJOR_VERSION:
             raise InputError(
-                "FILE-NEWER", f"it has export schema {version}, this hwq reads up to {MAJOR_VERSION}", where=self.path.name, hint="Update hwq"
+                "FILE-NEWER",
+                f"it has export schema {version}, this hwq reads up to {MAJOR_VERSION}",
+                where=self.path.name,
+                hint="Update hwq",
             )
         module = document["graph_module"]
         inputs, tensors = self._inputs(module["signature"]["input_specs"])

@@ -132,5 +132,7 @@ def _check_extent(name: str, shape: list[int], strides: list[int], offset: int, 
     last = offset + sum((d - 1) * s for d, s in zip(shape, strides, strict=False)) if sane and math.prod(shape) else -1
     if not sane or last >= count or math.prod(shape) > max(count, FREE_ELEMENTS):
         raise InputError(
-            "TENSOR-SIZE", f"{name!r} claims shape {tuple(shape)} and strides {tuple(strides)}, the file holds {count} elements", where=where
+            "TENSOR-SIZE",
+            f"{name!r} claims shape {tuple(shape)} and strides {tuple(strides)}, the file holds {count} elements",
+            where=where,
         )

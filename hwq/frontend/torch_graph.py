@@ -95,4 +95,3 @@ def _needed(nodes: list[SourceNode], outputs: list[str]) -> tuple[SourceNode, ..
             kept.append(node)
             wanted.update(node.inputs)
     return tuple(reversed(kept))
-

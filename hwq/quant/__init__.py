@@ -1,12 +1,12 @@
 """Quantizers and layers for torch, one file a method; freeze.
 
-    net = nn.Sequential(
-        Uniform(4, signed=False, scale=1.0),
-        Linear(64, 64, bias=False, weight=Bipolar()), nn.BatchNorm1d(64), Bipolar(),
-        Linear(64, 10, weight=Ternary()),
-    )
-    ...                                   # train as usual, then net.eval()
-    hwq.save(net, "model.pt", example)    # freezes, and says what that cost
+net = nn.Sequential(
+    Uniform(4, signed=False, scale=1.0),
+    Linear(64, 64, bias=False, weight=Bipolar()), nn.BatchNorm1d(64), Bipolar(),
+    Linear(64, 10, weight=Ternary()),
+)
+...                                   # train as usual, then net.eval()
+hwq.save(net, "model.pt", example)    # freezes, and says what that cost
 """
 
 from __future__ import annotations

@@ -97,9 +97,7 @@ class Linear(nn.Module):
         with torch.no_grad():
             scale = self.weight_quantizer.weight_scale(self.weight).to(torch.float32)
             codes = self.weight_quantizer.integers(self.weight, scale)
-        return FrozenLinear(
-            codes, scale.reshape(-1), self.bias, self.input_quantizer, self.accumulator, self.weight_quantizer.encoding
-        )
+        return FrozenLinear(codes, scale.reshape(-1), self.bias, self.input_quantizer, self.accumulator, self.weight_quantizer.encoding)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}, accumulator={self.accumulator}"

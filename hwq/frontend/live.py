@@ -1,0 +1,79 @@
+"""Live torch modules: hwq.quant's frozen ones and plain torch through torch.export, Brevitas through its own ONNX export."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from hwq.errors import InputError
+from hwq.frontend.source import SourceGraph
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["is_torch_module", "live_graph"]
+
+
+def is_torch_module(source: object) -> bool:
+    """Whether ``source`` is a torch module; does not import torch."""
+    return any(c.__module__ == "torch.nn.modules.module" and c.__name__ == "Module" for c in type(source).__mro__)
+
+
+def live_graph(module: nn.Module, example_input: Any, name: str | None = None) -> SourceGraph:
+    """The source graph of a module in eval mode, with the user's layer names.
+
+    Raises :class:`InputError` in train mode, without an example input, and for a module of hwq.quant that is not frozen:
+    exactness is claimed against the frozen module, so the user must hold it.
+    """
+    from hwq.quant.freeze import is_unfrozen, refuse_training
+
+    if example_input is None:
+        raise InputError(
+            "EXAMPLE-INPUT", "a live module needs an example input", hint="Pass a batch of frames: hwq.compile(module, example_input, ...)"
+        )
+    refuse_training(module)
+    if is_unfrozen(module):
+        raise InputError(
+            "UNFROZEN",
+            "the module is not frozen",
+            where=type(module).__name__,
+            hint="Compile what hwq.quant.freeze(module) returns, or save it with hwq.save, which freezes",
+        )
+    if any(type(part).__module__.split(".")[0] == "brevitas" for part in module.modules()):
+        return _brevitas(module, example_input, name or type(module).__name__)
+    return _torch(module, example_input, name or _class_name(module))
+
+
+def _class_name(module: nn.Module) -> str:
+    from hwq.quant.frozen import Frozen
+
+    return type(module.module if isinstance(module, Frozen) else module).__name__
+
+
+def _torch(module: nn.Module, example_input: Any, name: str) -> SourceGraph:
+    from hwq.frontend.model_pt import export_for_hwq
+    from hwq.frontend.torch_graph import source_graph
+
+    graph, _ = export_for_hwq(module, example_input, name)
+    return source_graph(graph)
+
+
+def _brevitas(module: nn.Module, example_input: Any, name: str) -> SourceGraph:
+    """QuantTensors break torch.export; Brevitas's own exporter keeps the layer names."""
+    import torch
+    from brevitas.export import export_qonnx
+
+    from hwq.frontend.onnx_reader import read_onnx
+
+    args = tuple(example_input) if isinstance(example_input, tuple | list) else (example_input,)
+    args = tuple(a[:1] if isinstance(a, torch.Tensor) else a for a in args)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            # The export leaves handlers in the module: give it a copy. Torch's newer exporter renames the layers.
+            model = export_qonnx(copy.deepcopy(module), args=args, dynamo=False)
+    except Exception as error:  # whatever Brevitas and torch raise means the same to the user
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError("EXPORT-FAILED", f"Brevitas cannot export the module: {lines[0][:300]}", where=name) from None
+    return read_onnx(model.SerializeToString(), name)

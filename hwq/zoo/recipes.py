@@ -1,0 +1,104 @@
+"""Recipes: networks that train from nothing to a model.pt in one command."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ENTRY_POINT_GROUP", "Recipe", "TrainResult", "Trained", "available_recipes", "train"]
+
+ENTRY_POINT_GROUP = "hwq.recipes"
+Progress = Callable[[str, float | None], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a recipe returns: a module in eval mode, and frames (N, ...) and labels (N,) it has not seen."""
+
+    module: nn.Module
+    frames: NDArray[Any]
+    labels: NDArray[np.int64]
+    validation_accuracy: float
+
+
+class Recipe(Protocol):
+    """Trains one network; the first line of its docstring is its description."""
+
+    def __call__(self, seed: int = ..., progress: Progress | None = ...) -> Trained: ...
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What :func:`train` wrote and reached; ``accuracy`` is that of the frozen model on ``frames`` held-out frames."""
+
+    recipe: str
+    model: Path
+    test_data: Path
+    accuracy: float
+    validation_accuracy: float
+    frames: int
+    seconds: float
+
+
+def available_recipes() -> dict[str, Recipe]:
+    """Recipes by name: those of hwq and those that packages offer through the entry-point group ``hwq.recipes``."""
+    from hwq.zoo.digits_mlp import train_digits_mlp
+
+    found: dict[str, Recipe] = {e.name: e.load() for e in entry_points(group=ENTRY_POINT_GROUP)}
+    return {**found, "digits-mlp": train_digits_mlp}
+
+
+def train(recipe: str, output: str | os.PathLike[str], seed: int | None = None, progress: Progress | None = None) -> TrainResult:
+    """Train ``recipe``, freeze it, save it to ``output`` and held-out frames to ``<stem>.test.npz`` beside it.
+
+    The npz holds ``x`` (the frames as the model takes them), ``y`` (labels) and ``scores`` (outputs of the frozen torch model).
+    ``seed`` None is the recipe's own. Raises :class:`InputError` for an unknown recipe or an unwritable place, before training.
+    """
+    recipes = available_recipes()
+    if recipe not in recipes:
+        near = get_close_matches(recipe, recipes, 1)
+        known = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(recipes))}"
+        raise InputError("RECIPE", f"there is no recipe {recipe!r}", hint=known)
+    path = Path(output)
+    _check_writable(path)
+    start = time.perf_counter()
+    trained = recipes[recipe](progress=progress) if seed is None else recipes[recipe](seed=seed, progress=progress)
+    scores = _save(trained, path, recipe)
+    test_data = path.with_name(path.stem + ".test.npz")
+    np.savez_compressed(test_data, x=trained.frames, y=trained.labels, scores=scores)
+    right = float((scores.argmax(1) == trained.labels).mean())
+    seconds = time.perf_counter() - start
+    return TrainResult(recipe, path, test_data, right, trained.validation_accuracy, len(trained.labels), seconds)
+
+
+def _check_writable(path: Path) -> None:
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError("FILE-WRITE", "no file can be written there", where=str(path), hint="Name a file in an existing folder")
+
+
+def _save(trained: Trained, path: Path, name: str) -> NDArray[Any]:
+    import torch
+
+    from hwq.frontend.model_pt import save_model_pt
+    from hwq.quant import freeze
+
+    frames = torch.from_numpy(trained.frames)
+    frozen = freeze(trained.module, frames)
+    save_model_pt(frozen, path, frames[:2], name=name, io={"outputs": ["scores"]})
+    with torch.no_grad():
+        scores: NDArray[Any] = frozen(frames).numpy()
+    return scores
