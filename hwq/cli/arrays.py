@@ -22,7 +22,7 @@ Array = NDArray[Any]
 SINGLE = ""  # the key of a .npy's only array
 INPUT_KEYS = ("x", "inputs", "images")
 LABEL_KEYS = ("labels", "y")
-REFERENCE_KEYS = ("reference", "scores", "y")
+REFERENCE_KEYS = ("reference", "scores")
 
 
 def load_arrays(path: Path) -> dict[str, Array]:
@@ -181,7 +181,7 @@ def load_labels(path: Path, frames: int, classes: int | None) -> NDArray[np.int6
 
 def load_reference(path: Path, output: ModelOutput, frames: int) -> Array:
     """Scores (N, ...) that the source model gave elsewhere for the same frames."""
-    scores = _choose(load_arrays(path), (output.name, *REFERENCE_KEYS), path)
+    scores = _choose(load_arrays(path), (*REFERENCE_KEYS, output.name, "y"), path)
     where = str(path)
     if scores.dtype.kind not in "biuf":
         raise InputError("REFERENCE-DTYPE", f"the scores hold {scores.dtype}, numbers were expected", where=where)

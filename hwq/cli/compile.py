@@ -13,6 +13,8 @@ examples:
 from __future__ import annotations
 
 import argparse
+import hashlib
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,24 +22,25 @@ from typing import TYPE_CHECKING, Any
 from hwq.cli import options
 from hwq.cli.console import Console
 from hwq.cli.source import add_source_arguments, source_options
-from hwq.errors import InputError
 
 if TYPE_CHECKING:
     from hwq.api import Design
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "folder_name", "run"]
+
+LONGEST_NAME = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``hwq compile``."""
     parser.add_argument("model", metavar="MODEL", help="model.pt, .pt2, .onnx (QONNX, QCDQ) or .hwq; recognised by content")
-    parser.add_argument("--target", default="vu9p", metavar="T", help="device or board, see `hwq targets` (default vu9p)")
+    parser.add_argument("--target", metavar="T", help="device or board, see `hwq targets` (default: the plan's, or vu9p)")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="where to write (default rtl_out/<name>)")
     goal = parser.add_argument_group("goal")
     goal.add_argument("--fps", metavar="N", help="at least N frames a second at the clock")
     goal.add_argument("--latency", metavar="T", help="at most this long from the first beat in to the last beat out: 5us, 800ns")
     goal.add_argument("--budget", metavar="B", help="shares of the device: lut=40%%,bram=50%%")
-    goal.add_argument("--plan", type=Path, metavar="FILE", help="a plan.toml to build as it stands")
+    goal.add_argument("--plan", type=Path, metavar="FILE", help="a plan.toml: what it says is kept, what it leaves out is planned")
     goal.add_argument("--clock", metavar="MHZ", help="assumed clock (default: the target's)")
     add_source_arguments(parser)
 
@@ -46,20 +49,33 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``hwq compile``."""
     from hwq import api
     from hwq.report.design import design_text
-    from hwq.report.folder import folder_name
+    from hwq.target.folder import load_folder
+    from hwq.target.package import check_output
 
     goal = _goal(args)
+    if args.output:
+        check_output(args.output)  # before the long work
     with console.progress() as progress:
         design = api.compile(args.model, target=args.target, plan=args.plan, progress=progress, **source_options(args), **goal)
         output = args.output or Path("rtl_out") / folder_name(design.model.name)
-        report = design.write(output, progress=progress)
+        progress("writing", None)
+        report = load_folder(design.write(output)).report
+    following = [f"hwq verify {shlex.quote(str(output))}", f"hwq run {shlex.quote(str(output))} INPUT.npy -o OUT.npy"]
     console.say(_read_line(args.model, design))
     console.say(design_text(report, design.model.network))
-    following = _following(output)
-    console.say(f"\nwrote {output}/\n")
-    console.say("next:\n" + "\n".join(f"  {command}" for command in following))
+    console.say(f"\nwrote {output}\n\nnext:\n" + "\n".join(f"  {command}" for command in following))
     console.document({"name": design.model.name, "output": str(output), "report": report, "next": following})
     return 0
+
+
+def folder_name(name: str) -> str:
+    """A folder's name for a model's: itself where that is harmless on every system, else sanitised with a short hash.
+
+    >>> folder_name("digits-mlp"), folder_name("../net")
+    ('digits-mlp', 'net-27aca088')
+    """
+    safe = re.sub(r"[^0-9A-Za-z._-]+", "-", name)[:LONGEST_NAME].strip("-.")
+    return name if safe == name else f"{safe or 'model'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _goal(args: argparse.Namespace) -> dict[str, Any]:
@@ -69,16 +85,9 @@ def _goal(args: argparse.Namespace) -> dict[str, Any]:
         lambda: goal.update(latency=options.latency(args.latency, "--latency")),
         lambda: goal.update(budget=options.budget(args.budget, "--budget")),
         lambda: goal.update(clock_mhz=options.positive(args.clock, "--clock")),
-        lambda: _exclusive(args),
         lambda: source_options(args),
     )
     return goal
-
-
-def _exclusive(args: argparse.Namespace) -> None:
-    if args.plan and (args.fps or args.latency or args.budget):
-        hint = "Leave out --fps, --latency and --budget, or let hwq plan without --plan"
-        raise InputError("OPTION-CONFLICT", "a plan says how to build, a goal asks for one", where="--plan", hint=hint)
 
 
 def _read_line(model: str, design: Design) -> str:
@@ -87,7 +96,3 @@ def _read_line(model: str, design: Design) -> str:
     outputs = ", ".join(f"{o.name} {'x'.join(map(str, o.shape))} {o.dtype}" for o in design.model.outputs)
     return f"read {model} ({p.get('format', 'network')}): {design.model.name}, {inputs} -> {outputs}\n"
 
-
-def _following(output: Path) -> list[str]:
-    folder = shlex.quote(str(output))
-    return [f"hwq verify {folder}", f"hwq run {folder} INPUT.npy -o OUT.npy"]

@@ -13,7 +13,6 @@ import argparse
 from pathlib import Path
 
 from hwq.cli.console import Console
-from hwq.errors import InputError
 
 __all__ = ["add_arguments", "run"]
 
@@ -25,22 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``hwq report``."""
-    from hwq.network.file import load_model
-    from hwq.report.certificate import certificate_line
     from hwq.report.design import design_text
-    from hwq.report.folder import read_report
+    from hwq.target.folder import load_folder
 
-    report = read_report(args.folder)
-    path = args.folder / "network.hwq"
-    if not path.is_file():
-        raise InputError("DIR-DAMAGED", "network.hwq is missing", where=str(args.folder), hint="Compile the model again")
-    model = load_model(path)
-    try:
-        text = design_text(report, model.network)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError("FILE-DAMAGED", f"report.json lacks or spoils a field ({error})", where=str(args.folder)) from None
-    console.say(f"{model.name}\n")
-    console.say(text)
-    console.say(certificate_line(args.folder))
-    console.document(report)
+    folder = load_folder(args.folder)
+    console.say(f"{folder.model.name}\n")
+    console.say(design_text(folder.report, folder.network))
+    console.document(folder.report)
     return 0

@@ -1,32 +1,98 @@
-"""Train a network by a recipe and save it.
+"""Prove a compiled design bit-exact in simulation: golden model against the emitted Verilog.
 
-Recipes: digits-mlp, a binary classifier of the handwritten digits that ship with scikit-learn.
-Beside the model go the held-out test images, their labels and the model's own scores, in OUT.test.npz.
+Exits 0 only when every output code of every frame is equal; writes DIR/verify.json. Without --inputs the frames are
+random legal integers. Random gaps at the inputs and back-pressure at the outputs are part of every run.
+
+engines:
+  cocotb    the bench shipped in DIR, in Verilator; hundreds of frames a second
+  batch     the same Verilog compiled with Verilator as a library; thousands of frames a second
+  amaranth  the components in Amaranth's simulator; a few frames
 
 examples:
-  hwq train digits-mlp -o model.pt
+  hwq verify rtl_out/digits-mlp
+  hwq verify rtl_out/digits-mlp --inputs test.npz --labels test.npz --reference test.npz
+  hwq verify rtl_out/digits-mlp --engine batch --frames 100000
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hwq.cli import options
 from hwq.cli.console import Console
+from hwq.errors import InputError
+
+if TYPE_CHECKING:
+    from hwq.network.model import Model
 
 __all__ = ["add_arguments", "run"]
 
+ENGINES = ("cocotb", "batch", "amaranth")
+DEFAULT_ENGINES = ("cocotb", "batch")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of ``hwq train``."""
-    parser.add_argument("recipe", metavar="RECIPE", help="name of the recipe")
-    parser.add_argument("-o", "--output", metavar="MODEL.pt", type=Path, default=Path("model.pt"), help="where to save (default model.pt)")
-    parser.add_argument("--seed", help="seed of all randomness (default: the recipe's)")
+    """Options of ``hwq verify``."""
+    parser.add_argument("folder", metavar="DIR", type=Path, help="a folder written by hwq compile")
+    parser.add_argument("--inputs", metavar="X.npy", type=Path, help="frames as the model takes them")
+    parser.add_argument("--labels", metavar="Y.npy", type=Path, help="class of each frame: accuracy of source, golden and RTL")
+    parser.add_argument("--reference", metavar="SCORES.npy", type=Path, help="scores the source model gave elsewhere, for example in torch")
+    parser.add_argument("--codes", action="store_true", help="--inputs holds integers of the streams' encodings (N, H, W, C)")
+    parser.add_argument("--frames", metavar="N", help="at most so many frames an engine (default: all inputs, or the engine's own number)")
+    parser.add_argument("--engine", choices=(*ENGINES, "all"), help="default: cocotb and batch")
+    parser.add_argument("--waves", action="store_true", help="let the cocotb engine write waves (VCD)")
+    parser.add_argument("--seed", default="1", help="seed of stalls and random frames (default 1)")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Run ``hwq train``."""
-    seed = options.count(args.seed, "--seed", 0)
-    del seed
-    return 0
+    """Run ``hwq verify``."""
+    from hwq import api
+    from hwq.report.certificate import certificate_text
+
+    values: dict[str, Any] = {}
+    options.collect(
+        lambda: values.update(frames=options.count(args.frames, "--frames")),
+        lambda: values.update(seed=options.count(args.seed, "--seed", 0)),
+        lambda: _needs_inputs(args),
+    )
+    model = api.read(args.folder)
+    values |= _arrays(args, model, console)
+    engines = DEFAULT_ENGINES if args.engine is None else ENGINES if args.engine == "all" else (args.engine,)
+    with console.progress() as progress:
+        certificate = api.verify(args.folder, engines=engines, waves=args.waves, progress=progress, **values)
+    document = certificate.to_json()
+    console.say(certificate_text(document))
+    if args.waves and "cocotb" in engines:
+        console.say(f"waves: {args.folder / '.hwq_build' / 'cocotb-waves' / 'dump.vcd'}")
+    console.document(document)
+    return 0 if certificate.bit_exact else 1
+
+
+def _needs_inputs(args: argparse.Namespace) -> None:
+    for option, value in (("--labels", args.labels), ("--reference", args.reference), ("--codes", args.codes)):
+        if value and not args.inputs:
+            raise InputError("OPTION-CONFLICT", "this option speaks of frames that --inputs holds", where=option, hint="Give --inputs too")
+
+
+def _arrays(args: argparse.Namespace, model: Model, console: Console) -> dict[str, Any]:
+    """Keyword arguments of :func:`hwq.verify` from the files that the options name."""
+    from hwq.cli import arrays
+    from hwq.report.accuracy import class_count
+
+    if not args.inputs:
+        return {}
+    if args.codes:
+        inputs, remarks = arrays.load_codes(model, args.inputs), []
+    else:
+        inputs, remarks = arrays.load_inputs(model, args.inputs)
+    for remark in remarks:
+        console.note(f"note: {remark}")
+    frames, output = len(next(iter(inputs.values()))), model.outputs[0]
+    found: dict[str, Any] = {"inputs": inputs, "codes": args.codes}
+    if args.labels:
+        found["labels"] = arrays.load_labels(args.labels, frames, class_count(output.shape))
+    if args.reference:
+        found["reference"] = arrays.load_reference(args.reference, output, frames)
+    return found

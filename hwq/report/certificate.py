@@ -1,0 +1,78 @@
+"""The certificate of a verification for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hwq.report.table import Table, grouped
+
+__all__ = ["certificate_text"]
+
+WHO = {"source": "source model, executed by hwq", "reference": "reference scores", "golden": "golden model", "rtl": "RTL"}
+
+
+def certificate_text(c: Mapping[str, Any]) -> str:
+    """``verify.json``'s document for people: engines, cycles, accuracy, verdict."""
+    return "\n".join([_engines(c), "", *_cycles(c), *_accuracy(c), *_agreement(c), *_verdict(c)])
+
+
+def _engines(c: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            e["engine"],
+            grouped(e["frames"]),
+            e["stalls"],
+            "yes" if e["bit_exact"] else "NO",
+            {True: "yes", False: "NO", None: "-"}[e.get("cycles_exact")],
+            f"{e.get('seconds', 0):.1f} s",
+        )
+        for e in c["engines"]
+    ]
+    return Table(("engine", ">frames", "stalls", "bit-exact", "every cycle as predicted", ">time"), rows).text()
+
+
+def _cycles(c: Mapping[str, Any]) -> Iterator[str]:
+    for key, words in (("cycles_per_frame", "cycles a frame"), ("latency_cycles", "latency in cycles")):
+        predicted, simulated = c[key]["predicted"], c[key]["simulated"]
+        shown = "too few frames to tell" if simulated is None else grouped(simulated)
+        yield f"{words}: predicted {grouped(predicted)}, simulated {shown}"
+
+
+def _accuracy(c: Mapping[str, Any]) -> Iterator[str]:
+    scores = c.get("accuracy") or {}
+    for who, words in WHO.items():
+        if who in scores:
+            frames = scores.get(f"{who}_frames", scores["frames"])
+            differs = scores.get(f"{who}_differs")
+            beside = "" if differs is None else f", {differs or 'no'} class{'es' * (differs != 1)} other than golden's"
+            yield f"accuracy, {words}: {100 * scores[who]:.2f} % of {grouped(frames)}{beside}"
+
+
+def _agreement(c: Mapping[str, Any]) -> Iterator[str]:
+    for who, a in (c.get("agreement") or {}).items():
+        rest = "" if a["equal"] == a["frames"] else f", largest difference {a['largest_difference']:.3g}"
+        yield (
+            f"{WHO.get(who, who)} against golden: {a['equal']} of {a['frames']} frames equal in every score, "
+            f"{a['same_class']} of the same class{rest}"
+        )
+
+
+def _verdict(c: Mapping[str, Any]) -> Iterator[str]:
+    failure = next((e["failure"] for e in c["engines"] if e.get("failure")), None)
+    if failure:
+        yield f"\nNOT bit-exact. {_failure(failure)}"
+    elif c["bit_exact"]:
+        yield f"\nbit-exact: every output code of {grouped(sum(e['frames'] for e in c['engines']))} frames equals the golden model's"
+    else:
+        yield "\nNOT bit-exact"
+
+
+def _failure(f: Mapping[str, Any]) -> str:
+    if f["kind"] != "mismatch":
+        where = f" in layer {f['layer']!r}" if f.get("layer") else ""
+        return f"{f['kind']}{where}: {f['text']}"
+    return (
+        f"First difference: layer {f['layer']!r}, frame {f['frame']}, element {f['element']}: "
+        f"expected {f['expected']}, got {f['got']} in cycle {f['cycle']}"
+    )

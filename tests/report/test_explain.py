@@ -1,0 +1,67 @@
+"""What a model becomes: every figure from an independent count."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwq.network.graph import Network, NetworkInput, Node
+from hwq.network.host import HostStep
+from hwq.network.model import Model, ModelInput, ModelOutput
+from hwq.network.ops import ArgMax, Conv, Requantize, Saturating, Threshold
+from hwq.numerics.encoding import Integer
+from hwq.numerics.rounding import Rounding
+from hwq.report.explain import explain_model, explain_text
+from hwq.report.host import count_saturated, steps_in_words
+from tests.network.networks import BIPOLAR, TERNARY
+
+
+def model() -> Model:
+    """4 bipolar inputs, 3 rows, a staircase of which one channel falls and one is constant, requantize, argmax."""
+    weights = np.array([[1, 1, -1, 1], [1, 0, -1, 1], [0, 0, 0, 0]]).reshape(3, 1, 1, 4)
+    stairs = Threshold(np.array([[0, 2], [0, 2], [99, 99]]), np.array([[1, 1], [-1, -1], [1, 1]]), np.array([0, 2, 1]), Integer(2, False))
+    scale = Requantize(np.array([5]), np.array([3]), 2, Rounding.FLOOR, 0, 3, Integer(2, False))
+    nodes = (
+        Node("fc", Conv(weights, TERNARY, accumulation=Saturating(4, 2)), ("x",), ("acc",)),
+        Node("act", stairs, ("acc",), ("q",)),
+        Node("rq", scale, ("q",), ("r",)),
+        Node("best", ArgMax(), ("r",), ("index",)),
+    )
+    network = Network("small", (NetworkInput("x", (1, 1, 4), BIPOLAR),), nodes, ("index",))
+    head = (HostStep("mul", np.float64(2)), HostStep("sub", np.float64(1)), HostStep("bipolar"))
+    notes = {"act": "from BatchNorm and sign"}
+    return Model(network, (ModelInput("x", (4,), "float32", head),), (ModelOutput("class", "index", (), "int64", ()),), {}, None, notes)
+
+
+def test_layers_in_figures() -> None:
+    document = explain_model(model())
+    fc, act, rq, best = document["layers"]
+    assert (fc["macs"], fc["weights"], fc["weight_bits"], fc["zero_weights"]) == (12, 12, 24, 5)
+    assert fc["form"] == "fully connected 4->3, TERNARY weights, saturating at 4 bits every 2 products"
+    assert (act["thresholds"], act["constant_channels"], act["decreasing_channels"]) == (2, 1, 1)
+    assert act["note"] == "from BatchNorm and sign"
+    assert (rq["multiplier_bits"], rq["form"]) == (3, "clip((M*x + B) >> 2, 0, 3), M of 3 bits, floor")
+    assert (best["encoding"], best["range"]) == ("UINT2", [0, 2])
+    assert document["totals"]["macs"] == 12
+
+
+def test_layers_in_words() -> None:
+    text = explain_text(explain_model(model()))
+    assert "input x: float32 4; on the wire 1x1x4 BIPOLAR, -1..1; host before: multiply by 2, then subtract 1, then +1 where x >= 0" in text
+    assert "act: 1 channel always give" in text
+    assert "fc: 5 of 12 weights are 0" in text
+    assert "output class: int64 scalar" in text
+
+
+def test_every_host_step_has_words() -> None:
+    from hwq.network.host import HOST_OPS
+
+    attributes = {"low": 0.0, "high": 1.0, "mode": "half_even", "shape": [1, 2], "perm": [0, 2, 1], "axis": 1, "k": 2, "then": 1, "otherwise": 0}
+    for op in HOST_OPS:
+        (words,) = steps_in_words((HostStep(op, np.array([1.5, 2.5]), attributes),))
+        assert words
+        assert "{" not in words
+
+
+def test_saturations_are_counted() -> None:
+    head = (HostStep("div", np.float64(0.5)), HostStep("clip", attributes={"low": -2.0, "high": 1.0}), HostStep("round", attributes={"mode": "half_even"}))
+    assert count_saturated(head, np.array([[0.5, 0.6, -1.0, -1.01]])) == 2
