@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hwq.errors import InputError
 from hwq.frontend.activation import Activation, activation_of, pass_through
 from hwq.frontend.expression import Expr, leaf, walk
+from hwq.frontend.host_program import before_rounding
 from hwq.frontend.inputs import InputState, host_integers, raw_integers
 from hwq.frontend.normalize import split_affine
 from hwq.frontend.values import Leaf, Pending
@@ -63,7 +64,8 @@ class Builder:
 
     def emit(self, name: str, op: Op, source: Leaf, channels: int, tensor: str) -> tuple[str, Leaf]:
         """Adds a node behind ``source``; returns its unique name and the leaf it makes."""
-        assert source.tensor is not None and source.interval is not None
+        assert source.tensor is not None
+        assert source.interval is not None
         name, tensor = self.unique(name), self.unique(tensor, tensor=True)
         reach = op.interval(source.interval, (1, 1, source.channels))
         self.nodes.append(Node(name, op, (source.tensor,), (tensor,)))
@@ -97,7 +99,21 @@ class Builder:
         if key not in self._known:
             self._leaves.append(pending.leaf)
             self._known[key] = self._make(pending, fallback, tensor)
+            self._trace(pending, self._known[key], tensor)
         return self._known[key]
+
+    def _trace(self, pending: Pending, made: Integers, tensor: str) -> None:
+        """Notes where in the source the integers stand, for the comparison with the source."""
+        producer = next((n for n in self.nodes if n.outputs[0] == made.leaf.tensor), None)
+        if (producer is None) == (pending.leaf.tensor is not None) or (producer and isinstance(producer.op, Conv)):
+            return
+        layer = producer.name if producer else str(made.leaf.tensor)
+        note = self.notes.setdefault(layer, {"op": "input"})
+        if "source" not in note:
+            order = None if pending.layout.in_order else pending.layout.index.reshape(-1).tolist()
+            note["source"] = {"tensor": tensor, "scale": plain(made.scale), "offset": plain(made.offset), "order": order}
+            if producer is not None and producer.inputs[0] == pending.leaf.tensor:
+                note["source"].update(before_rounding(split_affine(pending.expr, True).core))
 
     def _make(self, pending: Pending, fallback: str, tensor: str) -> Integers:
         if pending.leaf.tensor is None:
@@ -147,7 +163,9 @@ class Builder:
             self.inputs[pending.leaf.source] = state
             assert state.leaf is not None
             self.encodings[state.name] = state.encoding  # type: ignore[assignment]
-        assert state.core is not None and state.leaf is not None and state.rest is not None
+        assert state.leaf is not None
+        assert state.core is not None
+        assert state.rest is not None
         expr = replaced(pending.expr, state.core, state.rest)
         if expr is None:
             raise InputError(
@@ -157,6 +175,11 @@ class Builder:
                 hint="Name the integers that arrive with --input-encoding and build the quantizers in with --input-quantizer hardware",
             )
         return self._make(Pending(state.leaf, expr, pending.layout), fallback, tensor)
+
+
+def plain(value: Real) -> float | list[float]:
+    """A scale or offset as plain data."""
+    return float(value) if np.ndim(value) == 0 else [float(v) for v in value]
 
 
 def _behind(made: Integers, expr: Expr, core: Expr, affine: Any) -> Integers:

@@ -118,7 +118,9 @@ class Expr:
             return True
         if self.op == "div":
             return bool((self.constant != 0).all()) if self.constant is not None else False
-        return (self.op == "leaky_relu" and self.attributes["slope"] >= 0) or (self.op == "prelu" and bool(np.all(self.constant >= 0)))
+        return (self.op == "leaky_relu" and self.attributes["slope"] >= 0) or (
+            self.op == "prelu" and bool(np.all(np.asarray(self.constant) >= 0))
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hwq.errors import InputError
 from hwq.frontend.expression import Expr
 from hwq.network.host import ELEMENTWISE, HostStep
 
-__all__ = ["host_steps"]
+__all__ = ["before_rounding", "host_steps"]
 
 
 def host_steps(expr: Expr) -> tuple[HostStep, ...]:
@@ -41,3 +43,20 @@ def _silu_operand(expr: Expr) -> Expr | None:
             if gate.op == "sigmoid" and gate.args[0] == x:
                 return x
     return None
+
+
+def before_rounding(core: Expr) -> dict[str, Any]:
+    """The steps in front of what makes integers, as plain data, and where between integers its ties lie; empty where not known."""
+    e = core
+    while e.op in ("sub", "add", "clip") and len(e.args) == 1:
+        e = e.args[0]
+    if len(e.args) != 1 or e.op not in ("round", "bipolar", "ge", "gt", "le", "lt"):
+        return {}
+    half = e.op == "round" and str(e.attributes["mode"]).startswith("half")
+    shifted = e.args[0] if e.constant is None else e.args[0].then("sub", e.constant)
+    try:
+        steps = host_steps(shifted)
+    except InputError:
+        return {}
+    plain = [{"op": s.op, "constant": None if s.constant is None else s.constant.tolist(), "attributes": dict(s.attributes)} for s in steps]
+    return {"before": plain, "tie": 0.5 if half else 0.0}

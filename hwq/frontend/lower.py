@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hwq.errors import HwqError, InputError, Problems
-from hwq.frontend.builder import Builder
+from hwq.frontend.builder import Builder, plain
 from hwq.frontend.expression import leaf
 from hwq.frontend.fold import fold
 from hwq.frontend.host_program import host_steps
@@ -22,6 +22,7 @@ from hwq.frontend.step import Step
 from hwq.frontend.values import Constant, HostValue, Layout, Leaf, Pending, Unknown, Value
 from hwq.network.graph import Network, NetworkInput
 from hwq.network.model import Model, ModelInput, ModelOutput
+from hwq.network.ops import Conv
 from hwq.transform.orient import orient
 
 __all__ = ["lower"]
@@ -159,11 +160,13 @@ class _Lowering:
             tuple(b.nodes),
             tuple(tensors),
         )
-        network = _renamed(orient(network), {v.origin.leaf.tensor or "": o for o, v in reversed(outputs)})
-        named = {t: n for t, n in zip(tensors, network.outputs, strict=True)}
+        turned = orient(network)
+        notes = {n: b.notes[n] for n in [*(i.name for i in inputs), *(n.name for n in network.nodes)] if n in b.notes}
+        notes |= _turned_notes(network, turned, notes)
+        network = _renamed(turned, {v.origin.leaf.tensor or "": o for o, v in reversed(outputs)})
+        named = dict(zip(tensors, network.outputs, strict=True))
         model_inputs = tuple(ModelInput(i.name, i.source.shape[1:], i.source.dtype, i.head) for i in inputs)
         model_outputs = tuple(self._described(o, v, named[v.origin.leaf.tensor or ""]) for o, v in outputs)
-        notes = {n.name: b.notes.get(n.name, {}) for n in network.nodes}
         return Model(network, model_inputs, model_outputs, dict(self.graph.provenance), self.graph.document(), notes)
 
     def _described(self, name: str, value: HostValue, tensor: str) -> ModelOutput:
@@ -202,6 +205,29 @@ def _renamed(network: Network, names: dict[str, str]) -> Network:
         for n in network.nodes
     )
     return Network(network.name, network.inputs, nodes, tuple(names.get(o, o) for o in network.outputs))
+
+
+def _turned_notes(before: Network, after: Network, notes: dict[str, Any]) -> dict[str, Any]:
+    """Notes of contractions whose rows were negated: interval and sign as they are now."""
+    changed = {}
+    for old, new in zip(before.nodes, after.nodes, strict=True):
+        if not isinstance(old.op, Conv) or not isinstance(new.op, Conv) or np.array_equal(old.op.weights, new.op.weights):
+            continue
+        sign = np.where((old.op.weights == new.op.weights).all((1, 2, 3)), 1.0, -1.0)
+        note = notes[new.name]
+        lo, hi = after.tensors[new.outputs[0]].interval.bounds
+        changed[new.name] = {
+            **note,
+            "accumulator": {**note["accumulator"], "lo": lo, "hi": hi, "bits": after.tensors[new.outputs[0]].encoding.bits},
+            "negated_channels": int((sign < 0).sum()),
+            "source": {**note["source"], "scale": plain(np.asarray(note["source"]["scale"]) * sign)},
+        }
+        for reader in after.consumers(new.outputs[0]):
+            where = notes[reader.name].get("source", {})
+            if "before" in where:
+                flipped = [{"op": "mul", "constant": sign.tolist(), "attributes": {}}, *where["before"]]
+                changed[reader.name] = {**notes[reader.name], "source": {**where, "before": flipped}}
+    return changed
 
 
 def _distinct(problems: list[HwqError]) -> list[HwqError]:

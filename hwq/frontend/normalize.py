@@ -55,26 +55,24 @@ def split_affine(expr: Expr, integer_leaf: bool) -> Affine:
     while core.op in AFFINE and len(core.args) == 1 and not is_integral(core, integer_leaf):
         peeled.append(core)
         core = core.args[0]
-    scale, offset = np.float64(1.0), np.float64(0.0)
+    scale, offset = np.asarray(1.0), np.asarray(0.0)
     for e in reversed(peeled):
         scale, offset = _extend(e, scale, offset)
-    return Affine(core, np.asarray(scale), np.asarray(offset))
+    return Affine(core, scale, offset)
 
 
-def _extend(e: Expr, scale: Real | np.float64, offset: Real | np.float64) -> tuple[Real, Real]:
-    c = e.constant
+def _extend(e: Expr, scale: Real, offset: Real) -> tuple[Real, Real]:
+    c = np.asarray(1.0 if e.constant is None else e.constant)
     with np.errstate(all="ignore"):
-        if e.op == "neg":
-            return -scale, -offset
-        if e.op == "add":
-            return scale, offset + c
-        if e.op == "sub":
-            return scale, offset - c
-        if e.op == "rsub":
-            return -scale, c - offset
-        if e.op == "mul":
-            return scale * c, offset * c
-        return scale / c, offset / c
+        made = {
+            "neg": lambda: (-scale, -offset),
+            "add": lambda: (scale, offset + c),
+            "sub": lambda: (scale, offset - c),
+            "rsub": lambda: (-scale, c - offset),
+            "mul": lambda: (scale * c, offset * c),
+            "div": lambda: (scale / c, offset / c),
+        }[e.op]()
+    return np.asarray(made[0]), np.asarray(made[1])
 
 
 def push_inside(expr: Expr, integer_leaf: bool) -> Expr:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hwq.errors import InputError
 from hwq.frontend.numpy_quant import QUANT_OPS
+from hwq.frontend.onnx_types import ONNX_DTYPES
 
 __all__ = ["MAX_ELEMENTS", "NUMPY_OPS", "compute"]
 
@@ -19,11 +20,6 @@ Attributes = Mapping[str, Any]
 Meaning = Callable[[list[Any], Attributes], Any]
 
 MAX_ELEMENTS = 1 << 27  # of one tensor: a file of a few bytes may ask for terabytes
-
-ONNX_DTYPES = {
-    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64", 12: "uint32", 13: "uint64",
-    21: "uint8", 22: "int8",
-}  # fmt: skip
 
 
 def compute(op: str, inputs: Sequence[Array | None], attributes: Attributes) -> tuple[Array, ...]:
@@ -94,7 +90,7 @@ NUMPY_BROADCAST = frozenset(
 )
 
 
-def _f(x: Array, like: Array) -> Array:
+def _f(x: Any, like: Array) -> Array:
     return np.asarray(x, dtype=like.dtype)
 
 

@@ -19,7 +19,15 @@ __all__ = ["QUANT_OPS", "integer_range", "saturation_of"]
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]
 
-ONNX_RANGES = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767), "int32": (-(1 << 31), (1 << 31) - 1), "uint4": (0, 15), "int4": (-8, 7)}  # fmt: skip
+ONNX_RANGES = {
+    "uint8": (0, 255),
+    "int8": (-128, 127),
+    "uint16": (0, 65535),
+    "int16": (-32768, 32767),
+    "int32": (-(1 << 31), (1 << 31) - 1),
+    "uint4": (0, 15),
+    "int4": (-8, 7),
+}
 ONNX_QUANT_TYPES = {2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 21: "uint4", 22: "int4"}
 
 

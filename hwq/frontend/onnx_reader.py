@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import HwqError, InputError, Problems
-from hwq.frontend.onnx_tensors import DTYPES, tensor_array
+from hwq.frontend.onnx_tensors import tensor_array
+from hwq.frontend.onnx_types import ONNX_DTYPES
 from hwq.frontend.source import SourceGraph, SourceInput, SourceNode
 
 __all__ = ["read_onnx"]
@@ -58,7 +59,7 @@ def _bytes(source: str | Path | bytes) -> tuple[bytes, Path | None, str]:
 
 def _parse(data: bytes, where: str) -> Any:
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     if not data:
         raise InputError("FILE-EMPTY", "the file is empty", where=where)
@@ -128,7 +129,7 @@ def _input(value: Any, graph: Any, problems: list[HwqError]) -> SourceInput | No
         shape.append(dim.dim_value if known else 1)
     if not tensor.HasField("shape"):
         problems.append(InputError("INPUT-SHAPE", "the input has no shape", where=value.name, hint="Export the model with shapes"))
-    dtype = DTYPES.get(tensor.elem_type)
+    dtype = ONNX_DTYPES.get(tensor.elem_type)
     if dtype is None:
         problems.append(
             InputError("INPUT-DTYPE", f"the input has ONNX data type {tensor.elem_type}, numbers were expected", where=value.name)
@@ -217,7 +218,7 @@ def _attribute(attribute: Any, label: str, folder: Path | None, problems: list[H
 
 
 def _provenance(model: Any, data: bytes, graph: Any) -> dict[str, Any]:
-    types = {o.name: DTYPES.get(o.type.tensor_type.elem_type) for o in graph.output}
+    types = {o.name: ONNX_DTYPES.get(o.type.tensor_type.elem_type) for o in graph.output}
     return {
         "format": "onnx",
         "producer": " ".join(t for t in (model.producer_name, model.producer_version) if t),

@@ -10,14 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import InputError
+from hwq.frontend.onnx_types import ONNX_DTYPES
 
-__all__ = ["DTYPES", "tensor_array"]
+__all__ = ["tensor_array"]
 
-# ONNX data types that numpy has; 4-bit integers are read into 8 bits.
-DTYPES = {
-    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64",
-    12: "uint32", 13: "uint64", 21: "uint8", 22: "int8",
-}  # fmt: skip
 PACKED = {21, 22}
 EXTERNAL = 1
 MAX_ELEMENTS = 1 << 29
@@ -27,7 +23,7 @@ def tensor_array(tensor: Any, label: str, folder: Path | None) -> NDArray[Any]:
     """The array of a tensor proto; raises :class:`InputError` naming ``label``."""
     from onnx import numpy_helper
 
-    dtype, shape = DTYPES.get(tensor.data_type), tuple(tensor.dims)
+    dtype, shape = ONNX_DTYPES.get(tensor.data_type), tuple(tensor.dims)
     if dtype is None:
         raise InputError("TENSOR-DTYPE", f"the tensor has ONNX data type {tensor.data_type}, which is not supported", where=label)
     if any(d < 0 for d in shape) or prod(shape) > MAX_ELEMENTS:

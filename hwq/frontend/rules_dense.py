@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import InputError
-from hwq.frontend.builder import Integers
+from hwq.frontend.builder import Integers, plain
 from hwq.frontend.expression import leaf
 from hwq.frontend.lattice import Lattice, encoding_of, fit_lattice
 from hwq.frontend.normalize import split_affine
@@ -81,7 +81,8 @@ def _dense(step: Step, w: Value | None, bias: NDArray[Any] | None, alpha: float,
         raise step.error(
             "NO-QUANTIZER", "its input is computed on the host (softmax, top-k …), integers are needed", "Move that op to the end"
         )
-    assert weights is not None and source is not None
+    assert weights is not None
+    assert source is not None
     return _emit(step, x, source, weights, bias, alpha, beta, accumulation)
 
 
@@ -92,7 +93,7 @@ class _Several(InputError):
         self.problems = problems
         super().__init__(problems[0].code, problems[0].message, where=problems[0].where, hint=problems[0].hint)
 
-    def entries(self) -> list[InputError]:  # type: ignore[override]
+    def entries(self) -> list[InputError]:
         return self.problems
 
 
@@ -165,13 +166,13 @@ def _emit(
     scale = scale_in * w.scale
     offset = w.scale * _offsets(matrix, source.offset)
     facts = {
-        "weight_scale": _plain(w.scale),
+        "weight_scale": plain(w.scale),
         "weight_scale_stated": w.stated,
-        "input_scale": _plain(source.scale),
+        "input_scale": plain(source.scale),
         "source": {
             "tensor": step.node.outputs[0],
-            "scale": _plain(scale * alpha),
-            "offset": _plain(offset * alpha + _bias(step, bias, beta)),
+            "scale": plain(scale * alpha),
+            "offset": plain(offset * alpha + _bias(step, bias, beta)),
         },
     }
     if isinstance(accumulation, Saturating):
@@ -229,10 +230,6 @@ def _check_width(step: Step, op: Conv, source: Integers) -> None:
         raise step.error(
             "ACCUMULATOR-WIDTH", f"its sums need {bound.bit_length() + 1} bits, at most {MAX_BITS} are built", "Quantize its input"
         )
-
-
-def _plain(value: Real) -> float | list[float]:
-    return float(value) if np.ndim(value) == 0 else [float(v) for v in value]
 
 
 DENSE_RULES: dict[str, Rule] = {"MatMul": _matmul, "Gemm": _gemm, "Linear": _linear}

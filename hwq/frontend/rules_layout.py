@@ -27,9 +27,10 @@ def _dropout(step: Step) -> tuple[Value | None, ...]:
 
 def _shape(step: Step) -> Value:
     x = step.value(0)
-    if isinstance(x, Pending | HostValue) or (isinstance(x, Unknown) and x.shape is not None):
-        return Constant(np.array(x.shape[step.attribute("start", 0) : step.attribute("end")], np.int64))
-    return Unknown()
+    shape = x.shape if isinstance(x, Pending | HostValue | Unknown) else None
+    if shape is None:
+        return Unknown()
+    return Constant(np.array(shape[step.attribute("start", 0) : step.attribute("end")], np.int64))
 
 
 def _reshaped(step: Step, shape: tuple[int, ...]) -> Value:
