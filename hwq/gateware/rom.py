@@ -37,9 +37,7 @@ class Rom(wiring.Component):
 
     def __init__(self, words: Sequence[int], width: int, style: str) -> None:
         self.words, self.width, self.style = tuple(words), width, style
-        super().__init__(
-            {"addr": In(unsigned(max(1, (len(self.words) - 1).bit_length()))), "data": Out(unsigned(width)), "ok": Out(1)}
-        )
+        super().__init__({"addr": In(unsigned(max(1, (len(self.words) - 1).bit_length()))), "data": Out(unsigned(width)), "ok": Out(1)})
 
     @property
     def depth(self) -> int:
