@@ -32,9 +32,9 @@ SOURCE, SINK, STREAM, READER, SHIFTER, FORK = range(6)
 # Columns of the engine table; TRACE, SPAN: offset and length of the stall trace; LAST: cycle of the last firing.
 KIND, IN, OUT, A, B, TRACE, SPAN, LAST, STATE, PASS = range(10)
 ENGINE_COLUMNS = 10
-# Columns of the channel table; RING, LOG: offsets; UNSEEN: pops not yet counted for the high-water mark.
-DEPTH, LATENCY, RING, LOG, SIZE, TAKEN, POPPED, UNSEEN, HIGH = range(9)
-CHANNEL_COLUMNS = 9
+# Columns of the channel table; RING, LOG: offsets; SEEN, ARRIVED: pops and words counted so far for the high-water mark HIGH.
+DEPTH, LATENCY, RING, LOG, SIZE, TAKEN, POPPED, SEEN, ARRIVED, HIGH = range(10)
+CHANNEL_COLUMNS = 10
 
 BLOCKED = -2
 Table = NDArray[np.int64]
@@ -65,18 +65,21 @@ def _avail(c: Table, avails: Table, ahead: int) -> int:
 
 
 @_compiled
-def _see_pops(c: Table, pops: Table, before: int) -> None:
-    """Count the words that lay in the FIFO at every pop earlier than ``before``, now that no word can still come to it."""
-    while c[UNSEEN] < c[POPPED] and pops[c[RING] + c[UNSEEN] % c[DEPTH]] < before:
-        c[HIGH] = max(c[HIGH], c[TAKEN] - c[UNSEEN])
-        c[UNSEEN] += 1
+def _see_pops(c: Table, avails: Table, pops: Table, before: int) -> None:
+    """Count the words that lay in the FIFO at every pop earlier than ``before``, now that no more can have arrived by then."""
+    while c[SEEN] < c[POPPED] and pops[c[RING] + c[SEEN] % c[DEPTH]] < before:
+        t = pops[c[RING] + c[SEEN] % c[DEPTH]]
+        while c[ARRIVED] < c[TAKEN] and avails[c[RING] + c[ARRIVED] % c[DEPTH]] <= t:
+            c[ARRIVED] += 1
+        c[HIGH] = max(c[HIGH], c[ARRIVED] - c[SEEN])
+        c[SEEN] += 1
 
 
 @_compiled
 def _take(c: Table, avails: Table, pops: Table, log: Table, t: int) -> None:
     j = c[TAKEN]
     avail = t + c[LATENCY] + 1
-    _see_pops(c, pops, avail)
+    _see_pops(c, avails, pops, avail)
     avails[c[RING] + j % c[DEPTH]] = avail
     if j < c[SIZE]:
         log[c[LOG] + j] = t
@@ -249,5 +252,5 @@ def run_tokens(engines: Table, channels: Table, avails: Table, pops: Table, log:
                 steps += 1
                 progress = True
     for k in range(len(channels)):
-        _see_pops(channels[k], pops, np.iinfo(np.int64).max)
+        _see_pops(channels[k], avails, pops, np.iinfo(np.int64).max)
     return steps
