@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hwq.errors import InputError
-from hwq.frontend.source import SourceGraph
+from hwq.frontend.source import SourceGraph, SourceNode
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,18 +64,48 @@ def _torch(module: nn.Module, example_input: Any, name: str) -> SourceGraph:
 def _brevitas(module: nn.Module, example_input: Any, name: str) -> SourceGraph:
     """QuantTensors break torch.export; Brevitas's own exporter keeps the layer names."""
     import torch
-    from brevitas.export import export_qonnx
 
     from hwq.frontend.onnx_reader import read_onnx
 
     args = tuple(example_input) if isinstance(example_input, tuple | list) else (example_input,)
     args = tuple(a[:1] if isinstance(a, torch.Tensor) else a for a in args)
+    names = list(inspect.signature(module.forward).parameters)[: len(args)]
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
+            from brevitas.export import export_qonnx
+
             # The export leaves handlers in the module: give it a copy. Torch's newer exporter renames the layers.
-            model = export_qonnx(copy.deepcopy(module), args=args, dynamo=False)
+            model = export_qonnx(copy.deepcopy(module), args=args, dynamo=False, input_names=names)
     except Exception as error:  # whatever Brevitas and torch raise means the same to the user
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError("EXPORT-FAILED", f"Brevitas cannot export the module: {lines[0][:300]}", where=name) from None
-    return read_onnx(model.SerializeToString(), name)
+    graph = read_onnx(model.SerializeToString(), name)
+    paths = _user_paths(module)
+    nodes = tuple(replace(n, name=_user_name(n.name, paths)) for n in graph.nodes)
+    if len(graph.outputs) != 1 or "output" in {o for n in nodes for o in n.outputs}:
+        return replace(graph, nodes=nodes)
+    # The exporter numbers outputs: give the only one the name it has on every other road.
+    return replace(graph, nodes=(*nodes, SourceNode("", "Identity", graph.outputs, ("output",))), outputs=("output",))
+
+
+def _user_paths(module: nn.Module) -> set[str]:
+    """Module paths that the user wrote: Brevitas's layers, but not what is inside them."""
+    paths: set[str] = set()
+    for path, _ in module.named_modules():
+        inside = path.rpartition(".")[0]
+        parent = module.get_submodule(inside) if path else module
+        if path and not (type(parent).__module__.startswith("brevitas.") and inside):
+            paths.add(path)
+    return {p for p in paths if all(q in paths for q in _prefixes(p))}
+
+
+def _prefixes(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[:k]) for k in range(1, len(parts))]
+
+
+def _user_name(node: str, paths: set[str]) -> str:
+    """``/block/fc1/weight_quant/Quant`` is ``block.fc1`` where that is the user's layer; else the node's own name."""
+    path = ".".join(p for p in node.split("/")[:-1] if p)
+    return max((p for p in (path, *_prefixes(path)) if p in paths), key=len, default=node)
