@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import InputError
-from hwq.network.file import load_model
 from hwq.network.graph import Network
 from hwq.network.model import Model, ModelInput, ModelOutput
 from hwq.network.ops import Accumulation
@@ -39,7 +38,7 @@ __all__ = ["Design", "compile", "elaborate", "estimate", "plan", "read", "save",
 
 Progress = Callable[[str, float | None], None]
 DEFAULT_TARGET = "vu9p"
-ZIP_MAGIC = b"PK\x03\x04"
+COMPARED_FRAMES = 500  # every layer of the source is executed anew for each
 
 
 def _silent(text: str, fraction: float | None = None) -> None:
@@ -85,43 +84,23 @@ def read(
         The file is damaged or foreign; the layers that cannot be compiled, all of them.
     """
     from hwq.frontend.options import ReadOptions
+    from hwq.frontend.read import read as read_source
 
     if isinstance(source, Model):
         return source if name is None else _renamed(source, name)
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        compiled = _compiled_model(path)
-        if compiled is not None:
-            return compiled if name is None else _renamed(compiled, name)
-        source = path
+        source = _of_folder(Path(source))
     options = ReadOptions(name, input_encoding, input_scale, input_offset, input_quantizer, accumulator)
-    from hwq.frontend.read import read as read_source
-
     return read_source(source, options, example_input)
 
 
-def _compiled_model(path: Path) -> Model | None:
-    """The Model of a ``.hwq`` file or of a folder that holds one; None for any other file."""
-    if path.is_dir():
-        file = path / "network.hwq"
-        if not file.is_file():
-            raise InputError("DIR-FOREIGN", "this folder was not written by hwq compile (no network.hwq)", where=str(path))
-        return load_model(file)
-    if not path.exists():
-        raise InputError("FILE-MISSING", "there is no such file", where=str(path))
-    return load_model(path) if _is_hwq(path) else None
-
-
-def _is_hwq(path: Path) -> bool:
-    import zipfile
-
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return path.suffix == ".hwq"
-    try:
-        with zipfile.ZipFile(path) as z:
-            return "model.json" in z.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return False
+def _of_folder(path: Path) -> Path:
+    """The model in a folder that ``hwq compile`` wrote; any other path as it is."""
+    if not path.is_dir():
+        return path
+    if not (path / "network.hwq").is_file():
+        raise InputError("FOLDER-FORMAT", "there is no network.hwq: this is no output folder of hwq", where=str(path))
+    return path / "network.hwq"
 
 
 def _renamed(model: Model, name: str) -> Model:
@@ -364,7 +343,20 @@ def _source_scores(model: Model, inputs: Mapping[str, NDArray[Any]]) -> NDArray[
     assert model.source is not None
     graph = SourceGraph.from_document(*model.source)
     scores: NDArray[Any] = execute(graph, inputs)[graph.outputs[0]]
-    return scores
+    return scores.reshape(-1, *model.outputs[0].shape)
+
+
+def _source_codes(model: Model, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """How the source's own discrete tensors agree with golden's, layer by layer, on the first frames."""
+    from hwq.frontend.rung1 import compare_with_source
+
+    rung = compare_with_source(model, {name: x[:COMPARED_FRAMES] for name, x in inputs.items()})
+    return {
+        "code_frames": rung.frames,
+        "codes": sum(layer.compared for layer in rung.layers),
+        "codes_different": sum(layer.different for layer in rung.layers),
+        "codes_different_locally": rung.local,
+    }
 
 
 def _with_others(
@@ -382,6 +374,8 @@ def _with_others(
     integers = {n: np.asarray(x) for n, x in inputs.items()} if codes else model.encode(inputs)
     golden = model.decode(model.network.run(integers))[model.outputs[0].name]
     agreements = {who: agreement(golden, scores) for who, scores in others.items()}
+    if "source" in others:
+        agreements["source"] |= _source_codes(model, inputs)
     scores = certificate.accuracy
     if scores is not None and labels is not None and "reference" in others:
         found = accuracy(classes_of(others["reference"]), np.asarray(labels))

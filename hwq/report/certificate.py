@@ -26,10 +26,11 @@ def _engines(c: Mapping[str, Any]) -> str:
             "yes" if e["bit_exact"] else "NO",
             {True: "yes", False: "NO", None: "-"}[e.get("cycles_exact")],
             f"{e.get('seconds', 0):.1f} s",
+            f"{e['build_seconds']:.0f} s" if e.get("build_seconds") else None,
         )
         for e in c["engines"]
     ]
-    return Table(("engine", ">frames", "stalls", "bit-exact", "every cycle as predicted", ">time"), rows).text()
+    return Table(("engine", ">frames", "stalls", "bit-exact", "every cycle as predicted", ">time", ">build"), rows).text()
 
 
 def _cycles(c: Mapping[str, Any]) -> Iterator[str]:
@@ -56,6 +57,14 @@ def _agreement(c: Mapping[str, Any]) -> Iterator[str]:
             f"{WHO.get(who, who)} against golden: {a['equal']} of {a['frames']} frames equal in every score, "
             f"{a['same_class']} of the same class{rest}"
         )
+        if a.get("codes_different"):
+            local = a["codes_different_locally"]
+            yield (
+                f"  its float rounding gives another code in {grouped(a['codes_different'])} of {grouped(a['codes'])} places in "
+                f"{a['code_frames']} frames, {local} of them on their own, the rest behind those"
+            )
+        elif "codes" in a:
+            yield f"  all {grouped(a['codes'])} codes between its layers are equal too ({a['code_frames']} frames)"
 
 
 def _verdict(c: Mapping[str, Any]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ def explain_model(model: Model) -> dict[str, Any]:
     layers = [_layer(network, node) for node in network.nodes]
     for layer in layers:
         if layer["name"] in model.notes:
-            layer["note"] = model.notes[layer["name"]]
+            layer["frontend"] = model.notes[layer["name"]]
     return {
         "name": model.name,
         "provenance": dict(model.provenance),
@@ -131,13 +131,24 @@ def _port(kind: str, when: str, p: dict[str, Any]) -> str:
 
 
 def _remarks(layers: list[dict[str, Any]]) -> list[str]:
-    found = []
-    for layer in layers:
-        for key, words in (("constant_channels", "always give the same code"), ("decreasing_channels", "fall as their input rises")):
-            if layer.get(key):
-                found.append(f"  {layer['name']}: {layer[key]} channel{'s' * (layer[key] != 1)} {words}")
-        if layer.get("zero_weights"):
-            found.append(f"  {layer['name']}: {grouped(layer['zero_weights'])} of {grouped(layer['weights'])} weights are 0")
-        if "note" in layer:
-            found.append(f"  {layer['name']}: {layer['note']}")
-    return found
+    return [f"  {layer['name']}: {words}" for layer in layers for words in _remarks_on(layer)]
+
+
+def _remarks_on(layer: dict[str, Any]) -> Iterator[str]:
+    seen = layer.get("frontend", {})
+    constant = layer.get("constant_channels", 0)
+    # The frontend negates rows of weights where that turns a falling staircase into a rising one.
+    falling = max(layer.get("decreasing_channels", 0), seen.get("decreasing_channels", 0))
+    negated = seen.get("negated_channels", 0)
+    if constant:
+        yield f"{_channels(constant)} always give{'s' * (constant == 1)} the same code"
+    if falling:
+        yield f"{_channels(falling)} fall{'s' * (falling == 1)} as {'its' if falling == 1 else 'their'} input rises"
+    if negated:
+        yield f"weights of {_channels(negated)} negated, so that the staircase behind rises"
+    if layer.get("zero_weights"):
+        yield f"{grouped(layer['zero_weights'])} of {grouped(layer['weights'])} weights are 0"
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel{'s' * (count != 1)}"

@@ -28,7 +28,7 @@ def model() -> Model:
     )
     network = Network("small", (NetworkInput("x", (1, 1, 4), BIPOLAR),), nodes, ("index",))
     head = (HostStep("mul", np.float64(2)), HostStep("sub", np.float64(1)), HostStep("bipolar"))
-    notes = {"act": "from BatchNorm and sign"}
+    notes = {"fc": {"negated_channels": 2}, "act": {"decreasing_channels": 2}}
     return Model(network, (ModelInput("x", (4,), "float32", head),), (ModelOutput("class", "index", (), "int64", ()),), {}, None, notes)
 
 
@@ -38,7 +38,7 @@ def test_layers_in_figures() -> None:
     assert (fc["macs"], fc["weights"], fc["weight_bits"], fc["zero_weights"]) == (12, 12, 24, 5)
     assert fc["form"] == "fully connected 4->3, TERNARY weights, saturating at 4 bits every 2 products"
     assert (act["thresholds"], act["constant_channels"], act["decreasing_channels"]) == (2, 1, 1)
-    assert act["note"] == "from BatchNorm and sign"
+    assert act["frontend"] == {"decreasing_channels": 2}
     assert (rq["multiplier_bits"], rq["form"]) == (3, "clip((M*x + B) >> 2, 0, 3), M of 3 bits, floor")
     assert (best["encoding"], best["range"]) == ("UINT2", [0, 2])
     assert document["totals"]["macs"] == 12
@@ -47,7 +47,9 @@ def test_layers_in_figures() -> None:
 def test_layers_in_words() -> None:
     text = explain_text(explain_model(model()))
     assert "input x: float32 4; on the wire 1x1x4 BIPOLAR, -1..1; host before: multiply by 2, then subtract 1, then +1 where x >= 0" in text
-    assert "act: 1 channel always give" in text
+    assert "act: 1 channel always gives the same code" in text
+    assert "act: 2 channels fall as their input rises" in text
+    assert "fc: weights of 2 channels negated" in text
     assert "fc: 5 of 12 weights are 0" in text
     assert "output class: int64 scalar" in text
 
