@@ -42,7 +42,7 @@ MONOTONE = frozenset(
         "sqrt",
         "hard_sigmoid",
     ]
-)  # div: see is_monotone
+)
 # Give integers whatever they are given.
 DISCRETISERS = frozenset(["round", "sign", "bipolar", "ge", "gt", "le", "lt", "eq"])
 
@@ -116,11 +116,10 @@ class Expr:
             return False
         if self.op in MONOTONE:
             return True
-        if self.op == "div":
-            return bool((self.constant != 0).all()) if self.constant is not None else False
-        return (self.op == "leaky_relu" and self.attributes["slope"] >= 0) or (
-            self.op == "prelu" and bool(np.all(np.asarray(self.constant) >= 0))
-        )
+        if self.op == "leaky_relu":
+            return bool(self.attributes["slope"] >= 0)
+        c = np.asarray(np.nan if self.constant is None else self.constant)
+        return (self.op == "div" and bool((c != 0).all())) or (self.op == "prelu" and bool((c >= 0).all()))
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from hwq.numerics.staircase import Staircase
 __all__ = ["MultiplyShift", "fit_multiply_shift"]
 
 Ints = NDArray[np.int64]
-MAX_SHIFT = 44
+MAX_SHIFT = 60
 PRODUCT_BITS = 62
 PAIRS_BLOCK = 1 << 22
 
@@ -118,7 +118,8 @@ def _fit(rows: _Constraints, direction: Ints, rounding: Rounding, low: int, high
     if not closed.all():
         return None
     magnitude = int(max(np.abs(rows.t).max(), np.abs(rows.p).max(), 1))
-    for shift in range(1 if even else 0, MAX_SHIFT):
+    level = int(max(np.abs(rows.t_level).max(), np.abs(rows.p_level).max(), 1))
+    for shift in range(1 if even else 0, min(MAX_SHIFT, PRODUCT_BITS - level.bit_length())):
         scale = float(1 << shift)
         candidates = _candidates(window_low * scale, window_high * scale)
         if (np.abs(candidates).max() * magnitude).bit_length() + 1 > PRODUCT_BITS:
