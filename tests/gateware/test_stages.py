@@ -1,0 +1,80 @@
+"""Stages without weights: threshold or requantize alone, argmax."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hwq.gateware.argmax import ArgMaxStage
+from hwq.gateware.elementwise import ElementwiseStage
+from hwq.gateware.parts import Parts
+from hwq.network.graph import Network
+from hwq.network.ops import ArgMax
+from hwq.numerics.rounding import Rounding
+from hwq.plan.dataflow import ArgMaxUnit, Edge, Elementwise, dataflow_of
+from hwq.plan.plan import StagePlan
+from tests.gateware.cases import chain, plan_of, requantizer, staircase, values
+from tests.gateware.laws import pipe_law
+from tests.gateware.stream import pipe, trace, words_of
+
+RATES = [(1.0, 1.0), (0.7, 0.5)]
+
+
+def unit_of(network: Network, kind: type, pe: int, depth: int):
+    plan = plan_of(network, StagePlan(network.nodes[0].name, pe=pe, depth=depth))
+    dataflow = dataflow_of(network, plan)
+    return next(u for u in dataflow.units if isinstance(u, kind)), dataflow.edges
+
+
+def run(network: Network, dut, elements: int, vectors: int, idle: float, stall: float):
+    rng = np.random.default_rng(1)
+    source, sink = trace(rng, idle), trace(rng, stall)
+    tensor, target = network.tensors["x"], network.tensors["t0"]
+    x = values(rng, tensor.encoding, (vectors, *tensor.shape))
+    golden = network.run({"x": x})["t0"].reshape(vectors, -1)
+    words = words_of(tensor.encoding.encode(x).reshape(vectors, -1), tensor.encoding.bits, elements)
+    out_elements = dut.o.payload.shape().elem_shape.length
+    expected = words_of(target.encoding.encode(golden), target.encoding.bits, out_elements)
+    put, got = pipe(dut, words, len(expected), source=source, sink=sink)
+    assert got.words == expected
+    return put.cycles, got.cycles, len(words), source, sink
+
+
+@pytest.mark.parametrize(("idle", "stall"), RATES)
+@pytest.mark.parametrize(
+    ("source", "out", "pe", "kind"),
+    [
+        ("UINT8", "BIPOLAR", 3, "up"),
+        ("INT5", "UINT3", 4, "mixed"),
+        ("INT5", "INT2", 10, "down"),
+        ("BIPOLAR", "UINT1", 5, "mixed"),
+        ("UINT8", "INT4", 4, "floor"),
+        ("INT6", "UINT4", 3, "half_even"),
+    ],
+)
+def test_elementwise_bits_and_cycles(source, out, pe, kind, idle, stall):
+    rng = np.random.default_rng(9)
+    if kind in ("floor", "half_even"):
+        op = requantizer(rng, 10, out, 4, Rounding(kind))
+    else:
+        op = staircase(rng, 10, out, reach=12, steps=kind)
+    network = chain(source, 10, op)
+    unit, edges = unit_of(network, Elementwise, pe, 4)
+    x, y = network.tensors["x"].encoding, network.tensors["t0"].encoding
+    edge = Edge("in", pe, x.bits, 10)
+    dut = ElementwiseStage(unit, edge, edges[unit.outputs[0]], x, y, Parts())
+    law_in, law_out, count, source_trace, sink_trace = run(network, dut, pe, 6, idle, stall)
+    assert (law_in, law_out) == pipe_law(count, 4, unit.latency, source_trace, sink_trace)
+
+
+@pytest.mark.parametrize(("idle", "stall"), RATES)
+@pytest.mark.parametrize(
+    ("source", "channels", "pe"), [("INT8", 10, 4), ("UINT4", 10, 1), ("INT3", 7, 7), ("BIPOLAR", 9, 2), ("INT5", 5, 3)]
+)
+def test_argmax_takes_the_lowest_index_of_equals(source, channels, pe, idle, stall):
+    network = chain(source, channels, ArgMax())
+    unit, edges = unit_of(network, ArgMaxUnit, pe, 2)
+    x = network.tensors["x"].encoding
+    dut = ArgMaxStage(unit, Edge("in", pe, x.bits, channels), edges[unit.outputs[0]], x)
+    law_in, law_out, count, source_trace, sink_trace = run(network, dut, pe, 30, idle, stall)
+    assert (law_in, law_out) == pipe_law(count, 2, unit.latency, source_trace, sink_trace, reads=unit.words)
