@@ -71,12 +71,13 @@ def export_for_hwq(
     module: nn.Module, example_input: Any, name: str, io: Mapping[str, Sequence[str]] | None = None
 ) -> tuple[ExportedGraph, Any]:
     """The exported graph of a module, frozen where hwq.quant is in it, and the freeze's report or None."""
-    from hwq.frontend.torch_export import export_module
+    from hwq.frontend.torch_export import export_module, output_names
     from hwq.quant.freeze import freeze, is_unfrozen, refuse_training
     from hwq.quant.frozen import Frozen
 
     example = _example(example_input)
     refuse_training(module)
+    output_names(module, example)  # a wrong example is told before anything else
     if is_unfrozen(module):
         module = freeze(module, *example)
     graph = _renamed(export_module(module, example, name), io or {})

@@ -20,7 +20,7 @@ from torch.utils import _pytree as pytree
 from hwq.errors import HwqError, InputError
 from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta
 
-__all__ = ["export_module", "to_numpy"]
+__all__ = ["export_module", "output_names", "to_numpy"]
 
 LOG = logging.getLogger("hwq")
 NARROW_FLOATS = (torch.float16, torch.bfloat16)
@@ -52,7 +52,7 @@ def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
 
 
 def _export(module: nn.Module, example: tuple[Any, ...]) -> tuple[ExportedProgram, list[str]]:
-    outputs = _output_names(module, example)
+    outputs = output_names(module, example)
     # Two frames of the example: torch specialises a batch of 0 or 1. Where a free batch fails, one frame is exported.
     twice = pytree.tree_map(_two_frames, example)
     shapes = pytree.tree_map(lambda t: {0: Dim.DYNAMIC} if isinstance(t, torch.Tensor) and t.dim() else None, twice)
@@ -93,7 +93,7 @@ def _one_frame(value: Any) -> Any:
     return value[:1] if isinstance(value, torch.Tensor) and value.dim() else value
 
 
-def _output_names(module: nn.Module, example: tuple[Any, ...]) -> list[str]:
+def output_names(module: nn.Module, example: tuple[Any, ...]) -> list[str]:
     """Public names of the outputs: keys of a dict, else ``output``, or ``output_0`` and so on; also proves that the example fits."""
     try:
         with torch.no_grad():

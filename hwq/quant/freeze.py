@@ -7,7 +7,9 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
@@ -143,14 +145,21 @@ def _affine(norm: _BatchNorm) -> FrozenAffine:
     """(a, b) of a batch norm: ``a = gamma / sqrt(var + eps)``, ``b = beta - mean * a``, each operation in binary64."""
     if norm.running_mean is None or norm.running_var is None:
         raise InputError("BATCHNORM-STATS", "the batch norm has no running statistics", hint="Use track_running_stats=True")
-    mean, var = norm.running_mean.double(), norm.running_var.double()
-    gamma = torch.ones_like(mean) if norm.weight is None else norm.weight.detach().double()
-    beta = torch.zeros_like(mean) if norm.bias is None else norm.bias.detach().double()
-    a = gamma / torch.sqrt(var + norm.eps)
-    b = beta - mean * a
-    if not bool(torch.isfinite(a).all() and torch.isfinite(b).all()):
+    # numpy: its binary64 square root and division are IEEE's on every machine.
+    mean, var = _binary64(norm.running_mean), _binary64(norm.running_var)
+    gamma = np.ones_like(mean) if norm.weight is None else _binary64(norm.weight)
+    beta = np.zeros_like(mean) if norm.bias is None else _binary64(norm.bias)
+    with np.errstate(all="ignore"):
+        a = gamma / np.sqrt(var + norm.eps)
+        b = beta - mean * a
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise InputError("BATCHNORM-STATS", "the batch norm divides by zero or by a negative variance")
-    return FrozenAffine(a, b)
+    return FrozenAffine(torch.from_numpy(a), torch.from_numpy(b))
+
+
+def _binary64(tensor: Tensor) -> NDArray[np.float64]:
+    array: NDArray[np.float64] = tensor.detach().double().cpu().numpy()
+    return array
 
 
 @torch.no_grad()
