@@ -79,7 +79,9 @@ def _by_input(model: Model, path: Path) -> dict[str, Array]:
     if missing:
         found = ", ".join(map(repr, filter(None, arrays))) or "one array without a name"
         hint = "Save them with numpy.savez, one key an input"
-        raise InputError("INPUT-MISSING", f"the model wants inputs {', '.join(map(repr, names))}; the file holds {found}", where=str(path), hint=hint)
+        raise InputError(
+            "INPUT-MISSING", f"the model wants inputs {', '.join(map(repr, names))}; the file holds {found}", where=str(path), hint=hint
+        )
     return {n: arrays[n] for n in names}
 
 
@@ -140,7 +142,7 @@ def _check_frames(frames: Mapping[str, Array]) -> None:
 def load_codes(model: Model, path: Path) -> dict[str, Integers]:
     """Integers (N, H, W, C) of the Network's inputs, strictly of their encoding; (N, C) where the image is 1x1."""
     arrays = _by_input(model, path)
-    codes = {}
+    codes: dict[str, Integers] = {}
     for i in model.network.inputs:
         x = arrays[i.name]
         if x.dtype.kind not in "biu":
@@ -149,7 +151,9 @@ def load_codes(model: Model, path: Path) -> dict[str, Integers]:
             x = x[:, None, None, :]
         if x.shape[1:] != i.shape:
             expected = ", ".join(map(str, ("N", *i.shape)))
-            raise InputError("INPUT-SHAPE", f"the array has shape {x.shape}; codes have the shape of the stream, ({expected})", where=i.name)
+            raise InputError(
+                "INPUT-SHAPE", f"the array has shape {x.shape}; codes have the shape of the stream, ({expected})", where=i.name
+            )
         inside = i.encoding.contains(x)
         if not inside.all():
             frame = int(np.argwhere(~inside)[0][0])
@@ -169,7 +173,9 @@ def load_labels(path: Path, frames: int, classes: int | None) -> NDArray[np.int6
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
-        raise InputError("LABELS-SHAPE", f"the labels have shape {labels.shape}, expected (N,)", where=where, hint="One class index a frame")
+        raise InputError(
+            "LABELS-SHAPE", f"the labels have shape {labels.shape}, expected (N,)", where=where, hint="One class index a frame"
+        )
     if len(labels) != frames:
         raise InputError("LABELS-LENGTH", f"{len(labels)} labels for {frames} frames", where=where)
     high = classes if classes is not None else np.inf

@@ -95,4 +95,3 @@ def _read_line(model: str, design: Design) -> str:
     inputs = ", ".join(f"{i.name} {'x'.join(map(str, i.shape))} {i.dtype}" for i in design.model.inputs)
     outputs = ", ".join(f"{o.name} {'x'.join(map(str, o.shape))} {o.dtype}" for o in design.model.outputs)
     return f"read {model} ({p.get('format', 'network')}): {design.model.name}, {inputs} -> {outputs}\n"
-

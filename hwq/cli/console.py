@@ -63,10 +63,14 @@ class Console:
     def progress(self) -> Iterator[Progress]:
         """A callback ``(text, fraction or None)`` that shows long work on a terminal and nothing in a pipe."""
         if self.as_json or not sys.stderr.isatty():
-            yield lambda text, fraction=None: None
+            yield _silent
             return
         with _terminal_progress(sys.stderr) as callback:
             yield callback
+
+
+def _silent(text: str, fraction: float | None = None) -> None:
+    pass
 
 
 @contextmanager

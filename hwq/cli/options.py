@@ -120,6 +120,7 @@ def accumulation(text: str | None, option: str) -> Accumulation | None:
         raise InputError("OPTION-ACCUMULATOR", f"{text!r} is no accumulation", where=option, hint="Write exact or 'saturating(12,8)'")
     bits, chunk = int(match[1]), int(match[2])
     if not 2 <= bits <= MAX_ACCUMULATOR_BITS or chunk < 1:
-        raise InputError("OPTION-ACCUMULATOR", f"saturating({bits},{chunk}) needs 2..{MAX_ACCUMULATOR_BITS} bits and chunks of 1 or more", where=option)
+        raise InputError(
+            "OPTION-ACCUMULATOR", f"saturating({bits},{chunk}) needs 2..{MAX_ACCUMULATOR_BITS} bits and chunks of 1 or more", where=option
+        )
     return Saturating(bits, chunk)
-

@@ -57,7 +57,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser() -> _Parser:
-    parser = _Parser("hwq", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = _Parser(
+        "hwq", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=f"hwq {hwq.__version__}")
     shared = _shared()
     for action in shared._actions:
@@ -79,9 +81,9 @@ def _parser() -> _Parser:
     return parser
 
 
-def _shared() -> argparse.ArgumentParser:
+def _shared() -> _Parser:
     """Options every command has, before or behind its name."""
-    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--json", action="store_true", help="print one JSON document, errors too")
     shared.add_argument("--debug", action="store_true", help="show tracebacks and the library's log")
     return shared

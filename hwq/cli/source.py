@@ -22,8 +22,12 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--input-encoding", metavar="ENC", help="integers of the input: BIPOLAR TERNARY UINT8 INT4 FIXED<16,6> ...")
     group.add_argument("--input-scale", metavar="S", help="real value of the input's integer 1, for example 1/255 (default 1)")
     group.add_argument("--input-offset", metavar="O", help="real value of the input's integer 0 (default 0)")
-    group.add_argument("--input-quantizer", choices=("host", "hardware"), default="host", help="where the input is quantized (default host)")
-    group.add_argument("--accumulator", metavar="ACC", help="exact (default) or 'saturating(12,8)': 12 bits, clipped after every 8 products")
+    group.add_argument(
+        "--input-quantizer", choices=("host", "hardware"), default="host", help="where the input is quantized (default host)"
+    )
+    group.add_argument(
+        "--accumulator", metavar="ACC", help="exact (default) or 'saturating(12,8)': 12 bits, clipped after every 8 products"
+    )
 
 
 def source_options(args: argparse.Namespace) -> dict[str, Any]:

@@ -29,14 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``hwq train``."""
-    from dataclasses import asdict
 
     from hwq.zoo.recipes import train
 
     seed = options.count(args.seed, "--seed", 0)
     with console.progress() as progress:
         result = train(args.recipe, args.output, seed=seed, progress=progress)
-    console.say(f"{result.recipe}: {100 * result.accuracy:.2f} % of {result.frames} held-out frames right, trained in {result.seconds:.0f} s")
+    console.say(
+        f"{result.recipe}: {100 * result.accuracy:.2f} % of {result.frames} held-out frames right, trained in {result.seconds:.0f} s"
+    )
     console.say(f"wrote {result.model} and {result.test_data}")
     console.say(f"\nnext:\n  hwq compile {shlex.quote(str(result.model))} --target vu9p")
     console.document(asdict(result))

@@ -84,11 +84,11 @@ def _arrays(args: argparse.Namespace, model: Model, console: Console) -> dict[st
     if not args.inputs:
         return {}
     if args.codes:
-        inputs, remarks = arrays.load_codes(model, args.inputs), []
+        inputs: dict[str, Any] = dict(arrays.load_codes(model, args.inputs))
     else:
         inputs, remarks = arrays.load_inputs(model, args.inputs)
-    for remark in remarks:
-        console.note(f"note: {remark}")
+        for remark in remarks:
+            console.note(f"note: {remark}")
     frames, output = len(next(iter(inputs.values()))), model.outputs[0]
     found: dict[str, Any] = {"inputs": inputs, "codes": args.codes}
     if args.labels:

@@ -77,7 +77,9 @@ def _bottleneck(value: object) -> str:
 
 def _resources(report: Mapping[str, Any]) -> Iterator[str]:
     used, share = report["resources"], report.get("utilisation") or {}
-    rows = [(title, grouped(used.get(key)) if key != "bram36" else f"{used.get(key, 0):g}", percent(share.get(key))) for key, title in RESOURCES]
+    rows = [
+        (title, grouped(used.get(key)) if key != "bram36" else f"{used.get(key, 0):g}", percent(share.get(key))) for key, title in RESOURCES
+    ]
     source = report.get("resources_source", "estimate")
     yield f"resources on {_target(report['target'])} ({source}{_band(report)}):"
     yield Table(("resource", ">used", ">of the device"), rows).text()

@@ -49,9 +49,7 @@ def diagnose() -> dict[str, Any]:
     """
     packages = {name: module_version(name) for need in NEEDS for name in need.packages}
     tools = find_tools()
-    programs = {
-        name: tool and {"version": tool.version, "origin": tool.origin, "command": tool.command[0]} for name, tool in tools.items()
-    }
+    programs = {name: tool and {"version": tool.version, "origin": tool.origin, "command": tool.command[0]} for name, tool in tools.items()}
     core = sys.version_info >= OLDEST_PYTHON and all(packages[name] for name in CORE.packages)
     return {
         "core": core,
@@ -69,7 +67,9 @@ def _state(need: Need, packages: Mapping[str, object], programs: Mapping[str, ob
 
 def diagnosis_text(d: Mapping[str, Any]) -> str:
     """:func:`diagnose`'s answer for people."""
-    commands = Table(("for", "state"), [(c["command"], "ready" if c["ready"] else f"needs {', '.join(c['missing'])}") for c in d["commands"]])
+    commands = Table(
+        ("for", "state"), [(c["command"], "ready" if c["ready"] else f"needs {', '.join(c['missing'])}") for c in d["commands"]]
+    )
     found = [(n, v or "-", "Python package") for n, v in d["packages"].items()]
     found += [(n, p["version"] if p else "-", p["origin"] if p else "program") for n, p in d["programs"].items()]
     installs = dict.fromkeys(c["install"] for c in d["commands"] if c["install"])

@@ -117,17 +117,19 @@ def explain_text(document: dict[str, Any]) -> str:
         table.text(),
         *_remarks(document["layers"]),
         *(_port("output", "host after", p) for p in document["outputs"]),
-        f"{grouped(totals['macs'])} multiply-accumulates a frame, {grouped(totals['weights'])} weights in "
-        f"{grouped(totals['weight_bits'])} bits, {grouped(totals['threshold_bits'])} bits of thresholds and multipliers",
     ]
-    return "\n".join(parts)
+    weights = f"{grouped(totals['weights'])} weights in {grouped(totals['weight_bits'])} bits"
+    rest = f"{grouped(totals['threshold_bits'])} bits of thresholds and multipliers"
+    return "\n".join([*parts, f"{grouped(totals['macs'])} multiply-accumulates a frame, {weights}, {rest}"])
 
 
 def _port(kind: str, when: str, p: dict[str, Any]) -> str:
     shape = "x".join(map(str, p["shape"])) or "scalar"
     stream = "x".join(map(str, p["stream_shape"]))
     work = ", then ".join(p["host"]) or "nothing"
-    return f"{kind} {p['name']}: {p['dtype']} {shape}; on the wire {stream} {p['encoding']}, {p['range'][0]}..{p['range'][1]}; {when}: {work}"
+    return (
+        f"{kind} {p['name']}: {p['dtype']} {shape}; on the wire {stream} {p['encoding']}, {p['range'][0]}..{p['range'][1]}; {when}: {work}"
+    )
 
 
 def _remarks(layers: list[dict[str, Any]]) -> list[str]:

@@ -9,7 +9,9 @@ from hwq.errors import InputError, Problems
 from hwq.network.ops import Exact, Saturating
 
 
-@pytest.mark.parametrize(("text", "value"), [("5us", 5e-6), ("800ns", 8e-7), ("2ms", 2e-3), ("0.001", 1e-3), ("1e-6 s", 1e-6), ("1e3 ns", 1e-6)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("5us", 5e-6), ("800ns", 8e-7), ("2ms", 2e-3), ("0.001", 1e-3), ("1e-6 s", 1e-6), ("1e3 ns", 1e-6)]
+)
 def test_latency(text: str, value: float) -> None:
     assert options.latency(text, "--latency") == pytest.approx(value, rel=1e-15)
 
@@ -22,7 +24,7 @@ def test_no_latency(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-3", "nan", "inf", "-inf", "many", "", "1e999"])
 def test_no_rate(text: str) -> None:
-    with pytest.raises(InputError, match="^--fps: "):
+    with pytest.raises(InputError, match=r"^--fps: "):
         options.positive(text, "--fps")
 
 
@@ -36,9 +38,11 @@ def test_budget() -> None:
     assert options.budget(" DSP = 0.25 ", "--budget") == {"dsp": 0.25}
 
 
-@pytest.mark.parametrize("text", ["", "lut", "lut=", "lut=0", "lut=-5%", "lut=101%", "lut=40", "cpu=1%", "lut=1%,lut=2%", "lut=nan%", "lut=40%;ff=3%"])
+@pytest.mark.parametrize(
+    "text", ["", "lut", "lut=", "lut=0", "lut=-5%", "lut=101%", "lut=40", "cpu=1%", "lut=1%,lut=2%", "lut=nan%", "lut=40%;ff=3%"]
+)
 def test_no_budget(text: str) -> None:
-    with pytest.raises(InputError, match="^--budget: "):
+    with pytest.raises(InputError, match=r"^--budget: "):
         options.budget(text, "--budget")
 
 
@@ -54,16 +58,18 @@ def test_accumulation() -> None:
     assert options.accumulation(None, "--accumulator") is None
 
 
-@pytest.mark.parametrize("text", ["", "12", "saturating", "saturating(12)", "saturating(1,8)", "saturating(99,8)", "saturating(12,0)", "wrapping(12,8)"])
+@pytest.mark.parametrize(
+    "text", ["", "12", "saturating", "saturating(12)", "saturating(1,8)", "saturating(99,8)", "saturating(12,0)", "wrapping(12,8)"]
+)
 def test_no_accumulation(text: str) -> None:
-    with pytest.raises(InputError, match="^--accumulator: "):
+    with pytest.raises(InputError, match=r"^--accumulator: "):
         options.accumulation(text, "--accumulator")
 
 
 def test_counts() -> None:
     assert options.count("12", "--frames") == 12
     for text in ("0", "-1", "1.5", "many", str(1 << 40)):
-        with pytest.raises(InputError, match="^--frames: "):
+        with pytest.raises(InputError, match=r"^--frames: "):
             options.count(text, "--frames")
 
 

@@ -62,7 +62,9 @@ def test_other_dtypes_are_cast_as_the_model_takes_them(model_file: Path, images:
     assert err == "note: x: float64 cast to float32, as the model takes it\n"
 
 
-def test_without_an_output_file_the_answer_is_shown(model_file: Path, images: np.ndarray, saved: Saved, hwq: Run, hwq_json: RunJson) -> None:
+def test_without_an_output_file_the_answer_is_shown(
+    model_file: Path, images: np.ndarray, saved: Saved, hwq: Run, hwq_json: RunJson
+) -> None:
     path = saved(images)
     assert "... 10 more; -o OUT.npy writes all" in hwq("run", model_file, path)[1]
     assert np.shape(hwq_json("run", model_file, path)[1]["outputs"]["y"]) == (20, 5)

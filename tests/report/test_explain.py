@@ -57,7 +57,17 @@ def test_layers_in_words() -> None:
 def test_every_host_step_has_words() -> None:
     from hwq.network.host import HOST_OPS
 
-    attributes = {"low": 0.0, "high": 1.0, "mode": "half_even", "shape": [1, 2], "perm": [0, 2, 1], "axis": 1, "k": 2, "then": 1, "otherwise": 0}
+    attributes = {
+        "low": 0.0,
+        "high": 1.0,
+        "mode": "half_even",
+        "shape": [1, 2],
+        "perm": [0, 2, 1],
+        "axis": 1,
+        "k": 2,
+        "then": 1,
+        "otherwise": 0,
+    }
     for op in HOST_OPS:
         (words,) = steps_in_words((HostStep(op, np.array([1.5, 2.5]), attributes),))
         assert words
@@ -65,5 +75,9 @@ def test_every_host_step_has_words() -> None:
 
 
 def test_saturations_are_counted() -> None:
-    head = (HostStep("div", np.float64(0.5)), HostStep("clip", attributes={"low": -2.0, "high": 1.0}), HostStep("round", attributes={"mode": "half_even"}))
+    head = (
+        HostStep("div", np.float64(0.5)),
+        HostStep("clip", attributes={"low": -2.0, "high": 1.0}),
+        HostStep("round", attributes={"mode": "half_even"}),
+    )
     assert count_saturated(head, np.array([[0.5, 0.6, -1.0, -1.01]])) == 2

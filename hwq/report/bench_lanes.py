@@ -1,0 +1,52 @@
+"""LUTs of the folded XNOR lane array at PE 16, SIMD 64, per product and cycle."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwq.gateware.mvu import MvuStage
+from hwq.gateware.parts import SeparateParts
+from hwq.network.file import network_hash
+from hwq.network.graph import Network, NetworkInput, Node
+from hwq.network.ops import Conv
+from hwq.numerics.encoding import Bipolar
+from hwq.plan.dataflow import Mvu, dataflow_of
+from hwq.plan.plan import Plan, StagePlan, StreamPlan
+from hwq.report.luts import module_cells, total
+
+__all__ = ["xnor_lanes"]
+
+PE, SIMD = 16, 64
+MW, MH = 784, 64  # the first layer of the TFC networks
+
+
+def xnor_lanes() -> dict[str, float]:
+    """``lanes``: the dot products alone; ``with_control``: the whole matrix-vector unit but weights and stream buffers;
+    ``with_weight_feed``: with the weights in LUTs; each in LUTs a product and cycle. ``buffer_luts`` are those of the
+    stream buffers, as memory, in all."""
+    network, plan = _layer()
+    dataflow = dataflow_of(network, plan)
+    unit = next(u for u in dataflow.units if isinstance(u, Mvu))
+    parts = SeparateParts()
+    out = network.tensors[network.outputs[0]].encoding
+    stage = MvuStage(unit, dataflow.edges[unit.inputs[0]], dataflow.edges[unit.outputs[0]], Bipolar(), out, parts)
+    cells = module_cells(stage, parts)
+    kinds = {name: part.kind for name, part in parts.modules.items()}
+    logic, memory = total(cells, "top")
+    lane = sum(total(cells, name)[0] for name, kind in kinds.items() if kind == "lane")
+    feed = sum(sum(total(cells, name)) for name, kind in kinds.items() if kind == "rom")
+    products = PE * SIMD
+    return {
+        "lanes": round(PE * lane / products, 4),
+        "with_control": round((logic - feed) / products, 4),
+        "with_weight_feed": round(logic / products, 4),
+        "buffer_luts": memory,
+    }
+
+
+def _layer() -> tuple[Network, Plan]:
+    weights = 2 * np.random.default_rng(1).integers(0, 2, (MH, 1, 1, MW)) - 1
+    node = Node("fc", Conv(weights, Bipolar()), ("x",), ("y",))
+    network = Network("lanes", (NetworkInput("x", (1, 1, MW), Bipolar()),), (node,), ("y",))
+    stage = StagePlan("fc", PE, SIMD, buffer=2 * -(-MW // SIMD))
+    return network, Plan(network_hash(network), "vu9p", 300.0, (StreamPlan("x"), StreamPlan("y")), (stage,))
