@@ -59,7 +59,7 @@ class MvuStage(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        self.checks: list[Value] = []
+        self.checks = []
         unit, pe = self.unit, self.unit.plan.pe
         m.submodules.reader = reader = Reader(unit.plan.simd * self.x.bits, unit.sf, unit.nf, unit.buffer)
         m.submodules.egress = egress = Egress(pe * self.form.out.bits, unit.depth)

@@ -74,13 +74,13 @@ def register_map(network: Network, plan: Plan) -> tuple[Register, ...]:
     regs.add("NETWORK_HASH", 256, "constant", "sha256 of the network, first four bytes in the first word", value=_words(hashes[0]))
     regs.add("PLAN_HASH", 256, "constant", "sha256 of the plan", value=_words(hashes[1]))
     regs.add("CYCLES", 64, "counter", "Cycles since reset or clear", source="cycle")
-    for tensor, unit in _streams(dataflow, AxiIn):
-        regs.add(f"{tensor}.FRAMES", 64, "counter", f"Frames of {tensor} taken in, repaired ones included", source=f"{unit}.frame")
-        regs.add(f"{tensor}.BAD", 64, "counter", f"Frames of {tensor} repaired for a misplaced tlast", source=f"{unit}.bad")
-        regs.add(f"{tensor}.STARVED", 64, "counter", f"Cycles with tready and no tvalid on {tensor}", source=f"{unit}.starved")
-    for tensor, unit in _streams(dataflow, AxiOut):
-        regs.add(f"{tensor}.FRAMES", 64, "counter", f"Frames of {tensor} given out", source=f"{unit}.frame")
-        regs.add(f"{tensor}.BLOCKED", 64, "counter", f"Cycles with tvalid and no tready on {tensor}", source=f"{unit}.blocked")
+    for tensor, name in _streams(dataflow, AxiIn):
+        regs.add(f"{tensor}.FRAMES", 64, "counter", f"Frames of {tensor} taken in, repaired ones included", source=f"{name}.frame")
+        regs.add(f"{tensor}.BAD", 64, "counter", f"Frames of {tensor} repaired for a misplaced tlast", source=f"{name}.bad")
+        regs.add(f"{tensor}.STARVED", 64, "counter", f"Cycles with tready and no tvalid on {tensor}", source=f"{name}.starved")
+    for tensor, name in _streams(dataflow, AxiOut):
+        regs.add(f"{tensor}.FRAMES", 64, "counter", f"Frames of {tensor} given out", source=f"{name}.frame")
+        regs.add(f"{tensor}.BLOCKED", 64, "counter", f"Cycles with tvalid and no tready on {tensor}", source=f"{name}.blocked")
     for unit in dataflow.units:
         if isinstance(unit, AxiIn | AxiOut | Fifo):
             regs.add(f"{unit.name}.PEAK", 32, "peak", f"Most words held in the FIFO {unit.name} of {unit.depth}", source=unit.name)

@@ -23,7 +23,8 @@ from hwq.gateware.parts import Parts, content_key
 from hwq.gateware.registers import Register, register_map
 from hwq.gateware.streams import word_layout
 from hwq.network.graph import Network
-from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Dataflow, Edge, Elementwise, Fifo, Fork, Mvu, Unit, dataflow_of
+from hwq.numerics.encoding import Encoding
+from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Dataflow, Elementwise, Fifo, Fork, Mvu, Unit, dataflow_of
 from hwq.plan.names import identifiers, port_names
 from hwq.plan.plan import Plan
 
@@ -105,9 +106,9 @@ class Top(wiring.Component):
         return part
 
     def _builder(self, unit: Unit) -> Callable[[], wiring.Component]:
-        edges, tensors = self.dataflow.edges, self.network.tensors
-        source: Edge | None = edges[unit.inputs[0]] if unit.inputs else None
-        target: Edge | None = edges[unit.outputs[0]] if unit.outputs else None
+        tensors = self.network.tensors
+        ends = [self.dataflow.edges[e] for e in (*unit.inputs[:1], *unit.outputs[:1])]
+        source, target = ends[0], ends[-1]
         match unit:
             case AxiIn():
                 return partial(AxiIngress, unit, target)
@@ -119,13 +120,18 @@ class Top(wiring.Component):
                 return partial(FifoStage, word_layout(source.bits, source.elements, source.pixels), unit.depth)
             case Fork():
                 return partial(ForkStage, word_layout(source.bits, source.elements, source.pixels), len(unit.outputs))
-            case Mvu() | Elementwise():
-                x, out = tensors[unit.stage.source].encoding, tensors[unit.stage.target].encoding
-                component = MvuStage if isinstance(unit, Mvu) else ElementwiseStage
-                return partial(component, unit, source, target, x, out, self.parts)
             case ArgMaxUnit():
                 return partial(ArgMaxStage, unit, source, target, tensors[unit.stage.source].encoding)
+            case Mvu():
+                return partial(MvuStage, unit, source, target, *self._encodings(unit), self.parts)
+            case Elementwise():
+                return partial(ElementwiseStage, unit, source, target, *self._encodings(unit), self.parts)
         raise AssertionError(f"no component for {unit}")
+
+    def _encodings(self, unit: Mvu | Elementwise) -> tuple[Encoding, Encoding]:
+        """Of what the stage reads and writes."""
+        tensors = self.network.tensors
+        return tensors[unit.stage.source].encoding, tensors[unit.stage.target].encoding
 
     def _connect(self, m: Module, placed: dict[str, wiring.Component], edge: str) -> None:
         producer, consumer = self.dataflow.producer(edge), self.dataflow.consumer(edge)

@@ -54,10 +54,8 @@ def run(network: Network, dut, elements: int, vectors: int, idle: float, stall: 
 )
 def test_elementwise_bits_and_cycles(source, out, pe, kind, idle, stall):
     rng = np.random.default_rng(9)
-    if kind in ("floor", "half_even"):
-        op = requantizer(rng, 10, out, 4, Rounding(kind))
-    else:
-        op = staircase(rng, 10, out, reach=12, steps=kind)
+    is_staircase = kind in ("up", "down", "mixed")
+    op = staircase(rng, 10, out, reach=12, steps=kind) if is_staircase else requantizer(rng, 10, out, 4, Rounding(kind))
     network = chain(source, 10, op)
     unit, edges = unit_of(network, Elementwise, pe, 4)
     x, y = network.tensors["x"].encoding, network.tensors["t0"].encoding
