@@ -68,11 +68,13 @@ def _mirror_multiplier(op: Requantize, falling: Falling) -> Requantize:
 
 
 def _mirror_thresholds(op: Threshold, falling: Falling, reach: Interval) -> Threshold:
-    """``index = base - sum [x >= T]`` is, for x' = -x, ``base - K + sum [x' >= step - T]``."""
+    """``base - sum [x >= T] = base - K + sum [x' >= 1 - T]`` for x' = -x, thresholds moved up to reachable integers."""
     c, k = len(falling), op.count
     thresholds, steps = np.broadcast_to(op.thresholds, (c, k)), np.broadcast_to(op.steps, (c, k))
     used = thresholds <= reach.hi[:, None]
-    mirrored = np.where(used, reach.step - thresholds, reach.step - reach.lo[:, None])
+    lowest = -reach.hi[:, None]
+    aligned = lowest - (lowest - (1 - thresholds)) // reach.step * reach.step
+    mirrored = np.where(used, aligned, reach.step - reach.lo[:, None])
     mirrored = np.sort(mirrored, axis=1)
     base = np.broadcast_to(op.base, (c,))
     turn = falling[:, None]
