@@ -198,8 +198,8 @@ def _reduce(c: Call) -> None:
 @handles("hwq.quantize")
 def _hwq_quantize(c: Call) -> None:
     zero, bits = c.builder.constant(np.float64(0)), c.builder.constant(np.float64(c.get("bits")))
-    flags = {"signed": int(c.get("signed")), "narrow": int(c.get("narrow")), "rounding_mode": "ROUND"}
-    c.result("Quant", c.tensor("x"), c.tensor("scale"), zero, bits, **flags)
+    signed, narrow = int(c.get("signed")), int(c.get("narrow"))
+    c.result("Quant", c.tensor("x"), c.tensor("scale"), zero, bits, signed=signed, narrow=narrow, rounding_mode="ROUND")
 
 
 @handles("hwq.bipolar")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickletools
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["PickleScan", "scan_pickle"]
 
@@ -64,28 +65,39 @@ def _is_plain(name: str) -> bool:
 
 def scan_pickle(data: bytes) -> PickleScan:
     """Reads the opcodes of the first pickle in ``data``; nothing is imported or called."""
-    imports: list[str] = []
-    seen: list[str] = []
-    memo: dict[int, str] = {}
-    last: str | None = None
+    scan = _Scan()
     try:
         for opcode, argument, _ in pickletools.genops(data):
-            name = opcode.name
-            if name in ("GLOBAL", "INST"):
-                imports.append(str(argument).replace(" ", "."))
-            elif name == "STACK_GLOBAL":
-                imports.append(".".join(seen[-2:]))
-            elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-                if last is not None:
-                    memo[len(memo) if argument is None else int(argument)] = last
-                elif argument is None:
-                    memo[len(memo)] = ""
-                continue
-            elif name in ("GET", "BINGET", "LONG_BINGET") and memo.get(int(argument)):
-                seen.append(memo[int(argument)])
-            last = argument if (isinstance(argument, str) and "UNICODE" in name) or "STRING" in name else None
-            if last is not None and len(seen) < MAX_STRINGS:
-                seen.append(str(last))
+            scan.step(opcode.name, argument)
     except (ValueError, IndexError, UnicodeDecodeError, OverflowError, EOFError):
-        return PickleScan(tuple(imports), frozenset(seen), True)
-    return PickleScan(tuple(imports), frozenset(seen), False)
+        return PickleScan(tuple(scan.imports), frozenset(scan.strings), True)
+    return PickleScan(tuple(scan.imports), frozenset(scan.strings), False)
+
+
+class _Scan:
+    """Follows strings through the memo, so that names put together on the stack are seen too."""
+
+    def __init__(self) -> None:
+        self.imports: list[str] = []
+        self.strings: list[str] = []
+        self.memo: dict[int, str] = {}
+        self.last = ""  # the string on top of the stack, "" for anything else
+
+    def step(self, name: str, argument: Any) -> None:
+        if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self.memo[len(self.memo) if argument is None else int(argument)] = self.last
+            return
+        self.last = ""
+        if name in ("GLOBAL", "INST"):
+            self.imports.append(str(argument).replace(" ", "."))
+        elif name == "STACK_GLOBAL":
+            self.imports.append(".".join(self.strings[-2:]))
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            self._push(self.memo.get(int(argument), ""))
+        elif "UNICODE" in name or "STRING" in name:
+            self._push(str(argument))
+
+    def _push(self, text: str) -> None:
+        self.last = text
+        if text and len(self.strings) < MAX_STRINGS:
+            self.strings.append(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,10 +235,10 @@ def _apply(name: str, values: list[int]) -> int:
         return values[0] - values[1]
     if name in ("FloorDiv", "CleanDiv", "Mod"):
         return values[0] % values[1] if name == "Mod" else values[0] // values[1]
-    functions = {"Add": sum, "Mul": math.prod, "Integer": sum, "Max": max, "Min": min}
+    functions: dict[str, Callable[[list[int]], int]] = {"Add": sum, "Mul": math.prod, "Integer": sum, "Max": max, "Min": min}
     if name not in functions:
         raise ValueError(f"size function {name!r}")
-    return int(functions[name](values))
+    return functions[name](values)
 
 
 def _public_names(calls: Sequence[Mapping[str, Any]], inputs: int, outputs: int) -> tuple[list[str], list[str]]:

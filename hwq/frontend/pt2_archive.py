@@ -111,7 +111,8 @@ def _tensor(data: bytes, name: str, meta: Mapping[str, Any], where: str) -> NDAr
         raise InputError("TENSOR-DTYPE", f"{name!r} has a dtype (number {meta['dtype']}) that is not supported", where=where)
     if meta.get("layout", 7) != 7:
         raise InputError("TENSOR-LAYOUT", f"{name!r} is a sparse tensor, dense ones are supported", where=where)
-    shape, strides = ([int(d["as_int"]) for d in meta[k]] for k in ("sizes", "strides"))
+    shape = [int(d["as_int"]) for d in meta["sizes"]]
+    strides = [int(d["as_int"]) for d in meta["strides"]]
     offset = int(meta["storage_offset"]["as_int"])
     stored = _elements(data, kind)
     _check_extent(name, shape, strides, offset, len(stored), where)
@@ -128,9 +129,10 @@ def _elements(data: bytes, kind: str) -> NDArray[Any]:
 
 def _check_extent(name: str, shape: list[int], strides: list[int], offset: int, count: int, where: str) -> None:
     """The view must lie inside the stored elements, before it is made."""
+    elements = math.prod(shape)
     sane = len(shape) == len(strides) and min(*shape, *strides, offset, 0) >= 0
-    last = offset + sum((d - 1) * s for d, s in zip(shape, strides, strict=False)) if sane and math.prod(shape) else -1
-    if not sane or last >= count or math.prod(shape) > max(count, FREE_ELEMENTS):
+    last = offset + sum((d - 1) * s for d, s in zip(shape, strides, strict=False)) if sane and elements else -1
+    if not sane or last >= count or elements > max(count, FREE_ELEMENTS):
         raise InputError(
             "TENSOR-SIZE",
             f"{name!r} claims shape {tuple(shape)} and strides {tuple(strides)}, the file holds {count} elements",

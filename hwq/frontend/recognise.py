@@ -16,6 +16,8 @@ from hwq.network.container import check_sizes
 __all__ = ["Format", "recognise"]
 
 HEAD_BYTES = 4096
+UNPACKED_FREE = 256 << 20
+UNPACKED_RATIO = 16
 OLD_TORCH = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 WANTED = "A model saved by hwq.save, a .pt2, an ONNX or a .hwq file was expected"
 
@@ -128,7 +130,10 @@ def _zip(path: Path) -> Format:
     try:
         with zipfile.ZipFile(path) as z:
             check_sizes(z.infolist(), where)
-            return _zip_format(z, where)
+            kind = _zip_format(z, where)
+            if kind is not Format.HWQ:
+                _refuse_compressed(z, path)
+            return kind
     except InputError:
         raise
     except zipfile.BadZipFile:
@@ -137,6 +142,21 @@ def _zip(path: Path) -> Format:
         ) from None
     except (zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError, OSError, KeyError) as error:
         raise InputError("FILE-DAMAGED", f"the file is damaged ({error})", where=where) from None
+
+
+def _refuse_compressed(z: zipfile.ZipFile, path: Path) -> None:
+    """torch stores its members as they are: one that unpacks to many times the file is a trap."""
+    claimed, size = sum(m.file_size for m in z.infolist()), path.stat().st_size
+    if claimed > max(UNPACKED_FREE, UNPACKED_RATIO * size):
+        raise InputError("FILE-BOMB", f"a file of {size} bytes claims to hold {claimed}; it was not unpacked", where=path.name)
+
+
+def _small(z: zipfile.ZipFile, name: str, where: str) -> bytes:
+    """A member that describes the rest, refused before it is unpacked where it is too large for that."""
+    size = z.getinfo(name).file_size
+    if size > UNPACKED_FREE:
+        raise InputError("FILE-BOMB", f"member {name!r} claims {size} bytes; it was not unpacked", where=where)
+    return z.read(name)
 
 
 def _zip_format(z: zipfile.ZipFile, where: str) -> Format:
@@ -148,8 +168,8 @@ def _zip_format(z: zipfile.ZipFile, where: str) -> Format:
         raise InputError("TORCHSCRIPT", "this is a TorchScript archive, whose graph hwq does not read", where=where, hint=EXPORT_HINT)
     pickles = [n for n in names if n == "data.pkl" or n.endswith("/data.pkl")]
     if pickles:
-        return _torch_file(scan_pickle(z.read(pickles[0])), where)
-    if "model.json" in names and _document_format(z) == "hwq-network":
+        return _torch_file(scan_pickle(_small(z, pickles[0], where)), where)
+    if "model.json" in names and _document_format(z, where) == "hwq-network":
         return Format.HWQ
     if any(n.startswith("serialized_exported_program") for n in names):
         raise InputError(
@@ -162,9 +182,9 @@ def _zip_format(z: zipfile.ZipFile, where: str) -> Format:
     raise InputError("FILE-KIND", "this is a zip archive that holds no model", where=where, hint=WANTED)
 
 
-def _document_format(z: zipfile.ZipFile) -> object:
+def _document_format(z: zipfile.ZipFile, where: str) -> object:
     try:
-        document = json.loads(z.read("model.json"))
+        document = json.loads(_small(z, "model.json", where))
     except (ValueError, RecursionError):
         return None
     return document.get("format") if isinstance(document, dict) else None

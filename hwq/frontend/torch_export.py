@@ -56,8 +56,9 @@ def _export(module: nn.Module, example: tuple[Any, ...]) -> tuple[ExportedProgra
     # Two frames of the example: torch specialises a batch of 0 or 1. Where a free batch fails, one frame is exported.
     twice = pytree.tree_map(_two_frames, example)
     shapes = pytree.tree_map(lambda t: {0: Dim.DYNAMIC} if isinstance(t, torch.Tensor) and t.dim() else None, twice)
+    variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values())
     try:
-        return _quiet_export(module, twice, shapes), outputs
+        return _quiet_export(module, twice, (shapes,) if variadic else shapes), outputs
     except HwqError:
         raise
     except Exception as error:

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from hwq.errors import InputError
+from hwq.frontend import torch_export
 from hwq.frontend.model_pt import FORMAT_VERSION, read_model_pt, save_model_pt
-from hwq.quant import Bipolar, Linear
+from hwq.quant import Bipolar, Linear, freeze
 from tests.frontend.torch_networks import Mixed, frames, networks
 
 
@@ -52,6 +53,8 @@ def test_layers_keep_the_users_names_and_uses(saved: Path) -> None:
 def test_the_batch_is_free(saved: Path) -> None:
     graph = read_model_pt(saved)
     assert graph.metas[graph.inputs[0][1]].shape == (1, 4, 6)
+    program, _ = torch_export._export(freeze(networks()["mixed"]), (frames(networks()["mixed"])[:3],))
+    assert program.range_constraints  # not the fallback of one frame
 
 
 def test_it_is_plain_data_with_version_and_no_paths(saved: Path) -> None:
@@ -125,7 +128,7 @@ def test_control_flow_on_values_is_told_so(tmp_path: Path) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x if x.sum() > 0 else -x
 
-    with pytest.raises(InputError, match="Branch: torch.export cannot trace") as caught:
+    with pytest.raises(InputError, match=r"Branch: torch\.export cannot trace") as caught:
         save_model_pt(Branch().eval(), tmp_path / "m.pt", torch.rand(2, 5))
     assert caught.value.code == "EXPORT-FAILED"
 

@@ -167,7 +167,7 @@ def test_unknown_operators_keep_their_name_and_layer() -> None:
     net = nn.Sequential()
     net.add_module("wave", Wrapped(torch.sin))
     graph = live_graph(net.eval(), GRID)
-    assert [(n.name, n.op) for n in graph.nodes][0] == ("wave", "aten.sin.default")
+    assert next((n.name, n.op) for n in graph.nodes) == ("wave", "aten.sin.default")
 
 
 def test_all_inexpressible_layers_are_told_at_once() -> None:

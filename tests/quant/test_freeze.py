@@ -109,7 +109,7 @@ def test_train_mode_is_refused_by_the_name_of_the_layer() -> None:
         freeze(net)
     assert caught.value.code == "TRAIN-MODE"
     net.train()
-    with pytest.raises(InputError, match="^Sequential: "):
+    with pytest.raises(InputError, match=r"^Sequential: "):
         freeze(net)
 
 

@@ -60,7 +60,7 @@ def test_the_accumulator_of_the_network_is_accepted_as_well() -> None:
     assert float(layer(torch.ones(1, 4)).detach().abs().max()) <= 2
 
 
-@pytest.mark.parametrize("bits, chunk", [(1, 4), (33, 4), (8, 0)])
+@pytest.mark.parametrize(("bits", "chunk"), [(1, 4), (33, 4), (8, 0)])
 def test_impossible_accumulators_are_refused(bits: int, chunk: int) -> None:
     with pytest.raises(InputError):
         Saturating(bits, chunk)
