@@ -48,7 +48,7 @@ def interface_document(design: Design, prediction: Prediction) -> dict[str, Any]
     }
 
 
-def interface_text(document: Mapping[str, Any], codes: Mapping[str, NDArray[np.int64]], ports: tuple[StreamPort, ...]) -> str:
+def interface_text(document: Mapping[str, Any], codes: Mapping[str, NDArray[Any]], ports: tuple[StreamPort, ...]) -> str:
     """``INTERFACE.md``: the document in prose and tables, with frame 2 of the test vectors as the example."""
     mhz = document["clock"]["assumed_mhz"]
     lines = [
@@ -82,7 +82,7 @@ def interface_text(document: Mapping[str, Any], codes: Mapping[str, NDArray[np.i
     return "\n".join(lines) + "\n"
 
 
-def _stream_text(p: StreamPort, codes: NDArray[np.int64]) -> list[str]:
+def _stream_text(p: StreamPort, codes: NDArray[Any]) -> list[str]:
     e = p.encoding
     kind = "sign" if e.signed else "zero"
     shape = " x ".join(map(str, p.shape))

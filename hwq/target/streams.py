@@ -18,6 +18,7 @@ from hwq.plan.plan import Plan
 __all__ = ["StreamPort", "stream_ports"]
 
 Bytes = NDArray[np.uint8]
+CHUNK = 1024  # frames worked on at once: intermediates are eight bytes an element
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ class StreamPort:
 
     def pack(self, codes: Integers) -> Bytes:
         """Bytes (N, beats, bus bytes) of codes (N, H, W, C)."""
+        result = np.empty((len(codes), self.beats, self.bus_bits // 8), np.uint8)
+        for start in range(0, len(codes), CHUNK):
+            result[start : start + CHUNK] = self._pack(codes[start : start + CHUNK])
+        return result
+
+    def _pack(self, codes: Integers) -> Bytes:
         bits, pitch = self.encoding.bits, self.pitch
         values = np.asarray(codes).reshape(len(codes), -1).astype(np.int64)
         if self.encoding.signed:
@@ -70,6 +77,13 @@ class StreamPort:
         else:
             raw = _pack_small(padded, pitch)
         return raw.reshape(len(values), self.beats, self.bus_bits // 8)
+
+    def codes(self, integers: Integers) -> NDArray[Any]:
+        """Codes (N, H, W, C) of integers, in the smallest unsigned dtype; raises :class:`InputError` outside the encoding."""
+        result = np.empty(np.shape(integers), np.min_scalar_type((1 << self.encoding.bits) - 1))
+        for start in range(0, len(integers), CHUNK):
+            result[start : start + CHUNK] = self.encoding.encode(integers[start : start + CHUNK])
+        return result
 
     def unpack(self, raw: Bytes) -> NDArray[np.int64]:
         """Codes (N, H, W, C) of bytes (N, beats, bus bytes); padding is ignored."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from hwq.target.streams import StreamPort
 
 __all__ = ["Codes", "codes_of", "random_integers", "vector_codes", "vectors_file"]
 
-Codes = dict[str, NDArray[np.int64]]
+Codes = dict[str, NDArray[Any]]
 
 
 def random_integers(network: Network, frames: int, seed: int = 0) -> dict[str, Integers]:
@@ -27,7 +28,11 @@ def random_integers(network: Network, frames: int, seed: int = 0) -> dict[str, I
     result = {}
     for i in network.inputs:
         e = i.encoding
-        x = e.lo + e.step * rng.integers(0, (e.hi - e.lo) // e.step + 1, (frames, *i.shape))
+        narrow = next(t for t in (np.int8, np.int16, np.int32, np.int64) if e.hi <= np.iinfo(t).max and e.lo >= np.iinfo(t).min)
+        x = np.empty((frames, *i.shape), narrow)
+        for start in range(0, frames, 1024):
+            index = rng.integers(0, (e.hi - e.lo) // e.step + 1, x[start : start + 1024].shape)
+            x[start : start + 1024] = e.lo + e.step * index
         x[:1], x[1:2] = e.lo, e.hi
         result[i.name] = x
     return result
@@ -35,7 +40,7 @@ def random_integers(network: Network, frames: int, seed: int = 0) -> dict[str, I
 
 def codes_of(ports: tuple[StreamPort, ...], integers: Mapping[str, Integers]) -> Codes:
     """Codes by port name of integers by tensor name; raises :class:`InputError` for an integer outside the encoding."""
-    return {p.port: p.encoding.encode(integers[p.name]) for p in ports}
+    return {p.port: p.codes(integers[p.name]) for p in ports}
 
 
 def vector_codes(
@@ -45,9 +50,8 @@ def vector_codes(
     return codes_of(inputs, integers) | codes_of(outputs, network.run(integers))
 
 
-def vectors_file(codes: Mapping[str, NDArray[np.int64]]) -> bytes:
+def vectors_file(codes: Mapping[str, NDArray[Any]]) -> bytes:
     """``vectors.npz``: one unsigned array (N, H, W, C) of codes a port, in the smallest dtype."""
     buffer = io.BytesIO()
-    narrow = {name: c.astype(np.min_scalar_type(int(c.max(initial=0)))) for name, c in sorted(codes.items())}
-    np.savez_compressed(buffer, **narrow)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **dict(sorted(codes.items())))  # type: ignore[arg-type]
     return buffer.getvalue()

@@ -17,8 +17,10 @@ from hwq.target.tools import module_version
 
 __all__ = ["ModuleNames", "RomFiles", "emit_verilog"]
 
-# Style remarks of Verilator -Wall that generated, width-exact netlists cannot avoid; everything else stays on.
-LINT_OFF = ("DECLFILENAME", "UNUSEDSIGNAL", "UNUSEDPARAM", "PINCONNECTEMPTY", "WIDTH", "PROCASSINIT", "VARHIDDEN", "BLKSEQ", "GENUNNAMED")
+# A register's value at declaration, as Yosys writes it: name and value. Verilator wants it in an initial block.
+_INITIAL_VALUE = re.compile(r"^(  reg(?: \[\d+:\d+\])?( \S+ ?)) = (\S+);$", re.MULTILINE)
+# Remarks of Verilator -Wall that netlists from Yosys cannot avoid; everything else stays on.
+LINT_OFF = ("DECLFILENAME", "UNUSEDSIGNAL", "WIDTH")
 # Attributes of the tools that made the text; ram_style, rom_style and the like stay.
 INTERNAL_ATTRIBUTES = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding", "hdlname", "unused_bits", "full_case", "parallel_case")
 # Distinct ROM bits of a design above which they go to memory files.
@@ -75,6 +77,7 @@ def emit_verilog(modules: Mapping[str, str], written: Mapping[str, str], header:
     body = _run_yosys(rtlil)
     # The first comment names the Yosys that wrote it; the header does so too, in one place.
     body = re.sub(r"\A\s*/\*.*?\*/\s*", "", body, flags=re.DOTALL)
+    body = _INITIAL_VALUE.sub(r"\1;\n  initial\2 = \3;", body)
     comment = "\n".join(f"// {line}".rstrip() for line in header.splitlines())
     off = "\n".join(f"/* verilator lint_off {name} */" for name in LINT_OFF)
     on = "\n".join(f"/* verilator lint_on {name} */" for name in LINT_OFF)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ __all__ = ["bench_text", "bench_vectors"]
 PATIENCE = 200_000
 
 
-def bench_vectors(ports: Sequence[StreamPort], codes: Mapping[str, NDArray[np.int64]], frames: int) -> str:
+def bench_vectors(ports: Sequence[StreamPort], codes: Mapping[str, NDArray[Any]], frames: int) -> str:
     """The ``.vh`` that fills the memories of the bench with the beats of the first ``frames`` frames."""
     lines = ["// Beats of the test vectors, included by the bench.", "initial begin"]
     for p in ports:

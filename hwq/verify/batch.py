@@ -77,7 +77,7 @@ class BatchModel:
             if not p.is_input:
                 raw = np.fromfile(job / f"{p.port}.out", np.uint8)
                 whole = len(cycles[p.port]) // p.beats
-                codes[p.port] = p.unpack(raw[: whole * p.beats * p.bus_bits // 8].reshape(whole, p.beats, -1))
+                codes[p.port] = p.unpack(raw[: whole * p.beats * p.bus_bits // 8].reshape(whole, p.beats, p.bus_bits // 8))
                 flags = np.fromfile(job / f"{p.port}.flags", np.uint8)
                 problems += _protocol_problems(p, flags, cycles[p.port], status[p.port])
         hang = self._hang(status) if status["hang"] or status["finished"] else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def instances_of(folder: Folder) -> dict[str, str]:
 
 
 def locate(
-    folder: Folder, failure: Failure, codes: Mapping[str, NDArray[np.int64]], integers: Mapping[str, Integers], stalls: str, traces: Traces
+    folder: Folder, failure: Failure, codes: Mapping[str, NDArray[Any]], integers: Mapping[str, Integers], stalls: str, traces: Traces
 ) -> Failure:
     """``failure``, with the first wrong stage in place of the output where the cocotb engine can see it.
 
@@ -64,7 +65,7 @@ def _edge(folder: Folder, stage: Stage) -> Edge:
     return dataflow.edges[unit.outputs[0]]
 
 
-def words_to_codes(words: tuple[int, ...], edge: Edge) -> NDArray[np.int64]:
+def words_to_codes(words: tuple[int, ...], edge: Edge) -> NDArray[Any]:
     """Codes (frames, positions, channels) of the whole frames among ``words`` of a stream (V = 1)."""
     frames = len(words) // edge.words
     lanes = np.array(
