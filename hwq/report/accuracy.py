@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import InputError
+from hwq.verify.accuracy import classes
 
 __all__ = ["accuracy", "class_count", "classes_of"]
 
@@ -26,13 +27,11 @@ def classes_of(scores: NDArray[Any]) -> NDArray[np.int64]:
     >>> classes_of(np.array([[3], [1]]))
     array([3, 1])
     """
+    found = classes(scores)
     flat = scores.reshape(len(scores), -1)
-    if flat.shape[1] > 1:
-        return flat.argmax(1).astype(np.int64)
-    index = flat[:, 0].astype(np.int64)
-    if not np.array_equal(index, flat[:, 0]):
+    if flat.shape[1] == 1 and not np.array_equal(found, flat[:, 0]):
         raise InputError("LABELS-SCORES", "the model gives one real number a frame, from which no class follows")
-    return index
+    return found
 
 
 def accuracy(classes: NDArray[np.int64], labels: NDArray[np.int64]) -> dict[str, Any]:
