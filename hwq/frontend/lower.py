@@ -18,7 +18,7 @@ from hwq.frontend.inputs import InputState
 from hwq.frontend.options import ReadOptions
 from hwq.frontend.rules import RULES, refusal
 from hwq.frontend.source import SourceGraph, SourceNode
-from hwq.frontend.step import Step
+from hwq.frontend.step import Step, Unresolved
 from hwq.frontend.values import Constant, HostValue, Layout, Leaf, Pending, Unknown, Value
 from hwq.network.graph import Network, NetworkInput
 from hwq.network.model import Model, ModelInput, ModelOutput
@@ -91,6 +91,8 @@ class _Lowering:
             if missing:
                 raise step.error("GRAPH-ORDER", f"its input {missing[0]!r} is computed by no earlier node")
             made = self._apply(step)
+        except Unresolved:
+            made = ()
         except RecursionError:
             self.problems.append(step.error("GRAPH-DEPTH", "too many elementwise operations follow each other"))
             made = ()

@@ -17,7 +17,11 @@ from hwq.frontend.options import ReadOptions
 from hwq.frontend.source import SourceNode
 from hwq.frontend.values import Constant, HostValue, Pending, Unknown, Value
 
-__all__ = ["Rule", "Step", "elementwise", "unsupported"]
+__all__ = ["Rule", "Step", "Unresolved", "elementwise", "unsupported"]
+
+
+class Unresolved(Exception):
+    """An operand lies behind a problem that was already reported."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,8 @@ class Step:
         value = self.value(place)
         if value is None:
             return None
+        if isinstance(value, Unknown):
+            raise Unresolved
         if not isinstance(value, Constant):
             raise InputError(
                 "NOT-CONSTANT",
