@@ -12,7 +12,9 @@ __all__ = ["identifier", "identifiers", "port_names", "top_name"]
 
 LONGEST = 40
 KEYWORDS = frozenset(
-    """always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default defparam design
+    re.findall(
+        r"\w+",
+        """always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default defparam design
     disable edge else end endcase endconfig endfunction endgenerate endmodule endprimitive endspecify endtable endtask event
     for force forever fork function generate genvar highz0 highz1 if ifnone incdir include initial inout input instance integer
     join large liblist library localparam macromodule medium module nand negedge nmos nor noshowcancelled not notif0 notif1 or
@@ -27,7 +29,8 @@ KEYWORDS = frozenset(
     matches nettype nexttime packed priority pure randc randcase randsequence ref reject_on restrict s_always s_eventually
     s_nexttime s_until s_until_with shortreal soft solve strong sync_accept_on sync_reject_on tagged throughout timeprecision
     timeunit type unique unique0 until until_with untyped uwire var wait_order weak wildcard with within
-    entity architecture signal process library work all is""".split()
+    entity architecture signal process library work all is""",
+    )
 )
 
 

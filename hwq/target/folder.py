@@ -86,7 +86,9 @@ def load_folder(directory: str | Path) -> Folder:
     plan = read_plan(path / "plan.toml", model.network)
     for kind, found in (("network", network_hash(model.network)), ("plan", plan_hash(plan))):
         if found != report["hashes"].get(kind):
-            raise InputError("FOLDER-ALTERED", f"the {kind} is not the one this design was built from", where=str(directory), hint="Compile again")
+            raise InputError(
+                "FOLDER-ALTERED", f"the {kind} is not the one this design was built from", where=str(directory), hint="Compile again"
+            )
     return Folder(path, report["name"], model, plan, description, report)
 
 

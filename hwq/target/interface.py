@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from hwq import __version__
@@ -23,7 +22,10 @@ RESET = {
     "active": "low",
     "synchronous": True,
     "cycles": 4,
-    "rule": "Hold low for 4 cycles of aclk or more at the start. At any later time one cycle is enough; frames in flight are lost. s_axis tready stays low while memories check themselves, at most 16 cycles.",
+    "rule": (
+        "Hold low for 4 cycles of aclk or more at the start. At any later time one cycle is enough; frames in flight are lost. "
+        "s_axis tready stays low while memories check themselves, at most 16 cycles."
+    ),
 }
 
 
@@ -62,9 +64,11 @@ def interface_text(document: Mapping[str, Any], codes: Mapping[str, NDArray[Any]
         "",
         "## Speed",
         "",
-        f"One frame every {document['cycles_per_frame']} cycles while the source always has a beat and the sink is always ready; "
-        f"{document['latency_cycles']} cycles from the first accepted beat of a frame to the last delivered beat of its output, "
-        "queues full. Stalls on either side delay, they never change or lose data.",
+        (
+            f"One frame every {document['cycles_per_frame']} cycles while the source always has a beat and the sink is always ready; "
+            f"{document['latency_cycles']} cycles from the first accepted beat of a frame to the last delivered beat of its output, "
+            "queues full. Stalls on either side delay, they never change or lose data."
+        ),
         "",
         "## Streams",
         "",
@@ -95,17 +99,27 @@ def _stream_text(p: StreamPort, codes: NDArray[Any]) -> list[str]:
     return [
         f"### `{p.port}`",
         "",
-        f"{direction} of {shape} elements (height, width, channels; channels vary fastest), each {e.name}: "
-        f"integers {e.lo} to {e.hi}{' in steps of 2' if e.step == 2 else ''} as codes of {e.bits} bit{'s' if e.bits > 1 else ''}, "
-        f"{kind}-extended to {p.pitch} bit{'s' if p.pitch > 1 else ''}.",
+        (
+            f"{direction} of {shape} elements (height, width, channels; channels vary fastest), each {e.name}: "
+            f"integers {e.lo} to {e.hi}{' in steps of 2' if e.step == 2 else ''} as codes of {e.bits} bit{'s' if e.bits > 1 else ''}, "
+            f"{kind}-extended to {p.pitch} bit{'s' if p.pitch > 1 else ''}."
+        ),
         "",
         f"- tdata: {p.bus_bits} bits, {p.elements_per_beat} elements a beat, the first in the lowest bits (little-endian)",
-        f"- a frame is {p.beats} beats = {p.beats * p.bus_bits // 8} bytes and starts on a beat"
-        + (f"; {padding} element places at the end of the last beat are zero" if padding else ""),
+        (
+            f"- a frame is {p.beats} beats = {p.beats * p.bus_bits // 8} bytes and starts on a beat"
+            + (f"; {padding} element places at the end of the last beat are zero" if padding else "")
+        ),
         "- tlast marks the last beat of a frame; tkeep is all ones but in a last beat that is not full",
-        *(["- what lies above a code in its place is ignored"] if p.is_input else ["- tuser[0] marks a frame whose input was framed wrongly"]),
-        f"- example: integers {', '.join(map(str, integers))}{', ...' if p.elements > shown else ''} begin with the bytes "
-        f"`{raw[: min(8, len(raw))].tobytes().hex(' ')}`",
+        *(
+            ["- what lies above a code in its place is ignored"]
+            if p.is_input
+            else ["- tuser[0] marks a frame whose input was framed wrongly"]
+        ),
+        (
+            f"- example: integers {', '.join(map(str, integers))}{', ...' if p.elements > shown else ''} begin with the bytes "
+            f"`{raw[: min(8, len(raw))].tobytes().hex(' ')}`"
+        ),
         "",
     ]
 

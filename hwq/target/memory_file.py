@@ -9,6 +9,7 @@ from dataclasses import dataclass
 __all__ = ["MemoryFile", "memory_digest", "memory_file", "rom_module"]
 
 DIGEST_SEED = 0x1B2E5A3D
+DIGEST_FACTOR = 1664525  # odd: no single change goes unseen
 MASK = 0xFFFFFFFF
 
 
@@ -34,11 +35,11 @@ class MemoryFile:
 
 
 def memory_digest(words: Sequence[int], width: int) -> int:
-    """Checksum of a memory: rotate left by one and exclusive-or with each 32-bit slice of each word, lowest first."""
+    """Checksum of a memory, 32 bits: times a factor, plus each 32-bit slice of each word, lowest slice first."""
     digest = DIGEST_SEED
     for word in words:
         for shift in range(0, width, 32):
-            digest = ((digest << 1 | digest >> 31) & MASK) ^ (word >> shift & MASK)
+            digest = (digest * DIGEST_FACTOR + (word >> shift & MASK)) & MASK
     return digest
 
 
@@ -59,9 +60,7 @@ def rom_module(name: str, file: MemoryFile, style: str) -> str:
     """
     address = max(1, (file.depth - 1).bit_length())
     slices = range(0, file.width, 32)
-    fold = "\n".join(
-        f"      digest = {{digest[30:0], digest[31]}} ^ {_slice('word', s, file.width)};  // bits from {s}" for s in slices
-    )
+    fold = "\n".join(f"      digest = digest * 32'd{DIGEST_FACTOR} + {_slice('word', s, file.width)};" for s in slices)
     ram_style = {"block": "block", "lutram": "distributed", "logic": "distributed"}[style]
     return f"""
 module {name}(clk, rst, addr, data, ok);

@@ -78,7 +78,10 @@ def write_package(
             _swap(folder, fresh, Path(name) / "old")
     except OSError as error:
         raise InputError(
-            "OUTPUT-UNWRITABLE", f"the output folder cannot be written ({error.strerror or error})", where=str(directory), hint="Choose another with -o"
+            "OUTPUT-UNWRITABLE",
+            f"the output folder cannot be written ({error.strerror or error})",
+            where=str(directory),
+            hint="Choose another with -o",
         ) from None
     return folder
 

@@ -72,10 +72,7 @@ class StreamPort:
         room = self.beats * self.elements_per_beat
         padded = np.zeros((len(values), room), np.int64)
         padded[:, : self.elements] = values
-        if pitch >= 8:
-            raw = padded.astype(f"<i{pitch // 8}").view(np.uint8)
-        else:
-            raw = _pack_small(padded, pitch)
+        raw = padded.astype(f"<i{pitch // 8}").view(np.uint8) if pitch >= 8 else _pack_small(padded, pitch)
         return raw.reshape(len(values), self.beats, self.bus_bits // 8)
 
     def codes(self, integers: Integers) -> NDArray[Any]:
@@ -87,12 +84,16 @@ class StreamPort:
 
     def unpack(self, raw: Bytes) -> NDArray[np.int64]:
         """Codes (N, H, W, C) of bytes (N, beats, bus bytes); padding is ignored."""
-        flat = np.ascontiguousarray(raw).reshape(len(raw), -1)
+        flat = np.ascontiguousarray(raw).reshape(len(raw), self.beats * self.bus_bits // 8)
         if self.pitch >= 8:
             values = flat.view(f"<u{self.pitch // 8}").astype(np.int64)
         else:
             lanes = np.arange(0, 8, self.pitch)
-            values = ((flat[..., None] >> lanes) & ((1 << self.pitch) - 1)).reshape(len(raw), -1).astype(np.int64)
+            values = (
+                ((flat[..., None] >> lanes) & ((1 << self.pitch) - 1))
+                .reshape(len(raw), self.beats * self.elements_per_beat)
+                .astype(np.int64)
+            )
         codes = values[:, : self.elements] & ((np.int64(1) << self.encoding.bits) - 1)
         return codes.reshape(len(raw), *self.shape)
 

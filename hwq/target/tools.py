@@ -162,6 +162,8 @@ def need_simulator() -> Tool:
     lacking = [name for name, finder in (("a C++ compiler", compiler), ("make", make), ("perl", perl)) if finder() is None]
     if lacking:
         raise InputError(
-            "TOOL-COMPILER", f"simulation needs {', '.join(lacking)}, not found on PATH", hint="Install them with the system's package manager"
+            "TOOL-COMPILER",
+            f"simulation needs {', '.join(lacking)}, not found on PATH",
+            hint="Install them with the system's package manager",
         )
     return tool

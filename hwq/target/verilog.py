@@ -22,7 +22,17 @@ _INITIAL_VALUE = re.compile(r"^(  reg(?: \[\d+:\d+\])?( \S+ ?)) = (\S+);$", re.M
 # Remarks of Verilator -Wall that netlists from Yosys cannot avoid; everything else stays on.
 LINT_OFF = ("DECLFILENAME", "UNUSEDSIGNAL", "WIDTH")
 # Attributes of the tools that made the text; ram_style, rom_style and the like stay.
-INTERNAL_ATTRIBUTES = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding", "hdlname", "unused_bits", "full_case", "parallel_case")
+INTERNAL_ATTRIBUTES = (
+    "generator",
+    "top",
+    "src",
+    "amaranth.hierarchy",
+    "amaranth.decoding",
+    "hdlname",
+    "unused_bits",
+    "full_case",
+    "parallel_case",
+)
 # Distinct ROM bits of a design above which they go to memory files.
 INLINE_BITS = 128 * 1024
 
@@ -81,7 +91,14 @@ def emit_verilog(modules: Mapping[str, str], written: Mapping[str, str], header:
     comment = "\n".join(f"// {line}".rstrip() for line in header.splitlines())
     off = "\n".join(f"/* verilator lint_off {name} */" for name in LINT_OFF)
     on = "\n".join(f"/* verilator lint_on {name} */" for name in LINT_OFF)
-    parts = [comment, "`timescale 1ns / 1ps\n`default_nettype wire", off, body.strip(), *(written[n].strip() for n in modules if n in written), on]
+    parts = [
+        comment,
+        "`timescale 1ns / 1ps\n`default_nettype wire",
+        off,
+        body.strip(),
+        *(written[n].strip() for n in modules if n in written),
+        on,
+    ]
     return "\n\n".join(parts) + "\n"
 
 

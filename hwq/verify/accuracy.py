@@ -38,7 +38,9 @@ def accuracy(
     reference = classes(model.decode(golden)[name])
     if wanted.shape != reference.shape or wanted.dtype.kind not in "iuf":
         raise InputError(
-            "LABELS-SHAPE", f"the labels have shape {wanted.shape} and hold {wanted.dtype}, expected ({len(reference)},) of classes", where="--labels"
+            "LABELS-SHAPE",
+            f"the labels have shape {wanted.shape} and hold {wanted.dtype}, expected ({len(reference)},) of classes",
+            where="--labels",
         )
     result: dict[str, float | int] = {"frames": len(wanted), "golden": float((reference == wanted).mean())}
     others = {"rtl": classes(model.decode(rtl)[name])}

@@ -65,7 +65,9 @@ class BatchModel:
         lines = done.stdout.strip().splitlines()
         if done.returncode or not lines:
             tail = "; ".join((done.stdout + done.stderr).strip().splitlines()[-3:])
-            raise InputError("BATCH-DIED", f"the compiled design stopped with status {done.returncode}: {tail}", where=str(self.folder.name))
+            raise InputError(
+                "BATCH-DIED", f"the compiled design stopped with status {done.returncode}: {tail}", where=str(self.folder.name)
+            )
         status: dict[str, object] = json.loads(lines[-1])
         status["messages"] = lines[:-1]
         return status
@@ -186,7 +188,21 @@ def _compile(folder: Path, top: str, header: str, tool: Tool, build: Path) -> No
         (work / "ports.h").write_text(header)
         shutil.copyfile(HARNESS, work / "harness.cpp")
         shutil.copyfile(folder / f"{top}.v", work / "design.v")
-        command = [*tool.command, "--cc", "--exe", "--build", "-j", "2", "--prefix", "Vdut", "--top-module", top, "--Mdir", "obj", *OPTIMISE]
+        command = [
+            *tool.command,
+            "--cc",
+            "--exe",
+            "--build",
+            "-j",
+            "2",
+            "--prefix",
+            "Vdut",
+            "--top-module",
+            top,
+            "--Mdir",
+            "obj",
+            *OPTIMISE,
+        ]
         environment = tool.environ()
         environment["MAKEFLAGS"] = " ".join([tool.environment.get("MAKEFLAGS", ""), "OPT_FAST=-O3 OPT_SLOW=-O1 OPT_GLOBAL=-O2"]).strip()
         done = subprocess.run(

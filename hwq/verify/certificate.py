@@ -61,7 +61,8 @@ class Certificate:
     """What ``hwq verify`` found.
 
     ``cycles_per_frame`` and ``latency_cycles`` hold ``predicted`` and ``simulated`` (None where the frames were too few for
-    the steady state). ``agreement`` compares other executions of the model with golden, by who computed them. ``accuracy`` holds ``golden``, ``rtl`` and, when scores were given, ``source``, each a share of frames.
+    the steady state). ``agreement`` compares other executions of the model with golden, by who computed them. ``accuracy`` holds
+    ``golden``, ``rtl`` and, when scores were given, ``source``, each a share of frames.
     """
 
     name: str

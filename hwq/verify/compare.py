@@ -45,8 +45,10 @@ def _difference(run: EngineRun, network: Network, p: StreamPort, expected: Codes
         return None
     frame, element = where
     beat = frame * p.beats + element // p.elements_per_beat
-    values = [int(p.encoding.decode(c[frame].reshape(-1)[element])) for c in (expected, got)]
-    return Failure("mismatch", f"output {p.name!r}", layer_of(network, p.name), frame, element, *values, int(run.cycles[p.port][beat]))
+    wanted, found = (int(p.encoding.decode(c[frame].reshape(-1)[element])) for c in (expected, got))
+    return Failure(
+        "mismatch", f"output {p.name!r}", layer_of(network, p.name), frame, element, wanted, found, int(run.cycles[p.port][beat])
+    )
 
 
 def first_difference(expected: Codes, got: Codes) -> tuple[int, int] | None:

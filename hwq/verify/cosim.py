@@ -19,7 +19,7 @@ from hwq.errors import InputError
 from hwq.network.ops import Integers
 from hwq.target.streams import StreamPort
 from hwq.target.tools import icarus, module_version, verilator
-from hwq.verify.run import EngineRun, Problem, ProbedStream
+from hwq.verify.run import EngineRun, ProbedStream, Problem
 from hwq.verify.stalls import Traces
 
 __all__ = ["run_cocotb"]

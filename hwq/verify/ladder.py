@@ -129,7 +129,7 @@ def _integers(
 
 
 def _checked_integers(network: Network, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Integers]:
-    result = {}
+    result: dict[str, Integers] = {}
     for i in network.inputs:
         if i.name not in inputs:
             raise InputError("INPUT-MISSING", f"the network wants an input {i.name!r}", where="--inputs")
@@ -141,7 +141,9 @@ def _checked_integers(network: Network, inputs: Mapping[str, NDArray[Any]]) -> d
         outside = ~i.encoding.contains(x)
         if outside.any():
             value = x[outside].flat[0]
-            raise InputError("INPUT-RANGE", f"{value} is not one of the integers of {i.encoding.name} ({i.encoding.lo}..{i.encoding.hi})", where=i.name)
+            raise InputError(
+                "INPUT-RANGE", f"{value} is not one of the integers of {i.encoding.name} ({i.encoding.lo}..{i.encoding.hi})", where=i.name
+            )
         result[i.name] = x.reshape(len(x), *i.shape).astype(np.int64)
     return result
 
@@ -210,7 +212,15 @@ class _Session:
             log.warning("%s, stalls %s: beats did not come in the cycles predicted", run.engine, stalls)
         self.verdicts.append(
             EngineVerdict(
-                run.engine, run.frames, failure is None, stalls, self.seed, exact, round(run.seconds, 3), round(run.build_seconds, 3), failure
+                run.engine,
+                run.frames,
+                failure is None,
+                stalls,
+                self.seed,
+                exact,
+                round(run.seconds, 3),
+                round(run.build_seconds, 3),
+                failure,
             )
         )
         self.versions |= run.versions

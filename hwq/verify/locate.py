@@ -46,9 +46,7 @@ def locate(
     stages = [s for s in stages_of(folder.network) if s.name in instances]
     if not stages:
         return failure
-    run = run_cocotb(
-        folder.path, folder.top, folder.ports, codes, stalls=stalls, traces=traces, probes=[instances[s.name] for s in stages]
-    )
+    run = run_cocotb(folder.path, folder.top, folder.ports, codes, stalls=stalls, traces=traces, probes=[instances[s.name] for s in stages])
     golden = folder.network.run(integers, keep=[s.target for s in stages])
     edges = {s.name: _edge(folder, s) for s in stages}
     for stage in stages:
@@ -69,7 +67,8 @@ def words_to_codes(words: tuple[int, ...], edge: Edge) -> NDArray[Any]:
     """Codes (frames, positions, channels) of the whole frames among ``words`` of a stream (V = 1)."""
     frames = len(words) // edge.words
     lanes = np.array(
-        [[word >> (k * edge.bits) & ((1 << edge.bits) - 1) for k in range(edge.elements)] for word in words[: frames * edge.words]], np.int64
+        [[word >> (k * edge.bits) & ((1 << edge.bits) - 1) for k in range(edge.elements)] for word in words[: frames * edge.words]],
+        np.int64,
     )
     return lanes.reshape(frames, edge.positions, -1)[:, :, : edge.channels]
 
@@ -84,8 +83,8 @@ def _wrong_code(network: Network, stage: Stage, edge: Edge, stream: ProbedStream
     frame, element = where
     position, channel = divmod(element, edge.channels)
     word = frame * edge.words + position * edge.words_per_pixel + channel // edge.elements
-    values = [int(encoding.decode(c[frame].reshape(-1)[element])) for c in (expected, got)]
-    return Failure("mismatch", "first wrong stage", stage.name, frame, element, *values, stream.cycles[word])
+    wanted, found = (int(encoding.decode(c[frame].reshape(-1)[element])) for c in (expected, got))
+    return Failure("mismatch", "first wrong stage", stage.name, frame, element, wanted, found, stream.cycles[word])
 
 
 def _standing_stage(failure: Failure, run: EngineRun, streams: list[tuple[Stage, Edge, ProbedStream]]) -> Failure:

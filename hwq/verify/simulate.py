@@ -51,7 +51,13 @@ class _Stream:
 
 
 def run_amaranth(
-    network: Network, plan: Plan, ports: Sequence[StreamPort], codes: Mapping[str, Integers], *, stalls: str = "none", traces: Traces | None = None
+    network: Network,
+    plan: Plan,
+    ports: Sequence[StreamPort],
+    codes: Mapping[str, Integers],
+    *,
+    stalls: str = "none",
+    traces: Traces | None = None,
 ) -> EngineRun:
     """Stream all frames of ``codes`` (by input port, (N, H, W, C)) through the flat elaboration of ``network`` under ``plan``."""
     started = time.perf_counter()
@@ -98,7 +104,9 @@ async def _drive(ctx: Any, top: Any, streams: Sequence[_Stream]) -> str | None:
         await ctx.tick()
         quiet = 0 if any(moved) else quiet + 1
         if quiet > PATIENCE:
-            return f"no beat moved for {PATIENCE} cycles: " + ", ".join(f"{s.port.port} {len(s.cycles)} of {s.total} beats" for s in streams)
+            return f"no beat moved for {PATIENCE} cycles: " + ", ".join(
+                f"{s.port.port} {len(s.cycles)} of {s.total} beats" for s in streams
+            )
         cycle += 1
     return None
 

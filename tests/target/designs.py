@@ -11,14 +11,16 @@ from hwq.network.model import Model, ModelInput, ModelOutput
 from hwq.network.ops import ArgMax, Conv, Threshold
 from hwq.numerics.encoding import Bipolar, Integer
 from hwq.plan.device import Device
-from hwq.plan.planner import plan_network
 from hwq.plan.plan import Plan
+from hwq.plan.planner import plan_network
 from hwq.target.boards import load_device
 from hwq.target.design import Design, elaborate
 from hwq.target.package import write_package
 
 
-def mlp(*, name: str = "tiny", widths: tuple[int, ...] = (20, 12, 5), layers: tuple[str, ...] = ("fc1", "fc2"), argmax: bool = False) -> Network:
+def mlp(
+    *, name: str = "tiny", widths: tuple[int, ...] = (20, 12, 5), layers: tuple[str, ...] = ("fc1", "fc2"), argmax: bool = False
+) -> Network:
     """Bipolar layers with random thresholds between; the last layer gives its accumulators, or the index of the largest."""
     rng = np.random.default_rng(7)
     nodes = []
@@ -30,7 +32,9 @@ def mlp(*, name: str = "tiny", widths: tuple[int, ...] = (20, 12, 5), layers: tu
         source = f"{layer}.acc"
         if n < len(layers) - 1:
             t = rng.integers(-2, 3, (o, 1))
-            nodes.append(Node(f"{layer}.act", Threshold(t, np.ones_like(t), np.zeros(o, np.int64), Bipolar()), (source,), (f"{layer}.out",)))
+            nodes.append(
+                Node(f"{layer}.act", Threshold(t, np.ones_like(t), np.zeros(o, np.int64), Bipolar()), (source,), (f"{layer}.out",))
+            )
             source = f"{layer}.out"
     if argmax:
         nodes.append(Node("top", ArgMax(), (source,), ("y",)))
