@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ExportedGraph", "ExportedNode", "Ref", "TensorMeta"]
+from hwq.errors import InputError
+
+__all__ = ["ExportedGraph", "ExportedNode", "Ref", "TensorMeta", "stateful"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class ExportedGraph:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-def numpy_name(array: NDArray[Any]) -> str:
-    """numpy's name of the dtype of ``array``."""
-    return np.dtype(array.dtype).name
+def stateful(name: str, where: str | None = None) -> InputError:
+    """The error for a graph that writes to its own tensor ``name`` while it runs."""
+    return InputError(
+        "STATEFUL",
+        f"the model changes its own {name!r} as it runs, so that a frame depends on the frames before",
+        where=where,
+        hint="Export in eval mode, and keep counters out of forward",
+    )

@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hwq.errors import InputError
-from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta
+from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta, stateful
 from hwq.frontend.pt2_archive import DTYPES, Archive, open_archive
 
 __all__ = ["read_pt2"]
@@ -107,12 +107,7 @@ class _Reader:
     def _output(self, spec: Mapping[str, Any]) -> str:
         ((kind, body),) = spec.items()
         if kind in ("buffer_mutation", "parameter_mutation", "user_input_mutation"):
-            raise InputError(
-                "STATEFUL",
-                f"the model changes its own {kind.split('_')[0]} as it runs ({body.get('buffer_name', '')!r})",
-                where=self.path.name,
-                hint="Export in eval mode: module.eval()",
-            )
+            raise stateful(str(body.get("buffer_name") or body.get("parameter_name") or body.get("user_input_name")), self.path.name)
         if kind != "user_output" or "as_tensor" not in body["arg"]:
             raise InputError("OUTPUT-KIND", "the model returns something that is no tensor", where=self.path.name)
         return str(body["arg"]["as_tensor"]["name"])

@@ -18,7 +18,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
 from hwq.errors import HwqError, InputError
-from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta
+from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta, stateful
 
 __all__ = ["export_module", "output_names", "to_numpy"]
 
@@ -130,6 +130,9 @@ class _Converter:
                 inputs.append((parameters[len(inputs)] if len(parameters) > len(inputs) else tensor, tensor))
             elif spec.target is not None:
                 tensors[tensor] = self._stored(spec.target)
+        for output in signature.output_specs:
+            if output.kind in (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION, OutputKind.USER_INPUT_MUTATION):
+                raise stateful(str(output.target))
         results = [s.arg.name for s in signature.output_specs if s.kind == OutputKind.USER_OUTPUT]
         nodes = [node for node in self.program.graph.nodes if node.op == "call_function"]
         for node in self.program.graph.nodes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hwq.errors import HwqError, InputError, Problems
 from hwq.frontend import aten_elementwise, aten_layers  # noqa: F401  (fill the table)
 from hwq.frontend.aten import HANDLERS, Call, Handler, SourceBuilder
-from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref
+from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, stateful
 from hwq.frontend.source import SourceGraph, SourceInput, SourceNode
 
 __all__ = ["source_graph"]
@@ -63,9 +63,12 @@ def _convert(builder: SourceBuilder, node: ExportedNode) -> None:
     if handler is None:
         _keep(builder, node, call)
         return
+    subject = next(iter(node.arguments.values()), None) if in_place else None
+    # A batch norm in train mode counts its batches: it says itself what is wrong.
+    if isinstance(subject, Ref) and subject.name in builder.graph.tensors and not subject.name.endswith("num_batches_tracked"):
+        raise stateful(subject.name, call.layer)
     handler(call)
-    subject = next(iter(node.arguments.values()), None)
-    if in_place and isinstance(subject, Ref):
+    if isinstance(subject, Ref):
         builder.bind(subject.name, builder.name_of(node.outputs[0]))
 
 

@@ -243,6 +243,21 @@ def test_a_module_exported_in_train_mode_is_refused(tmp_path: Path) -> None:
     assert [(p.code, p.where) for p in caught.value.entries()] == [("TRAIN-MODE", "1")]
 
 
+def test_a_model_that_counts_its_frames_is_refused(tmp_path: Path) -> None:
+    class Counter(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("seen", torch.zeros(()))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.seen += 1
+            return x + self.seen
+
+    path = write_pt2(Counter(), tmp_path / "m.pt2", torch.rand(3, 4))
+    with pytest.raises(InputError, match=r"changes its own 'b?_?seen'"):
+        source_graph(read_pt2(path))
+
+
 def test_torch_is_not_needed(archive: Path) -> None:
     import subprocess
     import sys
