@@ -92,6 +92,8 @@ class Accumulator(wiring.Component):
         else:
             raw = self.y
             m.d.comb += [step.eq(self.control.valid), first.eq(self.control.first), last.eq(self.control.last)]
+        #: Raw sum of the chunk so far, for proofs.
+        self.chunk_sum = raw
         rest = sf - (-(-sf // folds) - 1) * folds  # words of the last chunk
         whole = form.offset(folds * self.simd, 0)
         short = form.offset(rest * self.simd, sf * self.simd - self.op.mw)

@@ -95,7 +95,7 @@ class Egress(wiring.Component):
         with m.Elif(pop & ~self.w_en):
             m.d.sync += [level.eq(level - 1), valid.eq(level != 1)]
         self.level = level
-        self._head, self._memory = head, ring
+        self._head, self._tail, self._memory = head, tail, ring
 
     def ghost_slots(self, m: Module) -> list:
         """For proofs only, before elaboration of ``m`` ends: the words of the FIFO, oldest first (valid up to ``level``)."""

@@ -62,7 +62,7 @@ class MvuStage(wiring.Component):
         self.checks = []
         unit, pe = self.unit, self.unit.plan.pe
         m.submodules.reader = reader = Reader(unit.plan.simd * self.x.bits, unit.sf, unit.nf, unit.buffer)
-        m.submodules.egress = egress = Egress(pe * self.form.out.bits, unit.depth)
+        m.submodules.egress = self.egress = egress = Egress(pe * self.form.out.bits, unit.depth)
         m.d.comb += [
             reader.i.valid.eq(self.i.valid),
             reader.i.payload.eq(self.i.payload.as_value()),
