@@ -7,10 +7,13 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hwq.api import Design as Design
     from hwq.api import compile as compile
     from hwq.api import elaborate as elaborate
     from hwq.api import estimate as estimate
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from hwq.api import verify as verify
 
 __version__ = "0.1.0"
-__all__ = ["compile", "elaborate", "estimate", "plan", "read", "save", "verify"]
+__all__ = ["Design", "compile", "elaborate", "estimate", "plan", "read", "save", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -28,3 +31,15 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module("hwq.api"), name)
     raise AttributeError(f"module 'hwq' has no attribute {name!r}")
+
+
+class _Face(ModuleType):
+    """This module. ``hwq.plan`` and ``hwq.verify`` are functions here, though packages of these names lie below."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # The import system binds every package it loads to its parent; `from hwq.plan import ...` needs no such binding.
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

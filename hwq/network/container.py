@@ -34,7 +34,7 @@ def write_container(path: Path, document: Mapping[str, Any], arrays: Mapping[str
         z.writestr(_member("model.json"), text)
         for name in sorted(arrays):
             buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            np.lib.format.write_array(buffer, np.asarray(arrays[name], order="C"), allow_pickle=False)  # 0-d stays 0-d
             z.writestr(_member(f"arrays/{name}.npy"), buffer.getvalue())
     os.replace(temporary, path)
 

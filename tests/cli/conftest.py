@@ -17,14 +17,19 @@ from hwq.network.model import Model, ModelInput, ModelOutput
 from tests.network.networks import dense_network
 
 
-@pytest.fixture
-def model() -> Model:
+def tiny_model() -> Model:
     """A classifier of 3 x 4 pixels in [0, 1] into 5 classes: bipolar after the centre, scores scaled."""
     network = dense_network((12, 7, 5), seed=3, name="tiny net")
     head = (HostStep("sub", np.float64(0.5)), HostStep("bipolar"), HostStep("reshape", attributes={"shape": [1, 1, 12]}))
     inputs = (ModelInput("x", (3, 4), "float32", head),)
     outputs = (ModelOutput("y", network.outputs[0], (5,), "float32", (HostStep("mul", np.float64(0.25)),)),)
     return Model(network, inputs, outputs, {"format": "test"})
+
+
+@pytest.fixture
+def model() -> Model:
+    """:func:`tiny_model`."""
+    return tiny_model()
 
 
 @pytest.fixture
@@ -80,3 +85,11 @@ def hwq_json(hwq: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[in
         return code, json.loads(out)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model's output folder; copy it before changing anything."""
+    import hwq as package
+
+    return package.compile(tiny_model(), target="vu9p").write(tmp_path_factory.mktemp("compiled") / "out")

@@ -170,3 +170,12 @@ def test_a_failed_write_leaves_the_earlier_file_whole(tmp_path: Path, monkeypatc
 def test_network_input_survives_as_named() -> None:
     assert isinstance(dense_network().inputs[0], NetworkInput)
     assert dense_network().inputs[0].encoding == BIPOLAR
+
+
+def test_a_scalar_constant_stays_a_scalar(tmp_path: Path) -> None:
+    model = Model(everything(), (), (), {}, ({"nodes": []}, {"c0": np.array(3.0), "c1": np.arange(6).reshape(2, 3).T}))
+    save_model(model, tmp_path / "m.hwq")
+    back = load_model(tmp_path / "m.hwq")
+    assert back.source is not None
+    assert back.source[1]["c0"].shape == ()
+    np.testing.assert_array_equal(back.source[1]["c1"], np.arange(6).reshape(2, 3).T)
