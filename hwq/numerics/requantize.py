@@ -119,46 +119,55 @@ def _fit(rows: _Constraints, direction: Ints, rounding: Rounding, low: int, high
         return None
     magnitude = int(max(np.abs(rows.t).max(), np.abs(rows.p).max(), 1))
     level = int(max(np.abs(rows.t_level).max(), np.abs(rows.p_level).max(), 1))
+    waiting = np.arange(len(direction))  # a channel that has a multiplier at one shift has one at every larger shift
     for shift in range(1 if even else 0, min(MAX_SHIFT, PRODUCT_BITS - level.bit_length())):
-        scale = float(1 << shift)
-        candidates = _candidates(window_low * scale, window_high * scale)
-        if (np.abs(candidates).max() * magnitude).bit_length() + 1 > PRODUCT_BITS:
+        if (int(np.ceil(window_low.max() * float(1 << shift)) + 2) * magnitude).bit_length() + 1 > PRODUCT_BITS:
             return None
-        fitted = _offsets(rows, candidates, shift, even)
-        if fitted is not None:
-            multiplier, offset = fitted
+        waiting = waiting[~_fit_channels(rows, waiting, window_low, window_high, shift, even)[0]]
+        if not len(waiting):
+            _, multiplier, offset = _fit_channels(rows, np.arange(len(direction)), window_low, window_high, shift, even)
             return MultiplyShift(multiplier * direction, offset, shift, rounding, low, high)
     return None
 
 
-def _candidates(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.object_]:
-    """(C, n) integers worth trying as M, the smallest first; Python integers, since they are multiplied."""
+def _fit_channels(
+    rows: _Constraints, channels: Ints, window_low: NDArray[np.float64], window_high: NDArray[np.float64], shift: int, even: bool
+) -> tuple[NDArray[np.bool_], Ints, Ints]:
+    """Which of ``channels`` have a multiplier at this shift, the multipliers and the offsets."""
+    scale = float(1 << shift)
+    low, high = window_low[channels] * scale, window_high[channels] * scale
+    done = np.zeros(len(channels), bool)
+    multiplier, offset = np.zeros(len(channels), np.int64), np.zeros(len(channels), np.int64)
+    for candidate in _candidates(low, high).T:
+        # The window is exact but for the rounding of a division: one part in 2**50 is room enough.
+        near = (candidate >= low - low * 2.0**-50) & (candidate <= high + high * 2.0**-50) & ~done
+        if near.any():
+            good, fitted = _offsets(rows, channels[near], candidate[near], shift, even)
+            place = np.flatnonzero(near)[good]
+            multiplier[place], offset[place] = candidate[place], fitted[good]
+            done[place] = True
+    return done, multiplier, offset
+
+
+def _candidates(low: NDArray[np.float64], high: NDArray[np.float64]) -> Ints:
+    """(C, n) integers worth trying as M, the smallest first."""
     high = np.where(np.isfinite(high), high, np.floor(low) + 2)
     least = np.floor(low)
-    middle = np.round((low + high) / 2)
-    stack = np.stack([least, least + 1, least + 2, np.ceil(high) - 1, middle], axis=1)
-    return np.sort(np.maximum(stack, 0), axis=1).astype(np.int64).astype(object)
+    stack = np.stack([least, least + 1, least + 2, np.ceil(high) - 1, np.round((low + high) / 2)], axis=1)
+    return np.sort(np.maximum(stack, 0), axis=1).astype(np.int64)
 
 
-def _offsets(rows: _Constraints, candidates: NDArray[np.object_], shift: int, even: bool) -> tuple[Ints, Ints] | None:
-    """For each channel the first candidate with an offset between its bounds, or None where a channel has none."""
-    c = len(rows.t)
-    done = np.zeros(c, bool)
-    multiplier, offset = np.zeros(c, np.int64), np.zeros(c, np.int64)
+def _offsets(rows: _Constraints, channels: Ints, multiplier: Ints, shift: int, even: bool) -> tuple[NDArray[np.bool_], Ints]:
+    """Which multipliers have an offset between its largest lower and smallest upper bound, and that offset."""
     half = (1 << shift) >> 1 if even else 0
     far = np.int64(np.iinfo(np.int64).max)
-    target_t = (rows.t_level << shift) - half + (rows.t_level & 1 if even else 0)
-    target_p = (rows.p_level << shift) - half + (rows.p_level & 1 if even else 0) - 1
-    for place in range(candidates.shape[1]):
-        m = candidates[:, place].astype(np.int64)[:, None]
-        least = np.where(rows.t_valid, target_t - m * rows.t, -far).max(1)
-        most = np.where(rows.p_valid, target_p - m * rows.p, far).min(1)
-        good = (least <= most) & ~done
-        multiplier[good], offset[good] = m[good, 0], _between(least[good], most[good])
-        done |= good
-        if done.all():
-            return multiplier, offset
-    return None
+    m = multiplier[:, None]
+    t_level, p_level = rows.t_level[channels], rows.p_level[channels]
+    target_t = (t_level << shift) - half + (t_level & 1 if even else 0)
+    target_p = (p_level << shift) - half + (p_level & 1 if even else 0) - 1
+    least = np.where(rows.t_valid[channels], target_t - m * rows.t[channels], -far).max(1)
+    most = np.where(rows.p_valid[channels], target_p - m * rows.p[channels], far).min(1)
+    return least <= most, _between(least, most)
 
 
 def _between(least: Ints, most: Ints) -> Ints:

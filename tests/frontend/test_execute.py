@@ -14,6 +14,13 @@ EXACT = ["Abs", "Neg", "Relu", "Floor", "Ceil", "Round", "Sign", "LeakyRelu", "T
 ROUNDED = ["Exp", "Sigmoid", "Tanh", "Erf", "Softplus", "Softsign", "HardSigmoid", "HardSwish", "Elu", "Softmax", "LogSoftmax"]
 
 
+def session(model: bytes, x: np.ndarray) -> np.ndarray:
+    import onnxruntime
+
+    made = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return np.concatenate([made.run(None, {"x": f[None]})[0] for f in x])
+
+
 @pytest.mark.parametrize("op", EXACT + ROUNDED)
 def test_an_op_equals_onnxruntime(op: str) -> None:
     graph = Graph(shape=(1, 12), opset=14)

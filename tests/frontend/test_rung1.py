@@ -52,7 +52,7 @@ def test_a_wrong_threshold_is_found_and_named() -> None:
     op = nodes[place].op
     assert isinstance(op, Threshold)
     thresholds = op.thresholds.copy()
-    thresholds[0, 2] += 1
+    thresholds[0, 2] += 2
     nodes[place] = replace(nodes[place], op=replace(op, thresholds=thresholds))
     n = model.network
     wrong = replace(model, network=Network(n.name, n.inputs, tuple(nodes), n.outputs))
