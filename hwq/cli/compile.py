@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from hwq.cli import options
 from hwq.cli.console import Console
 from hwq.cli.source import add_source_arguments, source_options
+from hwq.report.table import printable
 
 if TYPE_CHECKING:
     from hwq.api import Design
@@ -94,4 +95,4 @@ def _read_line(model: str, design: Design) -> str:
     p = design.model.provenance
     inputs = ", ".join(f"{i.name} {'x'.join(map(str, i.shape))} {i.dtype}" for i in design.model.inputs)
     outputs = ", ".join(f"{o.name} {'x'.join(map(str, o.shape))} {o.dtype}" for o in design.model.outputs)
-    return f"read {model} ({p.get('format', 'network')}): {design.model.name}, {inputs} -> {outputs}\n"
+    return printable(f"read {model} ({p.get('format', 'network')}): {design.model.name}, {inputs} -> {outputs}") + "\n"

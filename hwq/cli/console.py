@@ -36,12 +36,12 @@ class Console:
     def say(self, text: str = "") -> None:
         """A part of the answer, for people."""
         if not self.as_json:
-            print(printable(text), file=sys.stdout)
+            print(_lines(text), file=sys.stdout)
 
     def note(self, text: str) -> None:
         """A remark beside the answer, on stderr."""
         if not self.as_json:
-            print(printable(text), file=sys.stderr)
+            print(_lines(text), file=sys.stderr)
 
     def document(self, document: Mapping[str, Any]) -> None:
         """The answer, for programs."""
@@ -53,7 +53,7 @@ class Console:
         entries = error.entries()
         if not self.as_json:
             for e in entries:
-                print(printable(f"error[{e.code}]: {e}"), file=sys.stderr)
+                print(_lines(f"error[{e.code}]: {e}"), file=sys.stderr)
         elif isinstance(error, Problems):
             self.document({"errors": [e.to_json() for e in entries]})
         else:
@@ -67,6 +67,11 @@ class Console:
             return
         with _terminal_progress(sys.stderr) as callback:
             yield callback
+
+
+def _lines(text: str) -> str:
+    """``text`` without terminal escapes, its lines kept."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _silent(text: str, fraction: float | None = None) -> None:

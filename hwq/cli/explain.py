@@ -13,6 +13,7 @@ import argparse
 
 from hwq.cli.console import Console
 from hwq.cli.source import add_source_arguments, read_source
+from hwq.report.table import printable
 
 __all__ = ["add_arguments", "run"]
 
@@ -29,7 +30,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     model = read_source(args, console)
     document = explain_model(model)
-    console.say(f"{model.name}: {model.provenance.get('format', 'network')} with {len(model.network.nodes)} integer operations")
+    format_name = model.provenance.get("format", "network")
+    console.say(printable(f"{model.name}: {format_name} with {len(model.network.nodes)} integer operations"))
     console.say(explain_text(document))
     console.document(document)
     return 0

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from hwq.cli.console import Console
+from hwq.report.table import printable
 
 __all__ = ["add_arguments", "run"]
 
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from hwq.target.folder import load_folder
 
     folder = load_folder(args.folder)
-    console.say(f"{folder.model.name}\n")
+    console.say(printable(folder.model.name) + "\n")
     console.say(design_text(folder.report, folder.network))
     console.document(folder.report)
     return 0

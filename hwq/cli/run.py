@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hwq.cli.console import Console
 from hwq.cli.source import add_source_arguments, read_source
 from hwq.errors import InputError
+from hwq.report.table import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,7 +95,7 @@ def save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def _print(document: dict[str, Any], given: dict[str, NDArray[Any]], console: Console) -> None:
-    console.say(f"{document['name']}: {document['frames']} frames through the golden model")
+    console.say(f"{printable(document['name'])}: {document['frames']} frames through the golden model")
     for name, count in document["saturated"].items():
         console.say(f"{name}: {count} values outside the encoding saturated")
     if "accuracy" in document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hwq.report.table import Table, grouped
+from hwq.report.table import Table, grouped, printable
 
 __all__ = ["certificate_text"]
 
@@ -70,7 +70,7 @@ def _agreement(c: Mapping[str, Any]) -> Iterator[str]:
 def _verdict(c: Mapping[str, Any]) -> Iterator[str]:
     failure = next((e["failure"] for e in c["engines"] if e.get("failure")), None)
     if failure:
-        yield f"\nNOT bit-exact. {_failure(failure)}"
+        yield f"\nNOT bit-exact. {printable(_failure(failure))}"
     elif c["bit_exact"]:
         yield f"\nbit-exact: every output code of {grouped(sum(e['frames'] for e in c['engines']))} frames equals the golden model's"
     else:

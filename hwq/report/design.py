@@ -8,7 +8,7 @@ from typing import Any
 from hwq.network.graph import Network
 from hwq.network.ops import Conv
 from hwq.plan.stages import Stage, stages_of
-from hwq.report.table import Table, grouped, percent, si
+from hwq.report.table import Table, grouped, percent, printable, si
 
 __all__ = ["design_text"]
 
@@ -64,15 +64,11 @@ def _folding(layer: Mapping[str, Any]) -> str:
 def _figures(report: Mapping[str, Any]) -> Iterator[str]:
     clock = report["clock_mhz"]
     cycles, latency = report["cycles_per_frame"], report["latency_cycles"]
-    yield f"{grouped(cycles)} cycles a frame, latency {grouped(latency)} cycles; the bottleneck is {_bottleneck(report['bottleneck'])}"
+    yield f"{grouped(cycles)} cycles a frame, latency {grouped(latency)} cycles; the bottleneck is {printable(report['bottleneck'])}"
     # The clock is a wish: no place and route has run.
     yield f"{grouped(report['fps'])} frames/s, latency {si(latency / clock / 1e6)}, at an assumed {clock:g} MHz"
     if report.get("weight_bits"):
         yield f"{grouped(report['weight_bits'])} bits of weights"
-
-
-def _bottleneck(value: object) -> str:
-    return str(value.get("name", value)) if isinstance(value, Mapping) else str(value)
 
 
 def _resources(report: Mapping[str, Any]) -> Iterator[str]:
@@ -81,18 +77,10 @@ def _resources(report: Mapping[str, Any]) -> Iterator[str]:
         (title, grouped(used.get(key)) if key != "bram36" else f"{used.get(key, 0):g}", percent(share.get(key))) for key, title in RESOURCES
     ]
     source = report.get("resources_source", "estimate")
-    yield f"resources on {_target(report['target'])} ({source}{_band(report)}):"
+    yield f"resources on {report['target']} ({report['part']}; {source}{_band(report)}):"
     yield Table(("resource", ">used", ">of the device"), rows).text()
 
 
-def _target(target: object) -> str:
-    return f"{target.get('name')} ({target.get('part')})" if isinstance(target, Mapping) else str(target)
-
-
 def _band(report: Mapping[str, Any]) -> str:
-    band = next((report[k] for k in ("error_band", "resources_error_band", "resources_error") if k in report), None)
-    if isinstance(band, int | float):
-        return f", within {100 * band:.0f} %"
-    if isinstance(band, Mapping):
-        return ", within " + ", ".join(f"{k} {100 * v:.0f} %" for k, v in band.items() if isinstance(v, int | float))
-    return ""
+    band = report.get("resources_error")
+    return f", within {100 * band:.0f} %" if isinstance(band, int | float) else ""

@@ -11,7 +11,7 @@ from hwq.network.graph import Network, Node, TensorInfo
 from hwq.network.model import Model
 from hwq.network.ops import Conv, Op, Requantize, Saturating, Threshold
 from hwq.report.host import steps_in_words
-from hwq.report.table import Table, grouped
+from hwq.report.table import Table, grouped, printable
 
 __all__ = ["explain_model", "explain_text"]
 
@@ -127,13 +127,12 @@ def _port(kind: str, when: str, p: dict[str, Any]) -> str:
     shape = "x".join(map(str, p["shape"])) or "scalar"
     stream = "x".join(map(str, p["stream_shape"]))
     work = ", then ".join(p["host"]) or "nothing"
-    return (
-        f"{kind} {p['name']}: {p['dtype']} {shape}; on the wire {stream} {p['encoding']}, {p['range'][0]}..{p['range'][1]}; {when}: {work}"
-    )
+    low, high = p["range"]
+    return printable(f"{kind} {p['name']}: {p['dtype']} {shape}; on the wire {stream} {p['encoding']}, {low}..{high}; {when}: {work}")
 
 
 def _remarks(layers: list[dict[str, Any]]) -> list[str]:
-    return [f"  {layer['name']}: {words}" for layer in layers for words in _remarks_on(layer)]
+    return [printable(f"  {layer['name']}: {words}") for layer in layers for words in _remarks_on(layer)]
 
 
 def _remarks_on(layer: dict[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ __all__ = ["Table", "grouped", "percent", "printable", "si"]
 
 def printable(text: object) -> str:
     """``text`` with control characters shown as escapes: layer names are the user's and may hold anything."""
-    return "".join(c if c.isprintable() or c in "\n " else c.encode("unicode_escape").decode() for c in str(text))
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def _width(text: str) -> int:
@@ -45,7 +45,7 @@ class Table:
         """
         right = [h.startswith(">") for h in self.headers]
         titles = [h.removeprefix(">") for h in self.headers]
-        cells = [["" if v is None else printable(v).replace("\n", " ") for v in row] for row in self.rows]
+        cells = [["" if v is None else printable(v) for v in row] for row in self.rows]
         widths = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
         lines = [titles, ["-" * w for w in widths], *cells]
         return "\n".join(indent + "  ".join(_aligned(line, widths, right)).rstrip() for line in lines)

@@ -41,7 +41,7 @@ def test_control_characters_are_shown() -> None:
     assert "\x1b" not in Table(("layer",), [("\x1b[2J",)]).text()
 
 
-def test_a_line_break_in_a_cell_does_not_break_the_row() -> None:
+def test_a_line_break_in_a_name_does_not_break_the_row() -> None:
     assert len(Table(("a",), [("x\ny",)]).text().splitlines()) == 3
 
 
