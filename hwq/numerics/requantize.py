@@ -21,7 +21,8 @@ __all__ = ["MultiplyShift", "fit_multiply_shift"]
 Ints = NDArray[np.int64]
 MAX_SHIFT = 60
 PRODUCT_BITS = 62
-PAIRS_BLOCK = 1 << 22
+NEWTON_STEPS = 100
+SLACK = 2.0**-36  # the window comes from binary64; what it lets through is checked in integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,32 +91,42 @@ def _constraints(stairs: Staircase, direction: Ints, low: int, high: int) -> _Co
     )
 
 
-def _slopes(
-    rows: _Constraints, extra_t: NDArray[np.float64], extra_p: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Open window (C,), (C,) of the slope M / 2**shift from all pairs; ``extra`` moves levels for half-even."""
-    c = len(rows.t)
-    low, high = np.full(c, -np.inf), np.full(c, np.inf)
-    block = max(1, PAIRS_BLOCK // max(1, rows.t.shape[1] ** 2))
-    for b in range(0, c, block):
-        s = slice(b, b + block)
-        run = (rows.t[s, :, None] - rows.p[s, None, :]).astype(np.float64)
-        rise = (rows.t_level[s] + extra_t[s])[:, :, None] - (rows.p_level[s] + extra_p[s])[:, None, :]
-        valid = rows.t_valid[s, :, None] & rows.p_valid[s, None, :]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = rise / run
-        low[s] = np.where(valid & (run > 0), slope, -np.inf).max((1, 2), initial=-np.inf)
-        high[s] = np.where(valid & (run < 0), slope, np.inf).min((1, 2), initial=np.inf)
-    return low, high
+def _window(rows: _Constraints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Open window (C,), (C,) of the slope M / 2**shift, up to the rounding of binary64.
+
+    ``gap(m) = max(t_level - m * t) - min(p_level - m * p)`` is convex and piecewise linear in m and must be negative:
+    Newton's steps from outside reach each end of the window monotonically.
+    """
+    levels = np.where(rows.t_valid, rows.t_level, 0), np.where(rows.p_valid, rows.p_level, 0)
+    steepest = 4.0 + sum(np.abs(v).max(1) for v in levels)
+    low = _newton(rows, np.zeros(len(rows.t)), 1)
+    high = _newton(rows, steepest, -1)
+    return low, np.where(high == steepest, np.inf, high)
+
+
+def _newton(rows: _Constraints, slope: NDArray[np.float64], direction: int) -> NDArray[np.float64]:
+    """The first slope from ``slope`` on, upwards (1) or downwards (-1), where the gap is closed; infinite where there is none."""
+    channel = np.arange(len(slope))
+    for _ in range(NEWTON_STEPS):
+        i = np.where(rows.t_valid, rows.t_level - slope[:, None] * rows.t, -np.inf).argmax(1)
+        j = np.where(rows.p_valid, rows.p_level - slope[:, None] * rows.p, np.inf).argmin(1)
+        constrained = rows.t_valid[channel, i] & rows.p_valid[channel, j]
+        rise = (rows.t_level[channel, i] - rows.p_level[channel, j]).astype(np.float64)
+        run = (rows.t[channel, i] - rows.p[channel, j]).astype(np.float64)
+        with np.errstate(all="ignore"):
+            open_gap = constrained & (rise - slope * run > 0)
+            moved = np.where(run * direction > 0, rise / run, np.inf * direction)
+        moved = np.where(open_gap, np.maximum(slope, moved) if direction > 0 else np.minimum(slope, moved), slope)
+        if (moved == slope).all():
+            break
+        slope = np.where(np.isfinite(moved), moved, slope * 0 + direction * 1e300)
+    return slope
 
 
 def _fit(rows: _Constraints, direction: Ints, rounding: Rounding, low: int, high: int) -> MultiplyShift | None:
     even = rounding is Rounding.HALF_EVEN
-    zero_t, zero_p = np.zeros(rows.t.shape), np.zeros(rows.p.shape)
-    window_low, window_high = _slopes(rows, zero_t, zero_p)
-    window_low = np.maximum(window_low, 0.0)  # in y every channel rises
-    closed = window_low <= window_high if even else window_low < window_high
-    if not closed.all():
+    window_low, window_high = _window(rows)
+    if (window_low > window_high * (1 + SLACK)).any():
         return None
     magnitude = int(max(np.abs(rows.t).max(), np.abs(rows.p).max(), 1))
     level = int(max(np.abs(rows.t_level).max(), np.abs(rows.p_level).max(), 1))
@@ -139,8 +150,7 @@ def _fit_channels(
     done = np.zeros(len(channels), bool)
     multiplier, offset = np.zeros(len(channels), np.int64), np.zeros(len(channels), np.int64)
     for candidate in _candidates(low, high).T:
-        # The window is exact but for the rounding of a division: one part in 2**50 is room enough.
-        near = (candidate >= low - low * 2.0**-50) & (candidate <= high + high * 2.0**-50) & ~done
+        near = (candidate >= low * (1 - SLACK)) & (candidate <= high * (1 + SLACK)) & ~done
         if near.any():
             good, fitted = _offsets(rows, channels[near], candidate[near], shift, even)
             place = np.flatnonzero(near)[good]

@@ -178,3 +178,29 @@ def test_a_large_layer_is_proven_with_wide_accumulators(half: int, form: type) -
     proof = prove(by_bisection(codes, reach), 0, 255, codes=codes)
     assert isinstance(proof.form, form)
     assert proof.checked > 128 * 255
+
+
+def smallest_shift(table: np.ndarray, lo: int, low: int, high: int) -> int | None:
+    """By trying every multiplier and offset of every shift up to 4."""
+    x = np.arange(lo, lo + len(table))
+    for shift in range(5):
+        reach = (int(np.abs(table).max()) + 9) << shift
+        for multiplier in range(-reach, reach + 1):
+            offsets = np.arange(-reach - abs(multiplier) * 12, reach + abs(multiplier) * 12 + 1)[:, None]
+            if (np.clip((multiplier * x + offsets) >> shift, low, high) == table).all(1).any():
+                return shift
+    return None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=7).map(sorted), st.integers(-3, 2), st.booleans())
+def test_the_shift_is_the_smallest_there_is(row: list[int], lo: int, falling: bool) -> None:
+    table = np.array(row[::-1] if falling else row)
+    reach = Interval(np.array([lo]), np.array([lo + len(table) - 1]))
+    fit = fit_multiply_shift(by_enumeration(lookup(reach, table[None]), reach), 0, 3)
+    expected = smallest_shift(table, lo, 0, 3)
+    if expected is not None:
+        assert fit is not None
+        assert (fit.rounding, fit.shift) == (Rounding.FLOOR, expected)
+    elif fit is not None and fit.rounding is Rounding.FLOOR:
+        assert fit.shift > 4
