@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import count
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
 from amaranth.lib import wiring
@@ -27,7 +28,7 @@ class Lane(wiring.Component):
     ``k * bits .. k * bits + bits - 1``.
 
     Timing: free-running, initiation interval 1, latency ``form.latency`` for every input. No reset, no enable.
-    Cost: about 1.4 LUT a product for bipolar by bipolar.
+    Cost: about 1.3 LUT a product for bipolar by bipolar (Yosys, xcup: 84 LUT and 112 FF for 64).
 
     Members
     -------
@@ -57,16 +58,16 @@ class Lane(wiring.Component):
         form = self.form
         full, rest = form.groups
         columns: list[list[Value]] = [[] for _ in form.heights]
-        for first, count, size in ((0, full, form.group), (full * form.group, 1, rest)):
-            if not count or not size:
+        for first, tables, size in ((0, full, form.group), (full * form.group, 1, rest)):
+            if not tables or not size:
                 continue
-            # Product j of every table: elements first + j * count onwards.
+            # Product j of every table: elements first + j * tables onwards.
             variables = []
             for j in range(size):
-                start = first + j * count
-                variables += bit_slices(self.x, form.x.bits, start, count) + bit_slices(self.w, form.w.bits, start, count)
+                start = first + j * tables
+                variables += bit_slices(self.x, form.x.bits, start, tables) + bit_slices(self.w, form.w.bits, start, tables)
             for bit, truth in enumerate(group_tables(form, size)):
-                columns[bit].append(register(m, lookup(m, truth, variables), f"front{first}_{bit}"))
+                columns[bit].append(register(m, lookup(m, truth, variables, f"table{first}_{bit}"), f"front{first}_{bit}"))
         return [Cat(*vectors) for vectors in columns]
 
     def _select(self, m: Module) -> list[Value]:
@@ -130,10 +131,11 @@ def group_tables(form: LaneForm, size: int) -> tuple[Truth, ...]:
     return tuple(tuple(s >> bit & 1 for s in sums) for bit in range((size * form.raw_max).bit_length()))
 
 
-def lookup(m: Module, truth: Truth, variables: Sequence[Value]) -> Value:
+def lookup(m: Module, truth: Truth, variables: Sequence[Value], name: str) -> Value:
     """Bitwise table lookup in vectors: entry ``truth[i]`` where ``variables[b]`` holds bit b of i. Shared sub-tables are built once."""
     width = len(variables[0])
     known: dict[Truth, Value] = {}
+    numbers = count()
 
     def build(table: Truth) -> Value:
         if len(set(table)) == 1:
@@ -154,7 +156,7 @@ def lookup(m: Module, truth: Truth, variables: Sequence[Value]) -> Value:
             value = ~variable & build(low)
         else:
             value = (variable & build(high)) | (~variable & build(low))
-        named = Signal(width, name="node")
+        named = Signal(width, name=f"{name}_{next(numbers)}")
         m.d.comb += named.eq(value)
         return named
 

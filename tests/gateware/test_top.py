@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module
 
 from hwq.gateware.parts import Parts, SeparateParts, convert_modules
 from hwq.gateware.registers import MAGIC
@@ -158,6 +159,26 @@ def test_misplaced_tlast_spoils_one_frame_and_no_other():
     assert read == {"STATUS": 0b011, "x.FRAMES": 6, "x.BAD": 2, "t2.FRAMES": 6, "ID": MAGIC}
 
 
+def test_bits_beyond_the_frame_and_above_a_code_are_ignored():
+    rng = np.random.default_rng(7)
+    network = chain("UINT2", 5, dense(rng, 5, 3, "BIPOLAR"))
+    network_b = chain("INT3", 5, dense(rng, 5, 3, "BIPOLAR"))
+    for net in (network, network_b):
+        encoding = net.tensors["x"].encoding
+        dut = build_top(net, plan_of(net, StagePlan("conv0", 2, 4, buffer=4, depth=4), bus=16, out_bus=32), Parts())
+        x = values(rng, encoding, (5, 1, 1, 5))
+        golden = net.run({"x": x})["t0"].reshape(5, -1)
+        sent, pitch = beats_of(x.reshape(5, -1), encoding, 16), pitch_of(encoding.bits)
+        lanes = 16 // pitch
+        for n, beat in enumerate(sent):
+            real = min(lanes, 5 - n % -(-5 // lanes) * lanes)
+            used = sum(((1 << encoding.bits) - 1) << (k * pitch) for k in range(real))
+            beat.data = (beat.data & used) | (int(rng.integers(1 << 16)) & ~used)
+        put, got = AxiSource(dut, "s_axis_x", sent, None), AxiSink(dut, "m_axis_t0", None)
+        run_streams(dut, [put], [got], [5])
+        assert_same(got.beats, beats_of(golden, net.tensors["t0"].encoding, 32))
+
+
 def test_reset_in_mid_frame_leaves_nothing_behind():
     network = classifier(np.random.default_rng(0))
     plan = classifier_plan(network, bus=8, out_bus=64)
@@ -233,3 +254,32 @@ def test_equal_parts_are_emitted_once_and_text_is_the_same_every_time():
         kinds = [p.kind for p in parts.modules.values()]
         assert (kinds.count("pe"), kinds.count("lane")) == (2, 2)
     assert texts[0] == texts[1]
+
+
+class Spoiled(Parts):
+    """Parts whose memories say that they do not hold what they should."""
+
+    def place(self, kind, hint, key, build):
+        part = build()
+        if kind == "rom":
+            part.elaborate = lambda platform: Module()
+        return part
+
+
+def test_nothing_is_accepted_while_a_memory_is_wrong():
+    network = classifier(np.random.default_rng(0))
+    plan = classifier_plan(network)
+    dut = build_top(network, plan, Spoiled())
+    offset = {r.name: r.offset for r in register_map(network, plan)}["STATUS"]
+    seen: list[int] = []
+
+    async def bench(ctx):
+        await reset(ctx, dut)
+        ctx.set(dut.s_axis_x_tvalid, 1)
+        for _ in range(30):
+            seen.append(ctx.get(dut.s_axis_x_tready))
+            await ctx.tick()
+        seen.append(await Registers(dut).read(ctx, offset))
+
+    simulate_amaranth(dut, bench)
+    assert seen == [0] * 30 + [0b100]
