@@ -182,7 +182,12 @@ def read_model_pt(path: Path) -> ExportedGraph:
 
 def load_plain(path: Path) -> Any:
     """The plain data of a torch file, without running anything from it."""
-    import torch
+    try:
+        import torch
+    except ImportError:
+        raise InputError(
+            "MISSING-PACKAGE", "reading a model.pt needs torch, which is not installed", where=path.name, hint="pip install 'hwq[torch]'"
+        ) from None
 
     try:
         return torch.load(path, map_location="cpu", weights_only=True)

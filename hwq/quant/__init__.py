@@ -14,6 +14,7 @@ from __future__ import annotations
 from hwq.quant.bipolar import Bipolar
 from hwq.quant.freeze import FreezeReport, freeze, is_unfrozen
 from hwq.quant.frozen import Frozen
+from hwq.quant.identity import Identity
 from hwq.quant.layers import Activation, Linear
 from hwq.quant.quantizer import Quantizer, make_quantizer
 from hwq.quant.saturating import Saturating
@@ -27,6 +28,7 @@ __all__ = [
     "Bipolar",
     "FreezeReport",
     "Frozen",
+    "Identity",
     "Linear",
     "Quantize",
     "Quantizer",

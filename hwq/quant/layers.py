@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hwq.errors import InputError
+from hwq.numerics.encoding import Encoding
 from hwq.quant.quantizer import Quantizer, refuse_export
 from hwq.quant.saturating import saturating_matmul
 
@@ -97,10 +98,23 @@ class Linear(nn.Module):
         with torch.no_grad():
             scale = self.weight_quantizer.weight_scale(self.weight).to(torch.float32)
             codes = self.weight_quantizer.integers(self.weight, scale)
-        return FrozenLinear(codes, scale.reshape(-1), self.bias, self.input_quantizer, self.accumulator, self.weight_quantizer.encoding)
+        encoding = self.weight_quantizer.encoding
+        _check_codes(codes, scale, encoding)
+        return FrozenLinear(codes, scale.reshape(-1), self.bias, self.input_quantizer, self.accumulator, encoding)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}, accumulator={self.accumulator}"
+
+
+def _check_codes(codes: Tensor, scale: Tensor, encoding: Encoding) -> None:
+    integers = codes.to(torch.int64)
+    wrong = (integers != codes) | torch.from_numpy(~encoding.contains(integers.cpu().numpy()))
+    if bool(wrong.any()):
+        raise InputError(
+            "QUANTIZER-INTEGERS", f"its quantizer gave the weight {float(codes[wrong][0]):g}, which {encoding.name} does not hold"
+        )
+    if not bool((torch.isfinite(scale) & (scale > 0)).all()):
+        raise InputError("QUANTIZER-SCALE", f"its quantizer gave a scale of {float(scale.min()):g}, a positive number was expected")
 
 
 class Activation(nn.Module):

@@ -84,11 +84,12 @@ def refuse_export(module: nn.Module) -> None:
 def available_quantizers() -> dict[str, Callable[..., Quantizer]]:
     """Quantizers by name: those of hwq and those that installed packages offer."""
     from hwq.quant.bipolar import Bipolar
+    from hwq.quant.identity import Identity
     from hwq.quant.ternary import Ternary
     from hwq.quant.uniform import Uniform
 
     found: dict[str, Callable[..., Quantizer]] = {e.name: e.load() for e in entry_points(group=ENTRY_POINT_GROUP)}
-    return {**found, "bipolar": Bipolar, "ternary": Ternary, "uniform": Uniform}
+    return {**found, "none": Identity, "bipolar": Bipolar, "ternary": Ternary, "uniform": Uniform}
 
 
 def make_quantizer(name: str, **options: Any) -> Quantizer:

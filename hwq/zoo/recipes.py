@@ -68,7 +68,11 @@ def train(recipe: str, output: str | os.PathLike[str], seed: int | None = None, 
     The npz holds ``x`` (the frames as the model takes them), ``y`` (labels) and ``scores`` (outputs of the frozen torch model).
     ``seed`` None is the recipe's own. Raises :class:`InputError` for an unknown recipe or an unwritable place, before training.
     """
-    recipes = available_recipes()
+    try:
+        recipes = available_recipes()
+    except ModuleNotFoundError as error:
+        message = f"training needs {error.name}, which is not installed"
+        raise InputError("MISSING-PACKAGE", message, hint="pip install 'hwq[train]'") from None
     if recipe not in recipes:
         near = get_close_matches(recipe, recipes, 1)
         known = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(recipes))}"

@@ -11,7 +11,7 @@ from torch import nn
 
 from hwq.errors import InputError, Problems
 from hwq.numerics.encoding import Integer
-from hwq.quant import Bipolar, Linear, Quantizer, Ternary, Uniform, freeze, is_unfrozen
+from hwq.quant import Bipolar, Identity, Linear, Quantizer, Ternary, Uniform, freeze, is_unfrozen
 from hwq.quant.frozen import FrozenAffine, FrozenLinear
 from hwq.quant.gradient import straight_through_round
 
@@ -167,3 +167,26 @@ def test_a_quantizer_of_your_own_freezes_for_weights_and_activations() -> None:
     assert set(frozen.module[1].codes.unique().tolist()) <= {-2, 0, 2}
     x = torch.rand(20, 6) * 4 - 2
     np.testing.assert_array_equal(frozen(x).numpy(), net(x).detach().numpy())
+
+
+def test_weights_that_are_no_integers_of_the_encoding_are_refused() -> None:
+    class Half(Twice):
+        def integers(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+            return super().integers(x, scale) / 4
+
+    class Wide(Twice):
+        def integers(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(x, 4)
+
+    class Zero(Twice):
+        def weight_scale(self, weight: torch.Tensor) -> torch.Tensor:
+            return weight.new_zeros(()) + 1e-60
+
+    expected = {Half: "QUANTIZER-INTEGERS", Wide: "QUANTIZER-INTEGERS", Zero: "QUANTIZER-SCALE", Identity: "WEIGHT-UNQUANTIZED"}
+    for kind, code in expected.items():
+        net = nn.Sequential(Linear(6, 3, weight=kind())).eval()
+        with torch.no_grad():
+            net[0].weight.fill_(1.0)
+        with pytest.raises(Problems) as caught:
+            freeze(net)
+        assert [(p.where, p.code) for p in caught.value.entries()] == [("0", code)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwq.errors import InputError
-from hwq.quant import Bipolar, Quantizer, Ternary, Uniform, make_quantizer
+from hwq.quant import Bipolar, Identity, Quantizer, Ternary, Uniform, make_quantizer
 from hwq.quant.gradient import straight_through
+from hwq.quant.quantizer import ENTRY_POINT_GROUP
 
 
 def gradient(quantizer: Quantizer, x: torch.Tensor) -> torch.Tensor:
@@ -164,7 +166,16 @@ def test_straight_through_has_exactly_the_hard_value() -> None:
     np.testing.assert_array_equal(straight_through(soft, hard).numpy(), hard.numpy())
 
 
-def test_quantizers_by_name() -> None:
+def test_quantizers_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(make_quantizer("uniform", bits=3), Uniform)
-    with pytest.raises(InputError, match="bipolar, ternary, uniform"):
+    with pytest.raises(InputError, match="bipolar, none, ternary, uniform"):
         make_quantizer("octal")
+    offered = EntryPoint("mine", "tests.quant.test_freeze:Twice", ENTRY_POINT_GROUP)
+    monkeypatch.setattr("hwq.quant.quantizer.entry_points", lambda group: [offered] if group == ENTRY_POINT_GROUP else [])
+    assert type(make_quantizer("mine")).__name__ == "Twice"
+
+
+def test_identity_lets_everything_pass_and_freezes_to_nothing() -> None:
+    x = torch.randn(4, generator=torch.Generator().manual_seed(1))
+    np.testing.assert_array_equal(Identity()(x).numpy(), x.numpy())
+    np.testing.assert_array_equal(Identity().frozen()(x).numpy(), x.numpy())
