@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from hwq.errors import HwqError, InputError, Problems
 from hwq.network.file import network_hash
@@ -179,7 +179,7 @@ def _table_problems(kind: str, table: Mapping[str, Any], label: str) -> Iterator
         yield from (InputError("PLAN-FIELD", f"{k} is missing", where=label) for k in known[1:] if k not in table)
 
 
-def _whole(value: object) -> bool:
+def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -179,7 +179,10 @@ class Folder:
             if sf > cycles or (s.chunk and s.chunk % simd):
                 continue
             least = ceil_div(s.mh, cycles // sf)
-            pes = {d.pe} if d.pe else {ceil_div(s.mh, ceil_div(s.mh, least))} | {h for h in hints if least <= h <= s.mh}
+            # All rows at once too: as constants, the whole matrix can be cheaper than a part of it with a memory.
+            whole = {s.mh} if sf == 1 else set()
+            shared = {h for h in hints if least <= h <= s.mh}
+            pes = {d.pe} if d.pe else {ceil_div(s.mh, ceil_div(s.mh, least))} | shared | whole
             folds += [self._mvu(s, d, pe, simd, prices) for pe in sorted(pes) if pe >= least and self._allowed(s, d, simd)]
         return folds
 

@@ -10,11 +10,11 @@ from hwq.network.graph import Network
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.law import bottleneck, unit_cycles
 from hwq.plan.plan import Plan
-from hwq.plan.token_network import SteadyState, TokenNetwork, TokenRun
+from hwq.plan.token_network import Part, SteadyState, TokenNetwork, TokenRun
 
 __all__ = ["Prediction", "predict", "predict_tokens"]
 
-MAX_STEPS = 20_000_000
+MAX_STEPS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Prediction:
     first_latency
         The same of the first frame, which finds everything empty.
     k0
-        First frame of the steady state; None when it lies beyond what was simulated (then ``interval`` and ``latency`` are
-        those of the last frame simulated).
+        First frame of the steady state. None when it lies beyond what was simulated (``interval`` and ``latency`` are then those
+        of the last frame simulated), and when parts of the network that share nothing run at different rates.
     bottleneck, law
         The component with the most cycles a frame, and those cycles.
     cycles
@@ -54,19 +54,28 @@ def predict(network: Network, plan: Plan) -> Prediction:
 
 def predict_tokens(tokens: TokenNetwork) -> Prediction:
     """Exact cycles of a token network."""
-    run, steady = _run_until_steady(tokens)
+    run, states = _run_until_steady(tokens)
     unit, law = bottleneck(tokens.dataflow)
-    frames = len(next(iter(run.input_beats.values())))
-    last = [b[:, -1] for b in run.output_beats.values()]
-    interval = steady.interval if steady else max(int(b[-1] - b[-2]) for b in last)
-    # In frames that alternate, the longest latency of a period counts.
-    span = steady.period if steady else 1
-    latency = max(run.latency(f) for f in range(frames - span, frames))
+    intervals = [_interval(run, part, state) for part, state in zip(tokens.parts, states, strict=True)]
+    latency = max(_latency(run, part, state) for part, state in zip(tokens.parts, states, strict=True))
+    first = max(run.latency(0, part) for part in tokens.parts)
+    starts = [s.start for s in states if s is not None]
+    in_step = len(starts) == len(states) and len(set(intervals)) == 1
     cycles = {u.name: unit_cycles(u, tokens.dataflow) for u in tokens.dataflow.units}
-    return Prediction(interval, latency, run.latency(0), steady.start if steady else None, unit.name, law, cycles)
+    return Prediction(max(intervals), latency, first, max(starts) if in_step else None, unit.name, law, cycles)
 
 
-def _run_until_steady(tokens: TokenNetwork) -> tuple[TokenRun, SteadyState | None]:
+def _interval(run: TokenRun, part: Part, state: SteadyState | None) -> int | float:
+    return state.interval if state else max(int(run.output_beats[n][-1, -1] - run.output_beats[n][-2, -1]) for n in part.outputs)
+
+
+def _latency(run: TokenRun, part: Part, state: SteadyState | None) -> int:
+    """Latency at the end of ``run``; where frames alternate, the longest of a period."""
+    frames = len(run.input_beats[part.inputs[0]])
+    return max(run.latency(f, part) for f in range(frames - (state.period if state else 1), frames))
+
+
+def _run_until_steady(tokens: TokenNetwork) -> tuple[TokenRun, list[SteadyState | None]]:
     frames = 4 + 2 * tokens.memory
     while True:
         run = tokens.run(frames)
@@ -77,7 +86,7 @@ def _run_until_steady(tokens: TokenNetwork) -> tuple[TokenRun, SteadyState | Non
                 where=", ".join(run.stuck),
                 hint="Leave out buffer and depth of these stages in the plan file to have them chosen",
             )
-        steady = tokens.steady(run)
-        if steady or run.steps * 2 > MAX_STEPS:
-            return run, steady
+        states = [tokens.steady(run, part) for part in tokens.parts]
+        if None not in states or run.steps * 2 > MAX_STEPS:
+            return run, states
         frames *= 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from hwq.errors import InputError
@@ -33,11 +33,12 @@ def breaches(network: Network, draft: PlanDraft) -> list[InputError]:
     return found
 
 
-def _unknown(kind: str, given: object, known: tuple[str, ...]) -> Iterator[InputError]:
-    for name in given:  # type: ignore[attr-defined]
+def _unknown(kind: str, given: Iterable[str], known: tuple[str, ...]) -> Iterator[InputError]:
+    spelled = {k.lower(): k for k in known}
+    for name in given:
         if name not in known:
-            near = get_close_matches(str(name), known, 1)
-            hint = f"Nearest is {near[0]!r}" if near else f"The {kind}s are {', '.join(known)}"
+            near = get_close_matches(name.lower(), spelled, 1)
+            hint = f"Nearest is {spelled[near[0]]!r}" if near else f"The {kind}s are {', '.join(known)}"
             yield InputError("PLAN-NAME", f"the network has no {kind} of this name", where=f"{kind} {name}", hint=hint)
 
 

@@ -13,7 +13,9 @@ from hwq.errors import InputError
 from hwq.plan import token_simulator as ts
 from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Dataflow, Elementwise, Fifo, Fork, Mvu, Unit
 
-__all__ = ["Channel", "StallTraces", "SteadyState", "TokenNetwork", "TokenRun", "buffer_name", "simulate"]
+__all__ = ["Channel", "Part", "StallTraces", "SteadyState", "TokenNetwork", "TokenRun", "buffer_name", "simulate"]
+
+LONGEST_PERIOD = 32  # frames that may alternate before a steady state is recognised
 
 Beats = NDArray[np.int64]
 Traces = Mapping[str, ArrayLike]
@@ -89,10 +91,19 @@ class TokenRun:
         """Whether the run came to a halt before all frames were through."""
         return bool(self.stuck)
 
-    def latency(self, frame: int) -> int:
-        """Cycles from the first accepted beat of ``frame`` to its last delivered one."""
-        first = min(int(b[frame, 0]) for b in self.input_beats.values())
-        return max(int(b[frame, -1]) for b in self.output_beats.values()) - first
+    def latency(self, frame: int, part: Part) -> int:
+        """Cycles from the first beat of ``frame`` that ``part`` accepts to the last it delivers."""
+        first = min(int(self.input_beats[name][frame, 0]) for name in part.inputs)
+        return max(int(self.output_beats[name][frame, -1]) for name in part.outputs) - first
+
+
+@dataclass(frozen=True)
+class Part:
+    """Channels, graph inputs and graph outputs that are connected; parts of a network share nothing and run at their own rates."""
+
+    channels: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 def buffer_name(unit: str) -> str:
@@ -109,6 +120,11 @@ class _Engine:
     a: int = 1
     b: int = 1
     port: str = ""
+
+    @property
+    def outputs(self) -> range:
+        """Channels it writes."""
+        return range(self.output, self.output + (self.a if self.kind == ts.FORK else 1))
 
 
 class TokenNetwork:
@@ -151,16 +167,31 @@ class TokenNetwork:
         steps = ts.run_tokens(engines, channels, np.zeros(cells, np.int64), np.zeros(cells, np.int64), log, traces)
         return self._result(frames, channels, log, steps)
 
-    def steady(self, run: TokenRun) -> SteadyState | None:
-        """The steady state that the end of ``run`` proves, or None: all that can still act on the next frame has recurred."""
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The connected parts, in the order of their first channel."""
+        label = list(range(len(self.channels)))
+        for e in self._engines:
+            ends = [*([] if e.kind == ts.SOURCE else [e.input]), *e.outputs]
+            low = min(label[k] for k in ends)
+            merged = {label[k] for k in ends}
+            label = [low if n in merged else n for n in label]
+        return tuple(self._part({k for k, n in enumerate(label) if n == part}) for part in sorted(set(label)))
+
+    def _part(self, members: set[int]) -> Part:
+        ends = {kind: tuple(e.port for e in self._engines if e.kind == kind and e.output in members) for kind in (ts.SOURCE, ts.SINK)}
+        return Part(tuple(self.channels[k].name for k in sorted(members)), ends[ts.SOURCE], ends[ts.SINK])
+
+    def steady(self, run: TokenRun, part: Part) -> SteadyState | None:
+        """The steady state that the end of ``run`` proves for ``part``, or None: all that can still act on the next frame has recurred."""
         if run.deadlock:
             return None
-        takes = np.concatenate(list(run.takes.values()), axis=1)
-        for period in range(1, max(2, len(takes) // 2 - self.memory)):
+        takes = np.concatenate([run.takes[name] for name in part.channels], axis=1)
+        for period in range(1, min(LONGEST_PERIOD, len(takes) - self.memory) + 1):
             difference = takes[period:] - takes[:-period]
             same = (difference == difference[-1, -1]).all(axis=1)
             start = len(same) - int(np.argmin(same[::-1])) if not same.all() else 0
-            if len(same) - start >= self.memory + period:
+            if len(same) - start >= self.memory:
                 return SteadyState(start, period, int(difference[-1, -1]))
         return None
 
@@ -271,8 +302,7 @@ class TokenNetwork:
 
     def _starved(self, e: _Engine, channels: ts.Table) -> bool:
         """Whether an engine ended with words still to write."""
-        outputs = range(e.output, e.output + (e.a if e.kind == ts.FORK else 1))
-        return any(channels[k, ts.TAKEN] < channels[k, ts.SIZE] for k in outputs)
+        return any(channels[k, ts.TAKEN] < channels[k, ts.SIZE] for k in e.outputs)
 
 
 def simulate(dataflow: Dataflow, frames: int, stalls: StallTraces | None = None) -> TokenRun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ def dense(sizes: Sequence[int], encoding: Encoding | None = None, chunk: int = 0
     """Fully connected layers with thresholds between them: ``fc0``, ``fc1``, …; scores, or their argmax, at the end."""
     encoding = encoding or Bipolar()
     nodes, tensor = [], "x"
-    for k, (mw, mh) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (mw, mh) in enumerate(pairwise(sizes)):
         accumulation = Saturating(8, chunk) if chunk else None
         nodes.append(Node(f"fc{k}", conv(mw, mh, encoding, accumulation, k), (tensor,), (f"acc{k}",)))
         tensor = f"acc{k}"

@@ -61,12 +61,13 @@ def test_the_same_request_gives_the_same_plan() -> None:
 @given(networks(), st.sampled_from([None, 1e5, 3e6, 3e7]))
 @settings(max_examples=40, deadline=None)
 def test_any_chain_runs_at_its_law_with_least_depths(network: Network, fps: float | None) -> None:
-    try:
-        plan = plan_network(network, VU9P, Goal(fps))
-    except InputError as error:
-        # One lane of a saturating accumulator, or a wide chunk rule, can be slower than the goal.
-        assert error.code == "GOAL-FPS"
+    least = predict(network, plan_network(network, VU9P)).law
+    if fps and fps * least > 300e6:
+        # A saturating accumulator limits simd; a bus cannot be the reason, these networks are small.
+        with pytest.raises(InputError, match="frames a second at 300 MHz"):
+            plan_network(network, VU9P, Goal(fps))
         return
+    plan = plan_network(network, VU9P, Goal(fps))
     assert_sound(network, plan)
     if fps:
         assert predict(network, plan).interval <= 300e6 / fps
@@ -218,7 +219,7 @@ def test_the_plan_of_another_network_is_refused() -> None:
 
 
 def test_an_unknown_fifo_is_named() -> None:
-    with pytest.raises(Problems, match="fifo fc9.converter: this plan has no FIFO of this name"):
+    with pytest.raises(Problems, match=r"fifo fc9\.converter: this plan has no FIFO of this name"):
         plan_network(tfc(), VU9P, base=PlanDraft(fifos={"fc9.converter": 3}))
 
 

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from hwq.errors import InputError
+from hwq.plan.dataflow import Dataflow
+from hwq.plan.prediction import predict_tokens
+from hwq.plan.token_network import TokenNetwork
+from tests.plan.cycle_model import step_through
+from tests.plan.dataflows import Builder, dataflows
+
+
+@given(dataflows())
+@settings(max_examples=60, deadline=None)
+def test_the_steady_state_is_what_the_stepped_model_does_much_later(dataflow: Dataflow) -> None:
+    tokens = TokenNetwork(dataflow)
+    prediction = predict_tokens(tokens)
+    if prediction.k0 is None:
+        assert len(tokens.parts) == 2
+        return
+    frames = prediction.k0 + 40
+    beats = step_through(dataflow, frames)
+    ends = {n: np.array(b).reshape(frames, -1)[:, -1] for n, b in beats.outputs.items()}
+    starts = np.min([np.array(b)[:: len(b) // frames][:frames] for b in beats.inputs.values()], axis=0)
+    latency = np.max(list(ends.values()), axis=0) - starts
+    if len(tokens.parts) == 1:
+        assert latency[0] == prediction.first_latency
+        assert latency[prediction.k0 :].max() == prediction.latency
+    if isinstance(prediction.interval, int) and len(set(latency[prediction.k0 :])) == 1:
+        assert all(set(np.diff(e)[prediction.k0 :]) == {prediction.interval} for e in ends.values())
+    assert prediction.interval >= prediction.law
+
+
+def test_frames_that_alternate_have_an_interval_between() -> None:
+    b = Builder()
+    # One credit and a round trip of 5 cycles for a word every cycle, with two words a frame and one of depth 3.
+    b.sink(b.elementwise(b.source(1, 1), 2, 3))
+    prediction = predict_tokens(TokenNetwork(b.dataflow()))
+    assert prediction.interval == 2.5
+    assert prediction.law == 1
+
+
+def test_a_deadlock_is_an_error_that_names_the_units() -> None:
+    b = Builder()
+    b.sink(b.mvu(b.source(9, 2), 4, 2, -1, 2, 5))
+    with pytest.raises(InputError, match="deadlock") as caught:
+        predict_tokens(TokenNetwork(b.dataflow()))
+    assert "mvu1" in str(caught.value.where)
