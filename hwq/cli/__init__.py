@@ -33,13 +33,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     2
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    console = Console(as_json="--json" in words)
-    debug = "--debug" in words
+    try:
+        code = _run(words, Console(as_json="--json" in words), debug="--debug" in words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader has gone; keep the interpreter from complaining about it when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
+
+
+def _run(words: list[str], console: Console, debug: bool) -> int:
     try:
         args = parse(words)
         with _quiet(console, debug):
             code: int = args.run(args, console)
-        sys.stdout.flush()
         return code
     except SystemExit as stop:  # argparse, after --help and --version
         return stop.code if isinstance(stop.code, int) else 0
@@ -47,9 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.note("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone; keep the interpreter from complaining about it when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_PIPE
+        raise
     except Exception as error:
         if debug:
             traceback.print_exc()

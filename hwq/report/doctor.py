@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hwq.report.table import Table
-from hwq.target.tools import find_tools, module_version
+from hwq.target.tools import Tool, find_tools, module_version
 
 __all__ = ["diagnose", "diagnosis_text"]
 
@@ -57,7 +58,17 @@ def diagnose() -> dict[str, Any]:
         "packages": packages,
         "programs": programs,
         "commands": [_state(need, packages, programs) for need in NEEDS],
+        "remarks": list(_remarks(tools)),
     }
+
+
+def _remarks(tools: Mapping[str, Tool | None]) -> Iterator[str]:
+    """Traps of this machine."""
+    chosen, on_path = tools.get("verilator"), shutil.which("verilator")
+    if on_path and chosen is None:
+        yield f"{on_path} is too old for hwq"
+    elif on_path and chosen and chosen.origin != "PATH" and on_path != chosen.command[0]:
+        yield f"{on_path} is too old or older than the one from {chosen.origin}, which hwq uses"
 
 
 def _state(need: Need, packages: Mapping[str, object], programs: Mapping[str, object]) -> dict[str, Any]:
@@ -75,5 +86,6 @@ def diagnosis_text(d: Mapping[str, Any]) -> str:
     installs = dict.fromkeys(c["install"] for c in d["commands"] if c["install"])
     lines = [f"Python {d['python']}", Table(("what", "version", "from"), found).text(), "", commands.text(), ""]
     lines += [f"to have more: {i}" for i in installs]
+    lines += [f"note: {r}" for r in d["remarks"]]
     lines.append("hwq is ready to compile" if d["core"] else "hwq cannot compile here")
     return "\n".join(lines)

