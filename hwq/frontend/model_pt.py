@@ -77,6 +77,13 @@ def export_for_hwq(
 
     example = _example(example_input)
     refuse_training(module)
+    if any(type(part).__module__.split(".")[0] == "brevitas" for part in module.modules()):
+        raise InputError(
+            "BREVITAS",
+            "a Brevitas module cannot be traced by torch.export",
+            where=type(module).__name__,
+            hint="Pass the module itself to hwq.compile, or write an ONNX file with brevitas.export.export_qonnx(..., dynamo=False)",
+        )
     output_names(module, example)  # a wrong example is told before anything else
     if is_unfrozen(module):
         module = freeze(module, *example)

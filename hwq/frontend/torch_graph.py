@@ -10,9 +10,19 @@ from hwq.frontend.source import SourceGraph, SourceInput, SourceNode
 
 __all__ = ["source_graph"]
 
+# What arguments raise that no exporter writes.
+DAMAGE = (TypeError, KeyError, IndexError, ValueError, AttributeError, OverflowError)
+
 
 def source_graph(graph: ExportedGraph) -> SourceGraph:
     """``graph`` in ONNX's vocabulary. Raises :class:`Problems` naming all layers that cannot be expressed."""
+    try:
+        return _source_graph(graph)
+    except DAMAGE as error:
+        raise InputError("GRAPH-DAMAGED", f"the graph makes no sense ({type(error).__name__}: {error})", where=graph.name) from None
+
+
+def _source_graph(graph: ExportedGraph) -> SourceGraph:
     public = [name for name, _ in graph.inputs + graph.outputs]
     _check_names(public)
     builder = SourceBuilder(graph, public)
@@ -23,8 +33,8 @@ def source_graph(graph: ExportedGraph) -> SourceGraph:
     for node in graph.nodes:
         try:
             _convert(builder, node)
-        except InputError as error:
-            problems.append(error)
+        except (InputError, *DAMAGE) as error:
+            problems.append(error if isinstance(error, InputError) else _damaged(node, error))
             for output in node.outputs:
                 builder.bind(output, output)
     if problems:
@@ -44,6 +54,11 @@ def source_graph(graph: ExportedGraph) -> SourceGraph:
     )
 
 
+def _damaged(node: ExportedNode, error: Exception) -> InputError:
+    message = f"the arguments of {node.target} make no sense ({type(error).__name__}: {error})"
+    return InputError("GRAPH-DAMAGED", message, where=node.layer or None)
+
+
 def _check_names(public: list[str]) -> None:
     doubled = sorted({n for n in public if public.count(n) > 1})
     if doubled:
@@ -51,7 +66,9 @@ def _check_names(public: list[str]) -> None:
 
 
 def _input(graph: ExportedGraph, name: str, tensor: str) -> SourceInput:
-    meta = graph.metas[tensor]
+    meta = graph.metas.get(tensor)
+    if meta is None:
+        raise InputError("GRAPH-DAMAGED", "the graph does not describe this input", where=name)
     if not meta.shape:
         raise InputError("INPUT-SHAPE", "the input is a single number, a batch of frames was expected", where=name)
     return SourceInput(name, (1, *meta.shape[1:]), meta.dtype)
