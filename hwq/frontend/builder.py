@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from hwq.errors import InputError
 from hwq.frontend.activation import Activation, activation_of, pass_through
 from hwq.frontend.expression import Expr, leaf, walk
-from hwq.frontend.host_program import before_rounding
 from hwq.frontend.inputs import InputState, host_integers, raw_integers
 from hwq.frontend.normalize import split_affine
+from hwq.frontend.trace import Trace, trace_entry
 from hwq.frontend.values import Leaf, Pending
 from hwq.network.graph import Node
 from hwq.network.ops import Conv, Op
@@ -47,6 +47,7 @@ class Builder:
         self.nodes: list[Node] = []
         self.encodings: dict[str, Encoding] = {}
         self.notes: dict[str, dict[str, Any]] = {}
+        self.trace: Trace = {}
         self._known: dict[tuple[int, Expr], Integers] = {}
         self._leaves: list[Leaf] = []  # keeps leaves alive, since their identity is a key
         self._names: set[str] = set()
@@ -99,21 +100,16 @@ class Builder:
         if key not in self._known:
             self._leaves.append(pending.leaf)
             self._known[key] = self._make(pending, fallback, tensor)
-            self._trace(pending, self._known[key], tensor)
+            self._note(pending, self._known[key], tensor)
         return self._known[key]
 
-    def _trace(self, pending: Pending, made: Integers, tensor: str) -> None:
-        """Notes where in the source the integers stand, for the comparison with the source."""
-        producer = next((n for n in self.nodes if n.outputs[0] == made.leaf.tensor), None)
-        if (producer is None) == (pending.leaf.tensor is not None) or (producer and isinstance(producer.op, Conv)):
-            return
-        layer = producer.name if producer else str(made.leaf.tensor)
-        note = self.notes.setdefault(layer, {"op": "input"})
-        if "source" not in note:
-            order = None if pending.layout.in_order else pending.layout.index.reshape(-1).tolist()
-            note["source"] = {"tensor": tensor, "scale": plain(made.scale), "offset": plain(made.offset), "order": order}
-            if producer is not None and producer.inputs[0] == pending.leaf.tensor:
-                note["source"].update(before_rounding(split_affine(pending.expr, True).core))
+    def _note(self, pending: Pending, made: Integers, tensor: str) -> None:
+        """Remembers where in the source the integers stand."""
+        assert made.leaf.tensor is not None
+        if made.leaf.tensor not in self.trace:
+            direct = any(n.outputs[0] == made.leaf.tensor and n.inputs[0] == pending.leaf.tensor for n in self.nodes)
+            core = split_affine(pending.expr, True).core if direct else None
+            self.trace[made.leaf.tensor] = trace_entry(tensor, made.scale, made.offset, pending.layout, core)
 
     def _make(self, pending: Pending, fallback: str, tensor: str) -> Integers:
         if pending.leaf.tensor is None:
@@ -175,11 +171,6 @@ class Builder:
                 hint="Name the integers that arrive with --input-encoding and build the quantizers in with --input-quantizer hardware",
             )
         return self._make(Pending(state.leaf, expr, pending.layout), fallback, tensor)
-
-
-def plain(value: Real) -> float | list[float]:
-    """A scale or offset as plain data."""
-    return float(value) if np.ndim(value) == 0 else [float(v) for v in value]
 
 
 def _behind(made: Integers, expr: Expr, core: Expr, affine: Any) -> Integers:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hwq.errors import HwqError, InputError, Problems
-from hwq.frontend.builder import Builder, plain
+from hwq.frontend.builder import Builder
 from hwq.frontend.expression import leaf
 from hwq.frontend.fold import fold
 from hwq.frontend.host_program import host_steps
@@ -19,6 +19,7 @@ from hwq.frontend.options import ReadOptions
 from hwq.frontend.rules import RULES, refusal
 from hwq.frontend.source import SourceGraph, SourceNode
 from hwq.frontend.step import Step, Unresolved
+from hwq.frontend.trace import TRACE, turned
 from hwq.frontend.values import Constant, HostValue, Layout, Leaf, Pending, Unknown, Value
 from hwq.network.graph import Network, NetworkInput
 from hwq.network.model import Model, ModelInput, ModelOutput
@@ -121,16 +122,24 @@ class _Lowering:
             value = self.values.get(name)
             try:
                 out = self._output(name, value)
+            except RecursionError:
+                self.problems.append(InputError("GRAPH-DEPTH", "too many elementwise operations follow each other", where=name))
+                continue
             except HwqError as error:
                 self.problems.extend(error.entries())
                 continue
             if out is not None:
                 made.append((name, out))
+        if not made and not self.problems:
+            self.problems.append(InputError("NO-LAYERS", "no output depends on the input", where=self.graph.name))
         return made
 
     def _output(self, name: str, value: Value | None) -> HostValue | None:
         """Integers and the host's steps behind them."""
         if isinstance(value, Unknown) and self.problems:
+            return None
+        if isinstance(value, Constant):
+            log.warning("the output %r is a constant and is left out", name)
             return None
         if not isinstance(value, Pending | HostValue):
             raise InputError("OUTPUT", f"the output {name!r} does not depend on the input, or is not available", where=name)
@@ -162,18 +171,20 @@ class _Lowering:
             tuple(b.nodes),
             tuple(tensors),
         )
-        turned = orient(network)
-        notes = {n: b.notes[n] for n in [*(i.name for i in inputs), *(n.name for n in network.nodes)] if n in b.notes}
-        notes |= _turned_notes(network, turned, notes)
-        network = _renamed(turned, {v.origin.leaf.tensor or "": o for o, v in reversed(outputs)})
+        oriented = orient(network)
+        names = _free_names({v.origin.leaf.tensor or "": o for o, v in reversed(outputs)}, network)
+        trace = {names.get(t, t): entry for t, entry in turned(b.trace, network, oriented).items() if t in network.tensors}
+        notes = {**{n.name: b.notes.get(n.name, {}) for n in network.nodes}, **_turned_notes(network, oriented, b.notes), TRACE: trace}
+        network = _renamed(oriented, names)
         named = dict(zip(tensors, network.outputs, strict=True))
         model_inputs = tuple(ModelInput(i.name, i.source.shape[1:], i.source.dtype, i.head) for i in inputs)
         model_outputs = tuple(self._described(o, v, named[v.origin.leaf.tensor or ""]) for o, v in outputs)
         return Model(network, model_inputs, model_outputs, dict(self.graph.provenance), self.graph.document(), notes)
 
     def _described(self, name: str, value: HostValue, tensor: str) -> ModelOutput:
-        dtype = value.dtype or self.graph.provenance.get("output_dtypes", {}).get(name) or self.graph.inputs[0].dtype
-        dtype = dtype if value.dtype or np.dtype(dtype).kind == "f" else "float32"
+        first = self.graph.inputs[0].dtype
+        floating = first if np.dtype(first).kind == "f" else "float32"
+        dtype = value.dtype or self.graph.provenance.get("output_dtypes", {}).get(name) or floating
         return ModelOutput(name, tensor, value.shape[1:], dtype, value.steps)
 
 
@@ -198,10 +209,13 @@ def _shape_of(inputs: Sequence[Value | None]) -> tuple[int, ...] | None:
     return next((v.shape for v in inputs if isinstance(v, Pending | HostValue | Unknown)), None)
 
 
+def _free_names(names: dict[str, str], network: Network) -> dict[str, str]:
+    """Output tensors and the model's names for them, where those are free."""
+    return {old: new for old, new in names.items() if new not in network.tensors}
+
+
 def _renamed(network: Network, names: dict[str, str]) -> Network:
-    """The Network with output tensors named as the model's outputs, where those names are free."""
-    taken = set(network.tensors)
-    names = {old: new for old, new in names.items() if new not in taken}
+    """The Network with some tensors under other names."""
     nodes = tuple(
         replace(n, inputs=tuple(names.get(i, i) for i in n.inputs), outputs=tuple(names.get(o, o) for o in n.outputs))
         for n in network.nodes
@@ -210,25 +224,15 @@ def _renamed(network: Network, names: dict[str, str]) -> Network:
 
 
 def _turned_notes(before: Network, after: Network, notes: dict[str, Any]) -> dict[str, Any]:
-    """Notes of contractions whose rows were negated: interval and sign as they are now."""
+    """Notes of contractions whose rows were negated: the interval as it is now, and how many rows."""
     changed = {}
     for old, new in zip(before.nodes, after.nodes, strict=True):
-        if not isinstance(old.op, Conv) or not isinstance(new.op, Conv) or np.array_equal(old.op.weights, new.op.weights):
-            continue
-        sign = np.where((old.op.weights == new.op.weights).all((1, 2, 3)), 1.0, -1.0)
-        note = notes[new.name]
-        lo, hi = after.tensors[new.outputs[0]].interval.bounds
-        changed[new.name] = {
-            **note,
-            "accumulator": {**note["accumulator"], "lo": lo, "hi": hi, "bits": after.tensors[new.outputs[0]].encoding.bits},
-            "negated_channels": int((sign < 0).sum()),
-            "source": {**note["source"], "scale": plain(np.asarray(note["source"]["scale"]) * sign)},
-        }
-        for reader in after.consumers(new.outputs[0]):
-            where = notes[reader.name].get("source", {})
-            if "before" in where:
-                flipped = [{"op": "mul", "constant": sign.tolist(), "attributes": {}}, *where["before"]]
-                changed[reader.name] = {**notes[reader.name], "source": {**where, "before": flipped}}
+        if isinstance(old.op, Conv) and isinstance(new.op, Conv) and not np.array_equal(old.op.weights, new.op.weights):
+            info = after.tensors[new.outputs[0]]
+            lo, hi = info.interval.bounds
+            negated = int((old.op.weights != new.op.weights).any((1, 2, 3)).sum())
+            accumulator = {**notes[new.name]["accumulator"], "lo": lo, "hi": hi, "bits": info.encoding.bits}
+            changed[new.name] = {**notes[new.name], "accumulator": accumulator, "negated_channels": negated}
     return changed
 
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import InputError
-from hwq.frontend.builder import Integers, plain
+from hwq.frontend.builder import Integers
 from hwq.frontend.expression import leaf
 from hwq.frontend.lattice import Lattice, encoding_of, fit_lattice
 from hwq.frontend.normalize import split_affine
 from hwq.frontend.step import Rule, Step
+from hwq.frontend.trace import plain, trace_entry
 from hwq.frontend.values import Constant, Layout, Pending, Unknown, Value
 from hwq.network.ops import Accumulation, Conv, Exact, Saturating
 from hwq.numerics.encoding import MAX_BITS
@@ -165,19 +166,16 @@ def _emit(
     _check_width(step, op, source)
     scale = scale_in * w.scale
     offset = w.scale * _offsets(matrix, source.offset)
-    facts = {
+    facts: dict[str, Any] = {
         "weight_scale": plain(w.scale),
         "weight_scale_stated": w.stated,
         "input_scale": plain(source.scale),
-        "source": {
-            "tensor": step.node.outputs[0],
-            "scale": plain(scale * alpha),
-            "offset": plain(offset * alpha + _bias(step, bias, beta)),
-        },
     }
     if isinstance(accumulation, Saturating):
         facts["accumulation"] = {"bits": accumulation.bits, "chunk": accumulation.chunk}
     made = step.builder.contract(step.name, source.leaf, op, facts, step.node.outputs[0])
+    shown = np.asarray(offset * alpha + _bias(step, bias, beta))
+    step.builder.trace[made.tensor or ""] = trace_entry(step.node.outputs[0], np.asarray(scale * alpha), shown)
     expr = leaf().then("mul", scale, name=step.name).then("add", offset, name=step.name).then("mul", alpha, name=step.name)
     if bias is not None and beta != 0:
         expr = expr.then("add", _bias(step, bias, beta), name=step.name)

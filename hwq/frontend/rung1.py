@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hwq.frontend.execute import execute
 from hwq.frontend.source import SourceGraph
+from hwq.frontend.trace import TRACE
 from hwq.network.host import HostStep, run_steps
 from hwq.network.model import Model
 
@@ -123,16 +124,17 @@ class _View:
 
 def _views(model: Model) -> list[_View]:
     views = []
-    reads = {n.outputs[0]: n.inputs[0] for n in model.network.nodes}
-    made = [(i.name, i.name) for i in model.network.inputs] + [(n.name, n.outputs[0]) for n in model.network.nodes]
-    for layer, tensor in made:
-        note = model.notes.get(layer, {}).get("source")
-        if note is not None:
-            order = None if note.get("order") is None else np.asarray(note["order"])
-            before = note.get("before")
+    trace = model.notes.get(TRACE, {})
+    made = [(i.name, i.name, "") for i in model.network.inputs]
+    made += [(n.name, n.outputs[0], n.inputs[0]) for n in model.network.nodes]
+    for layer, tensor, reads in made:
+        entry = trace.get(tensor)
+        if entry is not None:
+            order = None if entry["order"] is None else np.asarray(entry["order"])
+            before = entry.get("before")
             steps = None if before is None else tuple(HostStep(s["op"], _real(s["constant"]), s["attributes"]) for s in before)
-            scale, offset = np.asarray(note["scale"], np.float64), np.asarray(note["offset"], np.float64)
-            views.append(_View(layer, tensor, note["tensor"], scale, offset, order, steps, reads.get(tensor, ""), note.get("tie", 0.5)))
+            scale, offset = np.asarray(entry["scale"], np.float64), np.asarray(entry["offset"], np.float64)
+            views.append(_View(layer, tensor, entry["tensor"], scale, offset, order, steps, reads, entry.get("tie", 0.5)))
     return views
 
 

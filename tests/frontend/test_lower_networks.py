@@ -15,6 +15,7 @@ from hwq.frontend.lower import lower
 from hwq.frontend.onnx_reader import read_onnx
 from hwq.frontend.options import ReadOptions
 from hwq.frontend.rung1 import compare_with_source
+from hwq.frontend.trace import TRACE
 from hwq.network.model import Model
 from hwq.network.ops import ArgMax, Conv, Requantize, Threshold
 from tests.frontend.onnx_models import Graph
@@ -53,7 +54,7 @@ class TestSharedModels:
         np.testing.assert_array_equal(kept["0"].reshape(16, -1), reference[f"act__{quantizer}_4"])
         for layer in range(4):
             sums = next(n for n in nodes if n.name == model_layer(nodes, layer))
-            sign = np.asarray(model.notes[sums.name]["source"]["scale"])
+            sign = np.asarray(model.notes[TRACE][sums.outputs[0]]["scale"])
             np.testing.assert_array_equal(kept[sums.outputs[0]].reshape(16, -1) * sign, reference[f"act__MatMul_{layer}"])
             if layer < 3:
                 activation = model.network.consumers(sums.outputs[0])[0]

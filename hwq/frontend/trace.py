@@ -1,0 +1,51 @@
+"""Where the Network's integers stand in the source graph: plain data kept with the model for the comparison of rung 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.frontend.expression import Expr
+from hwq.frontend.host_program import before_rounding
+from hwq.frontend.values import Layout
+from hwq.network.graph import Network
+from hwq.network.ops import Conv
+
+__all__ = ["TRACE", "Trace", "plain", "trace_entry", "turned"]
+
+TRACE = ""  # the key of Model.notes that holds the trace: the empty name, which no layer has
+
+Trace = dict[str, dict[str, Any]]  # by tensor of the Network
+
+
+def plain(value: NDArray[np.float64]) -> float | list[float]:
+    """A scale or offset as plain data."""
+    return float(value) if np.ndim(value) == 0 else [float(v) for v in value]
+
+
+def trace_entry(
+    source: str, scale: NDArray[np.float64], offset: NDArray[np.float64], layout: Layout | None = None, core: Expr | None = None
+) -> dict[str, Any]:
+    """``source[order] = integer * scale + offset``; with ``core``, the steps in front of its rounding and where its ties lie."""
+    order = None if layout is None or layout.in_order else layout.index.reshape(-1).tolist()
+    entry = {"tensor": source, "scale": plain(scale), "offset": plain(offset), "order": order}
+    return entry if core is None else {**entry, **before_rounding(core)}
+
+
+def turned(trace: Trace, before: Network, after: Network) -> Trace:
+    """The trace after rows of contractions were negated."""
+    changed = dict(trace)
+    for old, new in zip(before.nodes, after.nodes, strict=True):
+        if not isinstance(old.op, Conv) or not isinstance(new.op, Conv) or np.array_equal(old.op.weights, new.op.weights):
+            continue
+        sign = np.where((old.op.weights == new.op.weights).all((1, 2, 3)), 1.0, -1.0)
+        here = trace[new.outputs[0]]
+        changed[new.outputs[0]] = {**here, "scale": plain(np.asarray(here["scale"]) * sign)}
+        for reader in after.consumers(new.outputs[0]):
+            there = trace.get(reader.outputs[0], {})
+            if "before" in there:
+                flip = {"op": "mul", "constant": sign.tolist(), "attributes": {}}
+                changed[reader.outputs[0]] = {**there, "before": [flip, *there["before"]]}
+    return changed
