@@ -8,7 +8,7 @@ from amaranth.hdl import Const, Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwq.gateware.memories import memory_attributes
+from hwq.gateware.memories import rom_attributes
 from hwq.gateware.parts import Parts, content_key
 
 __all__ = ["Rom", "place_rom"]
@@ -44,17 +44,12 @@ class Rom(wiring.Component):
         """Number of words."""
         return len(self.words)
 
-    @property
-    def key(self) -> str:
-        """Stands for the content."""
-        return content_key(self.width, self.style, self.words)
-
     def elaborate(self, platform):
         m = Module()
         # At least two words: an address of no bits is a corner few tools know.
         words = self.words if self.depth > 1 else self.words * 2
         m.submodules.memory = rom = memory.Memory(
-            shape=unsigned(self.width), depth=len(words), init=words, attrs=memory_attributes(self.style)
+            shape=unsigned(self.width), depth=len(words), init=words, attrs=rom_attributes(self.style)
         )
         read = rom.read_port()
         output = Signal(self.width, reset_less=True)
@@ -67,7 +62,8 @@ def place_rom(m: Module, parts: Parts, hint: str, words: Sequence[int], width: i
     """Add the memory to ``m``; returns (word two cycles after ``addr``, ok). Equal words are constants, no memory."""
     if width == 0 or all(w == words[0] for w in words):
         return Const(words[0], width), Const(1, 1)
-    key = content_key(width, style, tuple(words))
+    # In hexadecimal: Python refuses to write long integers in decimal.
+    key = content_key(width, style, [f"{word:x}" for word in words])
     rom = parts.place("rom", f"{hint}_{len(words)}x{width}", key, lambda: Rom(words, width, style))
     m.submodules[f"{hint}_rom"] = rom
     m.d.comb += rom.addr.eq(addr)
