@@ -20,7 +20,7 @@ from tests.frontend.test_pt2 import Foreign, write_pt2
 from tests.frontend.torch_networks import frames, networks
 
 NONSENSE: list[Any] = [None, 0, -1, 2**40, 1.5, float("nan"), "", "x", [], {}, [1, 2], {"tensor": "nope"}, {"as_int": -3}, True]
-TRIALS = 120
+TRIALS = 60
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -50,7 +50,6 @@ def outcome(path: Path) -> str:
     try:
         read_graph(path)
     except InputError as error:
-        assert str(error)
         return error.code
     return "read"
 
