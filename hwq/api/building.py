@@ -161,7 +161,8 @@ def compile(
 ) -> Design:
     """Read, plan and elaborate in one; the parameters are those of :func:`read` and :func:`plan`.
 
-    >>> hwq.compile(module.eval(), torch.zeros(1, 64), target="vu9p", fps=1e6).write("out")     # doctest: +SKIP
+    >>> frozen = hwq.quant.freeze(module.eval())                                          # doctest: +SKIP
+    >>> hwq.compile(frozen, torch.zeros(2, 64), target="vu9p", fps=1e6).write("out")      # doctest: +SKIP
     """
     report = progress or _silent
     base = _draft(plan)
