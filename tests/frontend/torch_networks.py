@@ -89,6 +89,10 @@ def networks() -> dict[str, nn.Module]:
             input=Uniform(4, scale=0.2),
             accumulator=Saturating(6, chunk=5),
         ),
+        # No norm and no bias in front of the sign: sums of exactly 0 are common.
+        "sign of zero": nn.Sequential(
+            Bipolar(), Linear(FEATURES, 16, bias=False, weight=Bipolar()), Bipolar(), Linear(16, 4, bias=False, weight=Bipolar())
+        ),
         "mixed": Mixed(),
     }
     for module in made.values():
@@ -106,9 +110,12 @@ def frames(module: nn.Module, count: int = 400) -> Tensor:
 def _observe(module: nn.Module) -> None:
     """Shows data to the quantizers that need it, and leaves the batch norms as they were set."""
     module.eval()
+    generator = torch.Generator().manual_seed(11)
     for part in module.modules():
         if isinstance(part, Quantizer):
             part.train()
+        if isinstance(part, Linear) and part.bias is not None:
+            nn.init.normal_(part.bias, generator=generator)
     with torch.no_grad():
         module(frames(module, 50))
         for part in module.modules():

@@ -64,14 +64,18 @@ def test_everything_runs_in_float64_and_ends_in_the_modules_dtype() -> None:
 
     class Spy(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            y = x.float() + torch.tensor(0.5) * x.to(torch.float32)
-            seen.append(y.dtype)
-            return y
+            seen.extend(y.dtype for y in (x, x.float(), x.half(), x.to(torch.float32), x.to(dtype=torch.bfloat16), x.type(torch.float32)))
+            return x
 
-    net = trained(Uniform(4, scale=0.1), Linear(6, 2, weight=Ternary()), Spy())
+    net = trained(Spy(), Uniform(4, scale=0.1), Linear(6, 2, weight=Ternary()), Spy())
     seen.clear()
     assert freeze(net)(torch.rand(2, 6)).dtype == torch.float32
-    assert seen == [torch.float64]
+    assert seen == [torch.float64] * 12
+
+
+def test_the_sign_of_zero_is_plus_one() -> None:
+    x = torch.tensor([[-1e-300, -0.0, 0.0, 1e-300]], dtype=torch.float64)
+    np.testing.assert_array_equal(freeze(nn.Sequential(Bipolar()).eval())(x).numpy(), [[-1, 1, 1, 1]])
 
 
 def test_the_module_itself_is_left_alone() -> None:
