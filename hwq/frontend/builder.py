@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwq.errors import InputError
+from hwq.errors import HwqError, InputError
 from hwq.frontend.activation import Activation, activation_of, pass_through
 from hwq.frontend.expression import Expr, leaf, walk
 from hwq.frontend.inputs import InputState, host_integers, raw_integers
@@ -40,9 +40,13 @@ class Integers:
 
 
 class Builder:
-    """Collects nodes in topological order; every name is the user's, made unique by ``@1``, ``@2``."""
+    """Collects nodes in topological order; every name is the user's, made unique by ``@1``, ``@2``.
 
-    def __init__(self, inputs: Sequence[InputState]) -> None:
+    ``problems`` is the list to which whoever goes on after a problem appends it.
+    """
+
+    def __init__(self, inputs: Sequence[InputState], problems: list[HwqError]) -> None:
+        self.problems = problems
         self.inputs = list(inputs)
         self.nodes: list[Node] = []
         self.encodings: dict[str, Encoding] = {}

@@ -44,7 +44,7 @@ class _Lowering:
         self.graph, self.options = graph, options
         self.problems: list[HwqError] = []
         self.values: dict[str, Value | None] = {"": None}
-        self.builder = Builder([self._input(k) for k in range(len(graph.inputs))])
+        self.builder = Builder([self._input(k) for k in range(len(graph.inputs))], self.problems)
         self.names = _names(graph.nodes)
 
     def _input(self, place: int) -> InputState:

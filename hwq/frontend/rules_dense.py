@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import fsum, gcd, lcm, prod
@@ -17,9 +18,10 @@ from hwq.frontend.lattice import Lattice, encoding_of, fit_lattice
 from hwq.frontend.normalize import split_affine
 from hwq.frontend.step import Rule, Step
 from hwq.frontend.trace import plain, trace_entry
-from hwq.frontend.values import Constant, Layout, Pending, Unknown, Value
+from hwq.frontend.values import Constant, HostValue, Layout, Leaf, Pending, Unknown, Value
 from hwq.network.ops import Accumulation, Conv, Exact, Saturating
-from hwq.numerics.encoding import MAX_BITS
+from hwq.numerics.encoding import MAX_BITS, Integer
+from hwq.numerics.interval import Interval
 
 __all__ = ["DENSE_RULES"]
 
@@ -73,37 +75,30 @@ def _dense(step: Step, w: Value | None, bias: NDArray[Any] | None, alpha: float,
     accumulation = _accumulation(step)
     problems: list[InputError] = []
     weights = _caught(problems, lambda: _weights(step, matrix, w.scales, isinstance(accumulation, Exact)))
-    source = _caught(problems, lambda: _source(step, x, matrix.shape[0])) if isinstance(x, Pending) else None
-    if problems:
-        raise _Several(problems)
-    if not isinstance(x, Pending):
-        if isinstance(x, Unknown):
-            return Unknown((*x.shape[:-1], matrix.shape[1]) if x.shape else (1, matrix.shape[1]))
-        raise step.error(
-            "NO-QUANTIZER", "its input is computed on the host (softmax, top-k …), integers are needed", "Move that op to the end"
-        )
-    assert weights is not None
-    assert source is not None
+    source = _caught(problems, lambda: _source(step, x, matrix.shape[0]))
+    if problems or not isinstance(x, Pending):
+        step.builder.problems.extend(problems)
+        return _stand_in(step, x, matrix.shape[1], biased=bias is not None)
     return _emit(step, x, source, weights, bias, alpha, beta, accumulation)
 
 
-class _Several(InputError):
-    """More than one thing is wrong with one layer."""
-
-    def __init__(self, problems: list[InputError]) -> None:
-        self.problems = problems
-        super().__init__(problems[0].code, problems[0].message, where=problems[0].where, hint=problems[0].hint)
-
-    def entries(self) -> list[InputError]:
-        return self.problems
-
-
-def _caught(problems: list[InputError], make: Any) -> Any:
+def _caught(problems: list[InputError], make: Callable[[], Any]) -> Any:
     try:
         return make()
     except InputError as error:
         problems.append(error)
         return None
+
+
+def _stand_in(step: Step, x: Value | None, outputs: int, *, biased: bool) -> Value:
+    """Some scores in place of a layer that was refused, so that the layers behind it are examined too; they are never built."""
+    tensor = step.builder.unique(f"{step.name} (refused)", tensor=True)
+    step.builder.encodings[tensor] = Integer(5, True)
+    made = Leaf(tensor, outputs, Interval(np.full(outputs, -8), np.full(outputs, 8)))
+    fits = isinstance(x, Pending) and prod(x.shape[:-1]) == 1
+    shape = (*x.shape[:-1], outputs) if fits and isinstance(x, Pending) else (1, outputs)
+    expr = leaf().then("mul", 0.3, name=step.name).then("add", 0.1 if biased else 0.0, name=step.name)
+    return Pending(made, expr, Layout.of(shape))
 
 
 def _accumulation(step: Step) -> Accumulation:
@@ -127,7 +122,11 @@ def _weights(step: Step, matrix: NDArray[Any], scales: tuple[NDArray[Any], ...],
     return _Weights(fit.integers, fit.scale.astype(np.float64), fit.stated)
 
 
-def _source(step: Step, x: Pending, k: int) -> Integers:
+def _source(step: Step, x: Value | None, k: int) -> Integers | None:
+    if not isinstance(x, Pending):
+        if isinstance(x, HostValue):
+            raise step.error("NO-QUANTIZER", "its input is computed on the host (softmax, top-k …)", "Move that op to the end")
+        return None
     if x.shape[-1] != k or x.leaf.channels != k:
         if x.shape[-1] == k and prod(x.shape[:-1]) > 1:
             raise step.error(

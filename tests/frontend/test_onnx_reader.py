@@ -243,10 +243,6 @@ def unquantized_activation(g: Graph) -> str:
     return g.matmul(x, np.ones((4, 3)), name="fc")
 
 
-def two_input_quantizers(g: Graph) -> str:
-    return g.add("Add", stem(g), g.matmul(g.quant("x"), np.ones((4, 4)), name="other"))
-
-
 def residual_of_one_input(g: Graph) -> str:
     return g.add("Add", stem(g), stem(g), name="skip")
 
@@ -289,7 +285,6 @@ REFUSALS: list[tuple[Callable[[Graph], str], str, str]] = [
     (unquantized, "fc", "unquantized layer"),
     (unquantized_activation, "fc", "'act'"),
     (residual_of_one_input, "skip", "residual"),
-    (two_input_quantizers, "other", "two different ways"),
     (lambda g: g.add("Conv", "x", g.constant(np.ones((1, 1, 1))), name="conv1"), "conv1", "convolution"),
     (lambda g: g.add("Frobnicate", "x", name="frob"), "frob", "Frobnicate"),
     (lambda g: g.add("Concat", stem(g), stem(g), axis=1, name="cat"), "cat", "Concat"),
@@ -320,6 +315,16 @@ def test_what_cannot_be_compiled_is_refused_by_the_layers_name(make: Callable[[G
     assert words in problem.message
 
 
+def test_an_input_with_two_quantizers_is_refused_unless_they_are_built_in() -> None:
+    graph = Graph(shape=(1, 4))
+    one, other = stem(graph), graph.matmul(graph.quant("x"), np.ones((4, 3)), name="other")
+    source = read_onnx(graph.model(one, other))
+    with pytest.raises(Problems, match="other: the input 'x' is quantized in two different ways"):
+        lower(source)
+    model = lower(source, ReadOptions(input_encoding="INT8", input_scale=0.25, input_quantizer="hardware"))
+    assert [n.op.kind for n in model.network.nodes] == ["threshold", "conv", "threshold", "conv"]
+
+
 def test_an_input_without_encoding_names_the_option() -> None:
     graph = Graph(shape=(1, 4))
     y = graph.matmul("x", np.ones((4, 2)), name="fc")
@@ -335,10 +340,11 @@ def test_all_problems_come_in_one_run() -> None:
     a = graph.matmul(graph.bipolar("x"), random.normal(size=(4, 4)), name="first")
     b = graph.add("Mystery", a, name="second")
     c = graph.matmul(graph.quant(b, mode="NO", name="third"), random.normal(size=(4, 4)), name="fourth")
-    y = graph.matmul(graph.add("Relu", graph.batch_norm(c, *np.ones((4, 4)))), random.normal(size=(4, 2)), name="fifth")
+    d = graph.matmul(graph.add("Relu", graph.batch_norm(c, *np.ones((4, 4))), name="act"), np.ones((4, 2)), name="fifth")
+    y = graph.matmul(graph.quant(d), random.normal(size=(2, 2)), name="sixth")
     with pytest.raises(Problems) as caught:
         lower(read_onnx(graph.model(y)))
-    assert [p.where for p in caught.value.entries()] == ["first", "second", "third", "fourth", "fifth"]
+    assert [p.where for p in caught.value.entries()] == ["first", "second", "third", "fourth", "fifth", "sixth"]
 
 
 @pytest.mark.parametrize(
