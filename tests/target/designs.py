@@ -9,8 +9,9 @@ import numpy as np
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.model import Model, ModelInput, ModelOutput
 from hwq.network.ops import ArgMax, Conv, Threshold
-from hwq.numerics.encoding import Bipolar, Integer
+from hwq.numerics.encoding import Bipolar
 from hwq.plan.device import Device
+from hwq.plan.goal import Goal
 from hwq.plan.plan import Plan
 from hwq.plan.planner import plan_network
 from hwq.target.boards import load_device
@@ -54,9 +55,13 @@ def device() -> Device:
     return load_device("vu9p")
 
 
-def plan_for(network: Network) -> Plan:
-    """The default plan."""
-    return plan_network(network, device())
+def plan_for(network: Network, fps: float | None = None) -> Plan:
+    """The default plan, or the cheapest that reaches ``fps``."""
+    return plan_network(network, device(), Goal(fps))
+
+
+# Names that must not reach Verilog, Tcl, a path or a shell.
+HOSTILE_LAYERS = ("always", 'fc "; rm -rf ~; "', "blocks[0].fc", "../../etc/passwd", "café `evil $(id)", "n" * 300, "a b", "a\nb")
 
 
 def write(network: Network, folder: Path, *, plan: Plan | None = None, inline_bits: int = 1 << 17, name: str | None = None) -> Design:
@@ -64,6 +69,3 @@ def write(network: Network, folder: Path, *, plan: Plan | None = None, inline_bi
     design = elaborate(network, plan or plan_for(network), name=name, inline_bits=inline_bits)
     write_package(design, model_of(network), folder, device())
     return design
-
-
-UINT4 = Integer(4, False)
