@@ -106,13 +106,11 @@ class Folder:
         chosen: dict[str, list[_Choice]] = {}
         for stage in reversed(self.stages):
             folds = self._candidates(self.summaries[stage.name], cycles, prices)
-            choices = []
-            for f in folds:
-                below = self._branches(stage.target, f.pe, chosen, prices)
-                choices.append(_Choice(price(f.cost, prices) + sum(b.price for b in below), f, below))
+            below = {pe: self._branches(stage.target, pe, chosen, prices) for pe in {f.pe for f in folds}}
+            choices = [_Choice(price(f.cost, prices) + sum(b.price for b in below[f.pe]), f, below[f.pe]) for f in folds]
             if not choices:
                 return None
-            chosen[stage.name] = choices
+            chosen[stage.name] = sorted(choices, key=lambda c: c.price)
         picked: dict[str, Fold] = {}
         total = STATUS
         for bus in self.buses.values():
@@ -148,9 +146,9 @@ class Folder:
     def _cheapest(self, stage: str, channels: int, bits: int, lanes: int, choices: list[_Choice], prices: Mapping[str, float]) -> _Branch:
         kind = self.summaries[stage].kind
         best: _Branch | None = None
-        for choice in choices:
+        for choice in choices:  # cheapest first
             if best is not None and choice.price >= best.price:
-                continue
+                break
             converter = self._between(channels, bits, lanes, choice.fold.simd if kind == "mvu" else choice.fold.pe)
             total = choice.price + price(converter, prices)
             if best is None or total < best.price:
@@ -208,7 +206,14 @@ class Folder:
 
 def price(cost: Resources, prices: Mapping[str, float]) -> float:
     """Weighted sum of the amounts; a price is 1 / what there is of the resource."""
-    return sum(amount * prices[name] for name, amount in cost.as_dict().items() if amount)
+    return (
+        cost.lut * prices["lut"]
+        + cost.lutram * prices["lutram"]
+        + cost.ff * prices["ff"]
+        + cost.bram36 * prices["bram36"]
+        + cost.uram * prices["uram"]
+        + cost.dsp * prices["dsp"]
+    )
 
 
 def _breakpoints(n: int) -> set[int]:

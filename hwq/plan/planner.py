@@ -29,6 +29,7 @@ from hwq.plan.verdict import does_not_fit
 __all__ = ["plan_network"]
 
 DEFAULT_BUS = 64
+WIDE_BUSES = BUSES[BUSES.index(DEFAULT_BUS) :]
 REPRICINGS = 4  # times a resource that overflows is made dearer before a number of cycles is given up
 
 Progress = Callable[[str, float | None], None]
@@ -110,7 +111,7 @@ class _Planner:
 
     def folder_for(self, cycles: int) -> Folder:
         """The folder on the narrowest buses, 64 bits or more, that carry a frame in ``cycles`` cycles."""
-        return next(f for f in map(self.folder, BUSES) if max(f.buses.values()) >= DEFAULT_BUS and f.io_cycles <= cycles)
+        return next(f for f in map(self.folder, WIDE_BUSES) if f.io_cycles <= cycles)
 
     def folder(self, bus: int) -> Folder:
         """Folder with every bus the draft leaves open at ``bus`` bits, but no wider than its frame."""
@@ -181,10 +182,8 @@ class _Planner:
     def too_big(self, folder: Folder, cycles: int) -> NegativeVerdict:
         folding = folder.fold(cycles, {name: 1.0 / amount if amount else 1e9 for name, amount in self.device.capacity.as_dict().items()})
         assert folding is not None
-        plan = self.complete(folder, folding)
-        cost = estimate(self.network, plan, self.device).total if plan else folding.cost
         faster = self.least_fitting(folder, cycles) if self.goal.fps or self.goal.latency_s else None
-        return does_not_fit(self.network.name, cost, self.device, self.goal, self.clock, cycles, faster)
+        return does_not_fit(self.network.name, folding.cost, self.device, self.goal, self.clock, cycles, faster)
 
     def fits(self, plan: Plan) -> bool:
         return not _over(estimate(self.network, plan, self.device).total, self.goal.allowance(self.device))
@@ -218,7 +217,7 @@ class _Planner:
 
     def wider_buses(self, ceiling: int | None) -> Iterable[Folder]:
         seen: list[Mapping[str, int]] = []
-        for bus in BUSES[BUSES.index(DEFAULT_BUS) :]:
+        for bus in WIDE_BUSES:
             folder = self.folder(bus)
             if folder.buses not in seen and (ceiling is None or folder.io_cycles <= ceiling):
                 seen.append(folder.buses)

@@ -243,3 +243,10 @@ def test_progress_is_told() -> None:
 def test_a_clock_out_of_range_is_refused(clock: float) -> None:
     with pytest.raises(HwqError, match="a clock of"):
         plan_network(tfc(), VU9P, clock_mhz=clock)
+
+
+def test_elements_wider_than_the_narrowest_bus_are_planned_for_a_slow_goal() -> None:
+    network = dense([40, 30, 20], Integer(4, True))
+    plan = plan_network(network, VU9P, Goal(fps=1e5))
+    assert {s.bus_bits for s in plan.streams} == {64}
+    assert_sound(network, plan)
