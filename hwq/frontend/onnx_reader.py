@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def read_onnx(source: str | Path | bytes, name: str | None = None) -> SourceGrap
         problems.append(InputError("ONNX-EMPTY", "the file holds no graph with an output", where=where))
     if problems:
         raise Problems(problems)
+    inputs = _one_frame(inputs, nodes, constants)
     provenance = _provenance(model, data, graph)
     title = name or (Path(source).stem if isinstance(source, str | Path) else graph.name) or "model"
     return SourceGraph(title, inputs, tuple(o.name for o in graph.output), nodes, constants, "float32", provenance)
@@ -135,6 +137,21 @@ def _input(value: Any, graph: Any, problems: list[HwqError]) -> SourceInput | No
             InputError("INPUT-DTYPE", f"the input has ONNX data type {tensor.elem_type}, numbers were expected", where=value.name)
         )
     return SourceInput(value.name, tuple(shape), dtype or "float32", _annotation(graph, value.name))
+
+
+def _one_frame(
+    inputs: tuple[SourceInput, ...], nodes: tuple[SourceNode, ...], constants: dict[str, NDArray[Any]]
+) -> tuple[SourceInput, ...]:
+    """A model exported with a fixed batch takes one frame: the batch in its inputs and in the shapes it reshapes to becomes 1."""
+    batches = {i.shape[0] for i in inputs if len(i.shape) > 1}
+    if len(batches) != 1 or batches == {1}:
+        return inputs
+    (batch,) = batches
+    for node in nodes:
+        target = constants.get(node.inputs[1]) if node.op == "Reshape" and len(node.inputs) > 1 else None
+        if target is not None and target.ndim == 1 and target.size > 1 and target[0] == batch:
+            constants[node.inputs[1]] = np.array([1, *target[1:]], target.dtype)
+    return tuple(replace(i, shape=(1, *i.shape[1:])) if len(i.shape) > 1 else i for i in inputs)
 
 
 def _annotation(graph: Any, name: str) -> str | None:

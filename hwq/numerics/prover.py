@@ -11,11 +11,15 @@ from hwq.numerics.requantize import MultiplyShift, fit_multiply_shift
 from hwq.numerics.rounding import shift_right
 from hwq.numerics.staircase import Codes, Staircase
 
-__all__ = ["FEW_THRESHOLDS", "Identity", "Proof", "Thresholds", "prove"]
+__all__ = ["FEW_THRESHOLDS", "Identity", "Proof", "ProofError", "Thresholds", "evaluate", "prove"]
 
 Ints = NDArray[np.int64]
 
 FEW_THRESHOLDS = 15  # up to here comparators are cheaper than a multiplier
+
+
+class ProofError(RuntimeError):
+    """A form differs from its specification: an error of this program, never of the user's model."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def prove(stairs: Staircase, low: int, high: int, *, codes: Codes | None = None,
 
     Order: identity; thresholds up to ``few`` of them; one multiply and shift a channel; thresholds.
     With ``codes`` (the specification itself) the form is compared with it again at every jump.
-    Raises ``AssertionError`` when a form fails its own comparison, which would be an error of this program.
+    Raises :class:`ProofError` when a form fails its own comparison.
     """
     count = stairs.points.shape[1]
     if is_identity(stairs):
@@ -104,7 +108,7 @@ def _checked(form: Identity | Thresholds | MultiplyShift, stairs: Staircase, cod
     x = np.hstack([reach.lo[:, None], inside - np.where(stairs.used, reach.step, 0), inside, top])
     expected = codes(x) if codes is not None else stairs.codes(x)
     if not np.array_equal(evaluate(form, x), expected):
-        raise AssertionError(f"the form found ({evidence}) is not equal to its specification")
+        raise ProofError(f"the form found ({evidence}) is not equal to its specification")
     return Proof(form, evidence, x.size)
 
 

@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from hwq.errors import InputError, Problems
+from hwq.frontend.execute import execute
 from hwq.frontend.lower import lower
 from hwq.frontend.onnx_reader import read_onnx
 from hwq.frontend.options import ReadOptions
@@ -123,6 +124,25 @@ def test_a_dynamic_batch_is_one_and_other_dynamic_axes_are_refused() -> None:
     graph.shape = ("N", "features")
     with pytest.raises(InputError, match="axis 1 of the input has the dynamic size 'features'"):
         read_onnx(graph.model("t1"))
+
+
+def test_a_fixed_batch_becomes_one_frame() -> None:
+    graph = Graph(shape=(8, 2, 3))
+    q = graph.bipolar(graph.add("Reshape", "x", graph.constant([8, 6], np.int64)))
+    y = graph.matmul(graph.add("Reshape", q, graph.constant([8, -1], np.int64)), np.ones((6, 2)))
+    x = np.random.default_rng(0).normal(size=(5, 2, 3)).astype(np.float32)
+    source = read_onnx(graph.model(y))
+    assert source.inputs[0].shape == (1, 2, 3)
+    np.testing.assert_array_equal(lower(source).run({"x": x})[y], execute(source, {"x": x})[y])
+
+
+@pytest.mark.parametrize("shape", [(), (4,)])
+def test_an_input_without_a_batch_axis_is_refused(shape: tuple[int, ...]) -> None:
+    graph = Graph(shape=shape)
+    if shape == (4,):
+        graph.shape = (4, 0)  # an empty axis is no size either
+    with pytest.raises(InputError, match=r"shape|dynamic"):
+        lower(read_onnx(graph.model(graph.bipolar("x"))))
 
 
 def test_control_flow_is_refused() -> None:
