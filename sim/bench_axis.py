@@ -308,7 +308,8 @@ def main() -> None:
         build_args = ["-Wno-fatal", "--no-timing", "--x-initial", "unique"]
         build_args += [] if waves or "HWQ_PROBES" in os.environ else ["--no-public-flat-rw", "--public-depth", "1"]
         # The include flag repairs the unconfigured makefile of the PyPI wheel and is the default elsewhere.
-        os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
+        level = "-O0" if waves else "-O1"
+        os.environ["MAKEFLAGS"] = f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={level} OPT_SLOW=-O0 OPT_GLOBAL={level}"
     # Simulators open memory files relative to the folder they run in.
     for name in INTERFACE["memories"]:
         shutil.copyfile(FOLDER / name, build / name)

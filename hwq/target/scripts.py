@@ -48,7 +48,7 @@ bench: check
 \t  iverilog -g2001 -Wall -I . -o sim_build/tb.vvp -s tb_$(TOP) tb_$(TOP).v $(TOP).v && vvp -N sim_build/tb.vvp; \\
 \telse \\
 \t  verilator --binary --timing -Wno-fatal -Wno-WIDTH --top-module tb_$(TOP) --Mdir sim_build/tb -o tb \\
-\t    -MAKEFLAGS "CFG_CXXFLAGS_PCH_I=-include" tb_$(TOP).v $(TOP).v >sim_build/tb.log 2>&1 \\
+\t    -CFLAGS "-std=c++20" -MAKEFLAGS "CFG_CXXFLAGS_PCH_I=-include" tb_$(TOP).v $(TOP).v >sim_build/tb.log 2>&1 \\
 \t    || {{ tail -n 20 sim_build/tb.log; exit 1; }}; \\
 \t  sim_build/tb/tb; \\
 \tfi

@@ -1,0 +1,78 @@
+"""Folders compiled once a session: simulators take seconds to build."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hwq.target.tools import compiler, make, verilator
+from tests.target.designs import mlp, plan_for, write
+
+
+@pytest.fixture(scope="session")
+def simulator() -> None:
+    """Skips where no simulator can be built."""
+    if verilator() is None or compiler() is None or make() is None:
+        pytest.skip("no Verilator or no C++ compiler here")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, simulator: None) -> Path:
+    """A folded network of three layers, its weights inline; simulators stay built in it."""
+    folder = tmp_path_factory.mktemp("verify") / "three"
+    network = mlp(name="three", widths=(40, 12, 9, 5), layers=("fc1", "blocks[1].fc", "fc3"))
+    write(network, folder, plan=plan_for(network, fps=300e6 / 50))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def with_memories(tmp_path_factory: pytest.TempPathFactory, simulator: None) -> Path:
+    """The same with its weights in memory files; the batch engine is built in it."""
+    folder = tmp_path_factory.mktemp("verify") / "memories"
+    network = mlp(name="memories", widths=(40, 12, 5))
+    write(network, folder, plan=plan_for(network, fps=300e6 / 60), inline_bits=16)
+    return folder
+
+
+def rehash(folder: Path, name: str) -> None:
+    """Make the folder's documents agree with an altered file, as a broken compiler would have written it."""
+    digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    for document in ("interface.json", "report.json"):
+        content = json.loads((folder / document).read_text())
+        if name in content["files"]:
+            content["files"][name] = digest
+        (folder / document).write_text(json.dumps(content))
+        if document == "interface.json":
+            report = json.loads((folder / "report.json").read_text())
+            report["files"][document] = hashlib.sha256((folder / document).read_bytes()).hexdigest()
+            (folder / "report.json").write_text(json.dumps(report))
+
+
+@pytest.fixture
+def planted(built: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of the folder with one weight bit of a layer flipped in the Verilog."""
+
+    def plant(layer: str) -> Path:
+        folder = tmp_path / "planted"
+        shutil.copytree(built, folder, ignore=shutil.ignore_patterns(".hwq_build", "verify.json"))
+        path = folder / "three.v"
+        text = path.read_text()
+        module = json.loads((folder / "report.json").read_text())["modules"][layer]
+        body = text[text.index(f"module {module}(") :]
+        rom = re.search(r"^  (\S+_rom_weights_\S+) ", body, re.MULTILINE)
+        assert rom
+        start = text.index(f"module {rom[1]}(")
+        word = re.compile(r"(memory\[\d+\] = \d+'h)([0-9a-f]+);").search(text, start)
+        assert word
+        flipped = f"{int(word[2], 16) ^ 1:x}"
+        path.write_text(text[: word.start(2)] + flipped + text[word.end(2) :])
+        rehash(folder, "three.v")
+        return folder
+
+    return plant
