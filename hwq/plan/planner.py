@@ -22,7 +22,7 @@ from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
 from hwq.plan.prediction import Prediction, predict
 from hwq.plan.resources import Resources
 from hwq.plan.rules import BUSES, breaches
-from hwq.plan.sizing import least_depths
+from hwq.plan.sizing import least_depths, start_depths
 from hwq.plan.token_network import buffer_name
 from hwq.plan.verdict import does_not_fit
 
@@ -30,6 +30,7 @@ __all__ = ["plan_network"]
 
 DEFAULT_BUS = 64
 WIDE_BUSES = BUSES[BUSES.index(DEFAULT_BUS) :]
+SIZED_PROBES = 5  # tries with sized depths, which cost seconds in large networks
 REPRICINGS = 4  # times a resource that overflows is made dearer before a number of cycles is given up
 
 Progress = Callable[[str, float | None], None]
@@ -224,30 +225,42 @@ class _Planner:
                 yield folder
 
     def most_within(self, folder: Folder, limit: int, low: int, high: int) -> int:
-        """Most cycles a stage, ``low`` or more, with a latency up to ``limit``."""
-        while low < high:
+        """Most cycles a stage, ``low`` (which has it) or more, with a latency up to ``limit``.
+
+        Depths as they are before sizing tell where to look in little time; what is returned has been tried with sized ones.
+        """
+        near = self._bisect(lambda c: self.latency(folder, c, sized=False) <= limit, low, high, high)
+        while near > low and self.latency(folder, near) > limit:
+            near = (low + near) // 2
+        return self._bisect(lambda c: self.latency(folder, c) <= limit, near, min(high, 2 * near), SIZED_PROBES)
+
+    def _bisect(self, good: Callable[[int], bool], low: int, high: int, probes: int) -> int:
+        """The largest number found good in at most ``probes`` tries; ``low`` is taken to be good."""
+        while low < high and probes > 0:
             middle = (low + high + 1) // 2
             self.progress(f"latency with {middle} cycles a stage", None)
-            low, high = (middle, high) if self.latency(folder, middle) <= limit else (low, middle - 1)
+            low, high = (middle, high) if good(middle) else (low, middle - 1)
+            probes -= 1
         return low
 
-    def latency(self, folder: Folder, cycles: int) -> int:
+    def latency(self, folder: Folder, cycles: int, *, sized: bool = True) -> int:
+        """Cycles from first beat in to last beat out of the cheapest plan with ``cycles`` cycles a stage."""
         prices = {name: 1.0 / amount if amount else 1e9 for name, amount in self.device.capacity.as_dict().items()}
-        plan = self.complete(folder, folder.fold(cycles, prices))
+        plan = self.complete(folder, folder.fold(cycles, prices), sized=sized)
         assert plan is not None
         prediction: Prediction = predict(self.network, plan)
         return max(prediction.latency, prediction.first_latency)
 
     # -- completion
 
-    def complete(self, folder: Folder, folding: Folding | None) -> Plan | None:
-        """The plan of ``folding`` with all depths."""
+    def complete(self, folder: Folder, folding: Folding | None, *, sized: bool = True) -> Plan | None:
+        """The plan of ``folding`` with all depths: the least, or where not ``sized`` those that normally suffice."""
         if folding is None:
             return None
         stages = tuple(self.stage_plan(folder, name, folding) for name in folding.folds)
         streams = tuple(StreamPlan(name, bus) for name, bus in folder.buses.items())
         plan = Plan(network_hash(self.network), self.device.name, self.clock, streams, stages)
-        return self.with_depths(plan)
+        return self.with_depths(plan, sized)
 
     def stage_plan(self, folder: Folder, name: str, folding: Folding) -> StagePlan:
         f, d, s = folding.folds[name], self.draft.stage(name), folder.summaries[name]
@@ -256,7 +269,7 @@ class _Planner:
         buffer = 2 * ceil_div(s.mw, f.simd) if s.kind == "mvu" else 2
         return StagePlan(name, f.pe, f.simd, d.pixels or 1, style, d.memory or f.memory, d.buffer or buffer, d.depth or 2)
 
-    def with_depths(self, plan: Plan) -> Plan:
+    def with_depths(self, plan: Plan, sized: bool) -> Plan:
         dataflow = dataflow_of(self.network, plan)
         fixed = dict(self.draft.fifos)
         sizable = [u.name for u in dataflow.units if isinstance(u, Converter | Fifo)]
@@ -266,7 +279,7 @@ class _Planner:
             d = self.draft.stage(stage.name)
             sizable += [stage.name, buffer_name(stage.name)]
             fixed |= {n: v for n, v in ((stage.name, d.depth), (buffer_name(stage.name), d.buffer)) if v is not None}
-        depths = least_depths(dataflow, fixed, sizable, self.progress)
+        depths = least_depths(dataflow, fixed, sizable, self.progress) if sized else start_depths(dataflow) | fixed
         stages = tuple(replace(s, buffer=depths.get(buffer_name(s.name), s.buffer), depth=depths[s.name]) for s in plan.stages)
         return replace(plan, stages=stages, fifos=tuple(FifoPlan(n, depths[n]) for n in fifos))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
+import numpy as np
+
 from hwq.plan.dataflow import Dataflow, Mvu, Unit, ceil_div
 from hwq.plan.law import bottleneck
-from hwq.plan.token_network import Channel, TokenNetwork, buffer_name
+from hwq.plan.token_network import Channel, Part, TokenNetwork, TokenRun, buffer_name
 
 __all__ = ["keeps_interval", "least_depths", "start_depths"]
 
@@ -44,7 +46,16 @@ def keeps_interval(tokens: TokenNetwork, cycles: int) -> bool:
             return False
         if all((b[-memory:] - b[-memory - 1 : -1] == cycles).all() for b in run.takes.values()):
             return True
+        if any(_is_slower(run, part, memory, cycles) for part in tokens.parts):
+            return False
     return False
+
+
+def _is_slower(run: TokenRun, part: Part, memory: int, cycles: int) -> bool:
+    """Whether ``part`` has settled at an interval above ``cycles``."""
+    takes = np.concatenate([run.takes[name][-memory - 1 :] for name in part.channels], axis=1)
+    difference = np.diff(takes, axis=0)
+    return bool(difference[0, 0] > cycles and (difference == difference[0, 0]).all())
 
 
 def least_depths(

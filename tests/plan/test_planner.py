@@ -250,3 +250,8 @@ def test_elements_wider_than_the_narrowest_bus_are_planned_for_a_slow_goal() -> 
     plan = plan_network(network, VU9P, Goal(fps=1e5))
     assert {s.bus_bits for s in plan.streams} == {64}
     assert_sound(network, plan)
+
+
+@pytest.mark.parametrize("cycles", [70, 90, 130, 250, 500, 1200])
+def test_no_latency_goal_is_missed(cycles: int) -> None:
+    assert predict(tfc(), plan_network(tfc(), VU9P, Goal(latency_s=cycles / 300e6))).latency <= cycles
