@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Value
 
-from hwq.gateware.pipeline import register
+from hwq.gateware.pipeline import named, register
 from hwq.plan.lane import counter_schedule
 
 __all__ = ["compress", "count_six", "full_adder"]
@@ -33,7 +33,7 @@ def compress(m: Module, columns: Sequence[Value], name: str) -> Value:
     fifteen cells a column and level, however many bits there are.
     """
     levels, _ = counter_schedule(tuple(len(c) for c in columns))
-    heap = list(columns)
+    heap: list[Value] = [named(m, column, f"{name}_in{c}") for c, column in enumerate(columns)]
     for number, counters in enumerate(levels):
         heap = _level(m, heap, counters, f"{name}_{number}")
     rows = [
@@ -53,7 +53,7 @@ def _level(m: Module, heap: Sequence[Value], counters: Sequence[int], name: str)
     for c, (column, k) in enumerate(zip(heap, counters, strict=True)):
         taken = min(6 * k, len(column))
         if k:
-            padded = Cat(column[:taken], Const(0, 6 * k - taken))
+            padded = named(m, Cat(column[:taken], Const(0, 6 * k - taken)), f"{name}_taken{c}")
             for weight, bits in enumerate(count_six([padded[i * k : (i + 1) * k] for i in range(6)])):
                 after[c + weight].append(bits)
         after[c].append(column[taken:])

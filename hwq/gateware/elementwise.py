@@ -12,7 +12,7 @@ from hwq.gateware.parts import Parts
 from hwq.gateware.pe import activation_form
 from hwq.gateware.pipeline import delay, valid_chain
 from hwq.gateware.reader import Counter
-from hwq.gateware.rom import place_rom
+from hwq.gateware.rom import field, place_rom
 from hwq.gateware.streams import edge_stream
 from hwq.numerics.encoding import Encoding
 from hwq.plan.dataflow import Edge, Elementwise
@@ -76,7 +76,7 @@ class ElementwiseStage(wiring.Component):
             m.submodules[f"lane_{lane}"] = unit = form.build()
             m.d.comb += [
                 unit.value.eq(values[lane * self.x.bits : (lane + 1) * self.x.bits]),
-                unit.constants.eq(constants[lane * width : (lane + 1) * width]),
+                unit.constants.eq(field(constants, lane, width)),
             ]
             codes.append(unit.code)
         return self._mask(m, word, Cat(*codes))

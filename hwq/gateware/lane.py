@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwq.gateware.compressor import compress
 from hwq.gateware.parts import content_key
-from hwq.gateware.pipeline import register
+from hwq.gateware.pipeline import named, register
 from hwq.numerics.encoding import Bipolar, Encoding
 from hwq.plan.lane import LaneForm
 
@@ -65,7 +65,8 @@ class Lane(wiring.Component):
             variables = []
             for j in range(size):
                 start = first + j * tables
-                variables += bit_slices(self.x, form.x.bits, start, tables) + bit_slices(self.w, form.w.bits, start, tables)
+                variables += bit_slices(m, self.x, form.x.bits, start, tables, f"x{start}")
+                variables += bit_slices(m, self.w, form.w.bits, start, tables, f"w{start}")
             for bit, truth in enumerate(group_tables(form, size)):
                 columns[bit].append(register(m, lookup(m, truth, variables, f"table{first}_{bit}"), f"front{first}_{bit}"))
         return [Cat(*vectors) for vectors in columns]
@@ -73,7 +74,7 @@ class Lane(wiring.Component):
     def _select(self, m: Module) -> list[Value]:
         form = self.form
         numbers, signs = (self.w, self.x) if isinstance(form.x, Bipolar) else (self.x, self.w)
-        bits = bit_slices(numbers, form.integer.bits, 0, form.n)
+        bits = bit_slices(m, numbers, form.integer.bits, 0, form.n, "number")
         negative = ~signs
         if form.integer.signed:
             vectors = [b ^ negative for b in bits[:-1]] + [~(bits[-1] ^ negative)]
@@ -114,11 +115,11 @@ def element(codes: Value, encoding: Encoding, k: int) -> Value:
     return code.as_signed() if encoding.signed else code
 
 
-def bit_slices(codes: Value, bits: int, start: int, count: int) -> list[Value]:
+def bit_slices(m: Module, codes: Value, bits: int, start: int, count: int, name: str) -> list[Value]:
     """Bit b of the ``count`` elements from ``start`` on, as one vector for each b."""
     if bits == 1:
         return [codes[start : start + count]]
-    return [Cat(*(codes[k * bits + b] for k in range(start, start + count))) for b in range(bits)]
+    return [named(m, Cat(*(codes[k * bits + b] for k in range(start, start + count))), f"{name}_{b}") for b in range(bits)]
 
 
 @cache

@@ -10,11 +10,12 @@ from amaranth.lib.wiring import In, Out
 from hwq.gateware.accumulator import AccumulatorControl
 from hwq.gateware.egress import Egress
 from hwq.gateware.fifo import forward
+from hwq.gateware.lane import lane_hint
 from hwq.gateware.parts import Parts
 from hwq.gateware.pe import ElementForm, ProcessingElement
 from hwq.gateware.pipeline import broadcast, delay, valid_chain
 from hwq.gateware.reader import Counter, Reader
-from hwq.gateware.rom import place_rom
+from hwq.gateware.rom import field, place_rom
 from hwq.gateware.streams import edge_stream
 from hwq.network.ops import Conv, Saturating
 from hwq.numerics.encoding import Encoding
@@ -86,16 +87,16 @@ class MvuStage(wiring.Component):
         weights, constants = self._weights(m, reader), self._constants(m, reader)
         codes = []
         for row in range(pe):
-            element = self.parts.place("pe", f"{unit.name}_{unit.plan.simd}", form.key, lambda: ProcessingElement(form, self.parts))
+            element = self.parts.place("pe", lane_hint(form.lane), form.key, lambda: ProcessingElement(form, self.parts))
             m.submodules[f"pe_{row}"] = element
             m.d.comb += [
                 element.x.eq(x[row]),
-                element.w.eq(weights[row * columns : (row + 1) * columns]),
+                element.w.eq(field(weights, row, columns)),
                 element.control.as_value().eq(controls[row]),
             ]
             width = form.activation.constant_width
             if width:
-                m.d.comb += element.constants.eq(constants[row * width : (row + 1) * width])
+                m.d.comb += element.constants.eq(field(constants, row, width))
             codes.append(element.code)
         return self._mask(m, reader, codes)
 

@@ -6,7 +6,14 @@ from amaranth.hdl import Module, Signal, Value
 
 from hwq.plan.latency import FANOUT, broadcast_levels
 
-__all__ = ["broadcast", "delay", "register", "valid_chain"]
+__all__ = ["broadcast", "delay", "named", "register", "valid_chain"]
+
+
+def named(m: Module, value: Value, name: str) -> Signal:
+    """``value`` as a signal. Amaranth emits a concatenation anew, bit by bit, for every slice taken of it; of a signal it does not."""
+    wire = Signal(value.shape(), name=name)
+    m.d.comb += wire.eq(value)
+    return wire
 
 
 def register(m: Module, value: Value, name: str, *, keep: bool = False) -> Signal:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Const, Module, Signal, unsigned
+from amaranth.hdl import Const, Module, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwq.gateware.memories import rom_attributes
 from hwq.gateware.parts import Parts, content_key
 
-__all__ = ["Rom", "place_rom"]
+__all__ = ["Rom", "field", "place_rom"]
 
 
 class Rom(wiring.Component):
@@ -68,3 +68,10 @@ def place_rom(m: Module, parts: Parts, hint: str, words: Sequence[int], width: i
     m.submodules[f"{hint}_rom"] = rom
     m.d.comb += rom.addr.eq(addr)
     return rom.data, rom.ok
+
+
+def field(word: Value, position: int, width: int) -> Value:
+    """Field ``position`` of ``width`` bits. A slice of a constant would be emitted with the whole constant behind it."""
+    if isinstance(word, Const):
+        return Const(word.value >> (position * width) & ((1 << width) - 1), width)
+    return word[position * width : (position + 1) * width]
