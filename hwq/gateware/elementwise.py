@@ -74,10 +74,9 @@ class ElementwiseStage(wiring.Component):
         codes = []
         for lane in range(pe):
             m.submodules[f"lane_{lane}"] = unit = form.build()
-            m.d.comb += [
-                unit.value.eq(values[lane * self.x.bits : (lane + 1) * self.x.bits]),
-                unit.constants.eq(field(constants, lane, width)),
-            ]
+            m.d.comb += unit.value.eq(values[lane * self.x.bits : (lane + 1) * self.x.bits])
+            if width:
+                m.d.comb += unit.constants.eq(field(constants, lane, width))
             codes.append(unit.code)
         return self._mask(m, word, Cat(*codes))
 

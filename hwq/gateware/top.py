@@ -126,7 +126,7 @@ class Top(wiring.Component):
                 return partial(MvuStage, unit, source, target, *self._encodings(unit), self.parts)
             case Elementwise():
                 return partial(ElementwiseStage, unit, source, target, *self._encodings(unit), self.parts)
-        raise AssertionError(f"no component for {unit}")
+        raise TypeError(f"no component for {unit}")
 
     def _encodings(self, unit: Mvu | Elementwise) -> tuple[Encoding, Encoding]:
         """Of what the stage reads and writes."""

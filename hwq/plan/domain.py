@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwq.errors import InputError
-from hwq.numerics.encoding import Bipolar, Encoding
 from hwq.network.ops import Conv, Saturating
+from hwq.numerics.encoding import Bipolar, Encoding
 from hwq.plan.lane import lane_form
 
 __all__ = ["Domain", "accumulator_domain", "chunk_folds", "encoding_domain"]

@@ -9,7 +9,8 @@ from hwq.gateware.argmax import ArgMaxStage
 from hwq.gateware.elementwise import ElementwiseStage
 from hwq.gateware.parts import Parts
 from hwq.network.graph import Network
-from hwq.network.ops import ArgMax
+from hwq.network.ops import ArgMax, Threshold
+from hwq.numerics.encoding import Bipolar
 from hwq.numerics.rounding import Rounding
 from hwq.plan.dataflow import ArgMaxUnit, Edge, Elementwise, dataflow_of
 from hwq.plan.plan import StagePlan
@@ -76,3 +77,12 @@ def test_argmax_takes_the_lowest_index_of_equals(source, channels, pe, idle, sta
     dut = ArgMaxStage(unit, Edge("in", pe, x.bits, channels), edges[unit.outputs[0]], x)
     law_in, law_out, count, source_trace, sink_trace = run(network, dut, pe, 30, idle, stall)
     assert (law_in, law_out) == pipe_law(count, 2, unit.latency, source_trace, sink_trace, reads=unit.words)
+
+
+@pytest.mark.parametrize("base", [0, 1])
+def test_staircase_without_steps_is_a_constant(base):
+    none = np.zeros((1, 0), np.int64)
+    network = chain("UINT4", 5, Threshold(none, none, np.array([base]), Bipolar()))
+    unit, edges = unit_of(network, Elementwise, 2, 4)
+    dut = ElementwiseStage(unit, Edge("in", 2, 4, 5), edges[unit.outputs[0]], network.tensors["x"].encoding, Bipolar(), Parts())
+    run(network, dut, 2, 3, 1.0, 1.0)
