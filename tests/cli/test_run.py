@@ -117,6 +117,7 @@ def test_codes_outside_the_encoding_are_refused(code: str, codes: np.ndarray, mo
     ("code", "labels"),
     [
         ("LABELS-LENGTH", np.zeros(19, np.int64)),
+        ("LABELS-LENGTH", np.zeros(21, np.int64)),
         ("LABELS-DTYPE", np.zeros(20)),
         ("LABELS-SHAPE", np.zeros((20, 5), np.int64)),
         ("LABELS-RANGE", np.full(20, 5)),
