@@ -21,15 +21,14 @@ from hwq.gateware.elementwise import ElementwiseStage
 from hwq.gateware.fifo import Fifo
 from hwq.gateware.fork import ForkStage
 from hwq.gateware.lane import Lane
-from hwq.gateware.mvu import MvuStage
-from hwq.gateware.parts import Parts, SeparateParts, convert_modules, rtlil_module
+from hwq.gateware.parts import Parts, rtlil_module
 from hwq.network.ops import ArgMax, Conv, Saturating
 from hwq.numerics.encoding import Bipolar, parse_encoding
-from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Edge, Elementwise, Mvu, dataflow_of
+from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Edge, Elementwise, dataflow_of
 from hwq.plan.lane import lane_form
 from hwq.plan.plan import StagePlan
 from tests.gateware.cases import chain, dense, plan_of, staircase
-from tests.gateware.prover import by_hand, proven, reaches, yosys
+from tests.gateware.prover import by_hand, proven, reaches
 from tests.gateware.test_mvu import build
 
 
@@ -297,29 +296,3 @@ def test_saturating_accumulator_is_clipped_integer_addition():
 
 def test_saturation_proof_can_fail():
     assert not proven(*saturation_proof(bug=True))
-
-
-def stage_text(name: str, parts: Parts, seed: int) -> str:
-    """RTLIL of a small matrix-vector stage with everything it needs."""
-    rng = np.random.default_rng(seed)
-    network = chain("BIPOLAR", 6, dense(rng, 6, 4, "BIPOLAR"), staircase(rng, 4, "BIPOLAR", reach=2))
-    plan = plan_of(network, StagePlan("conv0", 2, 3, buffer=4))
-    dataflow = dataflow_of(network, plan)
-    unit = next(u for u in dataflow.units if isinstance(u, Mvu))
-    stage = MvuStage(unit, dataflow.edges[unit.inputs[0]], dataflow.edges[unit.outputs[0]], Bipolar(), Bipolar(), parts)
-    if isinstance(parts, SeparateParts):
-        return "\n".join(convert_modules(stage, name, parts).values())
-    return rtlil_module(stage, name)
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_instances_of_separate_modules_equal_the_parts_in_place(seed):
-    text = stage_text("flat", Parts(), 0) + stage_text("instanced", SeparateParts(), seed)
-    script = (
-        "setattr -mod -unset top *\nproc\nflatten\nmemory_map\nopt_clean\nequiv_make flat instanced both\n"
-        "hierarchy -top both\nopt_clean\nequiv_simple\nequiv_induct -seq 12\nequiv_status -assert"
-    )
-    code, output = yosys(text, script)
-    assert code == 0 or "unproven" in output, output[-2000:]
-    # Another seed is another network: the comparison must see it.
-    assert (code == 0) == (seed == 0)
