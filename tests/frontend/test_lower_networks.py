@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwq.errors import InputError
 from hwq.frontend.execute import execute
 from hwq.frontend.lower import lower
 from hwq.frontend.onnx_reader import read_onnx
@@ -416,3 +417,32 @@ def test_a_saturating_accumulator_reaches_the_network() -> None:
     assert op.accumulation == Saturating(4, 2)
     np.testing.assert_array_equal(op.weights.reshape(2, 6), np.full((2, 6), 3))  # codes as stated: saturation depends on them
     np.testing.assert_array_equal(lowered.run({"x": np.ones((1, 6), np.float32)})[y], [[7.0, 7.0]])
+
+
+def test_argmax_stays_on_the_host_where_a_function_merges_integers() -> None:
+    """Clipped scores tie where the integers do not: the lowest index wins, not the larger integer."""
+    graph = Graph(shape=(1, 9))
+    random = np.random.default_rng(0)
+    scores = graph.add("Clip", graph.matmul(graph.bipolar("x"), random.choice([-1, 1], (9, 4))), graph.constant(-1.5), graph.constant(1.5))
+    y = graph.add("ArgMax", scores, axis=1, keepdims=0)
+    model = graph.model(y, types={y: 7})
+    lowered = lower(read_onnx(model))
+    assert not any(isinstance(n.op, ArgMax) for n in lowered.network.nodes)
+    x = random.normal(size=(200, 9)).astype(np.float32)
+    np.testing.assert_array_equal(lowered.run({"x": x})[y], by_qonnx(model, x)[y])
+
+
+@pytest.mark.parametrize("bounds", [(-0.75, 0.5), (-0.6, 0.5)])
+def test_a_clip_behind_a_scale_is_exact_on_and_off_the_grid(bounds: tuple[float, float]) -> None:
+    graph = Graph(shape=(1, 4))
+    random = np.random.default_rng(0)
+    x = graph.matmul(graph.quant("x", 0.25, bits=4), np.eye(4), name="a")
+    x = graph.add("Clip", graph.quant(x, 0.25, bits=4), graph.constant(bounds[0]), graph.constant(bounds[1]))
+    y = graph.matmul(x, random.integers(-3, 4, (4, 3)) * 1.0, name="b")
+    model = graph.model(y)
+    given_x = random.normal(size=(100, 4)).astype(np.float32)
+    if bounds[0] == -0.6:  # -0.6 and multiples of 0.25 have no common grid
+        with pytest.raises(InputError, match="do not lie on one grid"):
+            lower(read_onnx(model))
+    else:
+        np.testing.assert_array_equal(lower(read_onnx(model)).run({"x": given_x})[y], by_qonnx(model, given_x)[y])
