@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from hwq.numerics.staircase import MAX_LEVELS, Codes, Staircase, by_bisection, b
 
 __all__ = ["Activation", "activation_of", "pass_through"]
 
+T = TypeVar("T")
 Real = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -56,14 +59,14 @@ def activation_of(affine: Affine, source: Leaf) -> Activation:
     if wide is not None:
         return wide
     codes, scale, offset, rest = _grid(affine.core, source.interval)
-    stairs = _stairs(codes, affine.core, source.interval)
+    stairs = _named(affine.core, partial(_stairs, codes, affine.core, source.interval))
     low, high = stairs.range
     if _only_ends(stairs):
         return _bipolar(_halved(stairs), lambda x: (codes(x) + 1) >> 1, np.asarray(scale), np.asarray(offset))
     if high - low == 1 and _opposite(affine, scale, offset, low):
         half = np.asarray(0.5 * scale)
         return _bipolar(_from_zero(stairs, low), lambda x: codes(x) - low, half, np.asarray(offset + scale * low + half))
-    proof = prove(stairs, low, high, codes=codes)
+    proof = _named(affine.core, partial(prove, stairs, low, high, codes=codes))
     return Activation(_op(proof, low, high), np.asarray(scale), np.asarray(offset), rest, _facts(stairs, proof))
 
 
@@ -112,10 +115,15 @@ def _levels(core: Expr, reach: Interval, values: Any) -> tuple[Codes, Real, Real
 
 
 def _stairs(codes: Codes, core: Expr, reach: Interval) -> Staircase:
+    return by_bisection(codes, reach) if core.is_monotone else by_enumeration(codes, reach)
+
+
+def _named(core: Expr, make: Callable[[], T]) -> T:
+    """What ``make`` gives; the layer's name is added to its error."""
     try:
-        return by_bisection(codes, reach) if core.is_monotone else by_enumeration(codes, reach)
+        return make()
     except InputError as error:
-        raise InputError(error.code, error.message, where=_label(core), hint=error.hint) from None
+        raise InputError(error.code, error.message, where=error.where or _label(core), hint=error.hint) from None
 
 
 def _opposite(affine: Affine, scale: Real, offset: Real, low: int) -> bool:

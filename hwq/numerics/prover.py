@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.errors import InputError
 from hwq.numerics.requantize import MultiplyShift, fit_multiply_shift
 from hwq.numerics.rounding import shift_right
 from hwq.numerics.staircase import Codes, Staircase
@@ -16,6 +17,7 @@ __all__ = ["FEW_THRESHOLDS", "Identity", "Proof", "ProofError", "Thresholds", "e
 Ints = NDArray[np.int64]
 
 FEW_THRESHOLDS = 15  # up to here comparators are cheaper than a multiplier
+MAX_THRESHOLDS = 4095  # of one channel; a 16-bit quantizer without a multiply-shift is beyond any device
 
 
 class ProofError(RuntimeError):
@@ -53,7 +55,8 @@ def prove(stairs: Staircase, low: int, high: int, *, codes: Codes | None = None,
 
     Order: identity; thresholds up to ``few`` of them; one multiply and shift a channel; thresholds.
     With ``codes`` (the specification itself) the form is compared with it again at every jump.
-    Raises :class:`ProofError` when a form fails its own comparison.
+    Raises :class:`ProofError` when a form fails its own comparison, :class:`InputError` where no multiply and shift
+    exists and the thresholds are more than :data:`MAX_THRESHOLDS`.
     """
     count = stairs.points.shape[1]
     if is_identity(stairs):
@@ -62,6 +65,12 @@ def prove(stairs: Staircase, low: int, high: int, *, codes: Codes | None = None,
         fit = fit_multiply_shift(stairs, low, high)
         if fit is not None:
             return _checked(shared(fit), stairs, codes, f"multiply-shift, {_bits(fit.multiplier)}-bit multiplier, shift {fit.shift}")
+    if count > MAX_THRESHOLDS:
+        raise InputError(
+            "LEVELS",
+            f"no multiply and shift in 64 bits gives its {count + 1} levels, and at most {MAX_THRESHOLDS} thresholds are built",
+            hint="Quantize to fewer bits",
+        )
     form = _thresholds(stairs)
     return _checked(form, stairs, codes, f"{count} {'shared ' if len(form.base) == 1 else ''}thresholds")
 

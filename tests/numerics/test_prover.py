@@ -204,3 +204,11 @@ def test_the_shift_is_the_smallest_there_is(row: list[int], lo: int, falling: bo
         assert (fit.rounding, fit.shift) == (Rounding.FLOOR, expected)
     elif fit is not None and fit.rounding is Rounding.FLOOR:
         assert fit.shift > 4
+
+
+def test_levels_beyond_comparators_are_refused_where_no_multiplier_gives_them() -> None:
+    count = 5000
+    reach = Interval(np.zeros(1, np.int64), np.array([count * count]))
+    stairs = by_bisection(lambda x: np.sqrt(x.astype(np.float64)).astype(np.int64), reach)
+    with pytest.raises(InputError, match="5001 levels"):
+        prove(stairs, 0, count)
