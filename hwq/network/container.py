@@ -22,6 +22,8 @@ __all__ = ["read_container", "write_container"]
 MAX_MEMBER_BYTES = 2 << 30
 MAX_TOTAL_BYTES = 8 << 30
 MAX_RATIO = 2000  # zeros deflate to about 1:1000
+# Weights do not deflate much better than 1:64; beyond this size a file that does is no model.
+LARGE_BYTES, LARGE_RATIO = 512 << 20, 100
 EPOCH = (1980, 1, 1, 0, 0, 0)
 ARRAY_KINDS = "biuf"
 
@@ -87,7 +89,10 @@ def check_sizes(members: list[zipfile.ZipInfo], where: str) -> None:
                 where=where,
                 hint="A model file never compresses that well; it was refused before unpacking",
             )
-    if sum(m.file_size for m in members) > MAX_TOTAL_BYTES:
+    total, packed = sum(m.file_size for m in members), sum(m.compress_size for m in members)
+    if total > LARGE_BYTES and total > LARGE_RATIO * packed:
+        raise InputError("FILE-BOMB", f"the file claims to unpack {packed} bytes to {total}; it was refused before unpacking", where=where)
+    if total > MAX_TOTAL_BYTES:
         raise InputError("FILE-BOMB", f"the file unpacks to more than {MAX_TOTAL_BYTES >> 30} GiB", where=where)
 
 

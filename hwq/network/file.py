@@ -85,9 +85,9 @@ def check_version(found: object, current: int, where: str) -> None:
 
 
 def network_hash(network: Network) -> str:
-    """sha256 (hex) of what the Network computes: structure, constants and names."""
+    """sha256 (hex) of what the Network computes: structure, constants, names of layers and streams, not its own name."""
     arrays: Arrays = {}
-    document = _network_document(network, arrays)
+    document = {**_network_document(network, arrays), "name": ""}
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
     for name in sorted(arrays):
         a = np.ascontiguousarray(arrays[name])

@@ -6,12 +6,14 @@ import io
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hwq.errors import InputError
+from hwq.network.container import check_sizes
 from hwq.network.file import load_model, network_hash, save_model
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.host import HostStep
@@ -128,6 +130,28 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         load_model(path)
     assert error.value.code == "FILE-BOMB"
+
+
+@pytest.mark.parametrize(
+    ("members", "unpacked", "packed", "refused"), [(1, 1 << 30, 1 << 20, True), (9, 64 << 20, 1 << 16, True), (1, 1 << 30, 1 << 25, False)]
+)
+def test_a_bomb_that_deflate_itself_can_make_is_refused_too(members: int, unpacked: int, packed: int, refused: bool) -> None:
+    found = [zipfile.ZipInfo(f"arrays/{k}.npy") for k in range(members)]
+    for info in found:
+        info.file_size, info.compress_size = unpacked, packed
+    if not refused:
+        check_sizes(found, "m.hwq")
+        return
+    with pytest.raises(InputError) as error:
+        check_sizes(found, "m.hwq")
+    assert error.value.code == "FILE-BOMB"
+
+
+def test_the_hash_is_that_of_the_layers_whatever_the_network_is_called() -> None:
+    network = dense_network()
+    assert network_hash(replace(network, name="other")) == network_hash(network)
+    renamed = replace(network.nodes[0], name="other")
+    assert network_hash(replace(network, nodes=(renamed, *network.nodes[1:]))) != network_hash(network)
 
 
 class Marker:
