@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,8 @@ def verify(
     _check_engines(engines)
     folder = load_folder(directory)
     integers = _integers(folder, inputs, codes, frames, engines, seed)
+    if inputs is not None and frames is None:
+        frames = len(next(iter(integers.values())))
     session = _Session(folder, integers, seed, waves, progress or (lambda text, fraction: None))
     total = len(engines) * len(stalls)
     for n, engine in enumerate(engines):
@@ -246,8 +248,3 @@ class _Session:
             scores,
             {"frames": len(next(iter(self.golden.values()))), "seed": self.seed},
         )
-
-
-def with_failure(verdict: EngineVerdict, failure: Failure) -> EngineVerdict:
-    """``verdict`` turned negative by ``failure``."""
-    return replace(verdict, bit_exact=False, failure=failure)

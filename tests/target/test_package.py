@@ -20,8 +20,20 @@ from tests.target.designs import HOSTILE_LAYERS, device, mlp, model_of, plan_for
 
 FILES = {"tiny.v", "tiny_inst.v", "INTERFACE.md", "interface.json", "network.hwq", "plan.toml", "report.json", "vectors.npz"}
 FILES |= {"test_tiny.py", "Makefile", "tb_tiny.v", "tb_tiny.vh", "vivado.tcl", "tiny.xdc"}
-REPORT_FIELDS = """model target clock_mhz cycles_per_frame latency_cycles fps bottleneck resources resources_source utilisation weight_bits
-layers""".split()
+REPORT_FIELDS = [
+    "model",
+    "target",
+    "clock_mhz",
+    "cycles_per_frame",
+    "latency_cycles",
+    "fps",
+    "bottleneck",
+    "resources",
+    "resources_source",
+    "utilisation",
+    "weight_bits",
+    "layers",
+]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +100,11 @@ def test_the_folder_reads_back(written: Path) -> None:
 def test_the_tcl_script_and_the_constraints_hold_only_identifiers(tmp_path: Path) -> None:
     network = mlp(name='bad"; exec rm', widths=(20, *[5] * len(HOSTILE_LAYERS)), layers=HOSTILE_LAYERS)
     design = write(network, tmp_path / "out")
-    texts = {p.name: p.read_text() for p in (tmp_path / "out").iterdir() if p.suffix in (".tcl", ".xdc", ".v", ".vh", ".py") or p.name == "Makefile"}
+    texts = {
+        p.name: p.read_text()
+        for p in (tmp_path / "out").iterdir()
+        if p.suffix in (".tcl", ".xdc", ".v", ".vh", ".py") or p.name == "Makefile"
+    }
     for name, text in texts.items():
         for forbidden in ("exec rm", "rm -rf ~", "../..", "`evil", "café"):
             assert forbidden not in text, name

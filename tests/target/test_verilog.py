@@ -68,7 +68,7 @@ def test_hostile_layer_names_do_not_reach_the_text(designs: list[Design]) -> Non
     design = designs[3]
     assert design.top != "module"
     assert set(HOSTILE_LAYERS) <= set(design.modules)
-    assert len(set(design.modules[layer] for layer in HOSTILE_LAYERS)) == len(HOSTILE_LAYERS)
+    assert len({design.modules[layer] for layer in HOSTILE_LAYERS}) == len(HOSTILE_LAYERS)
     assert design.verilog.isascii()
     for forbidden in ('"; rm', "../", "$(", "`evil"):
         assert forbidden not in design.verilog

@@ -35,7 +35,7 @@ def test_many_seeds_of_stalls_change_no_bit_and_every_cycle_as_predicted(built: 
         assert certificate.cycles_exact
 
 
-@pytest.mark.parametrize("layer", ["fc1", "blocks[1].fc"])
+@pytest.mark.parametrize("layer", [pytest.param("fc1", marks=pytest.mark.slow), "blocks[1].fc"])
 def test_a_flipped_weight_is_named_by_layer_frame_and_element(planted: Callable[[str], Path], layer: str) -> None:
     certificate = verify(planted(layer), engines=("batch",), stalls=("none",), frames=200)
     assert not certificate.bit_exact
