@@ -18,7 +18,8 @@ from tests.network.networks import BIPOLAR, TERNARY
 def model() -> Model:
     """4 bipolar inputs, 3 rows, a staircase of which one channel falls and one is constant, requantize, argmax."""
     weights = np.array([[1, 1, -1, 1], [1, 0, -1, 1], [0, 0, 0, 0]]).reshape(3, 1, 1, 4)
-    stairs = Threshold(np.array([[0, 2], [0, 2], [-99, -99]]), np.array([[1, 1], [-1, -1], [-1, -1]]), np.array([0, 2, 2]), Integer(2, False))
+    thresholds, steps = np.array([[0, 2], [0, 2], [-99, -99]]), np.array([[1, 1], [-1, -1], [-1, -1]])
+    stairs = Threshold(thresholds, steps, np.array([0, 2, 2]), Integer(2, False))
     scale = Requantize(np.array([5]), np.array([3]), 2, Rounding.FLOOR, 0, 3, Integer(2, False))
     nodes = (
         Node("fc", Conv(weights, TERNARY, accumulation=Saturating(4, 2)), ("x",), ("acc",)),
