@@ -87,9 +87,7 @@ class SourceGraph:
             document["name"],
             tuple(SourceInput(i["name"], tuple(i["shape"]), i["dtype"], i["encoding"]) for i in document["inputs"]),
             tuple(document["outputs"]),
-            tuple(
-                SourceNode(n["name"], n["op"], tuple(n["inputs"]), tuple(n["outputs"]), n["attributes"]) for n in document["nodes"]
-            ),
+            tuple(SourceNode(n["name"], n["op"], tuple(n["inputs"]), tuple(n["outputs"]), n["attributes"]) for n in document["nodes"]),
             {name: arrays[key] for name, key in document["constants"].items()},
             document["precision"],
         )

@@ -40,23 +40,25 @@ def _safe(name: str) -> str:
     return text if text[:1].isalpha() else f"n{text}"
 
 
-def identifier(name: str, *, hashed: bool = False) -> str:
+def identifier(name: str, *, hashed: bool = False, prefixed: bool = False) -> str:
     """A Verilog identifier for ``name``: itself where it is one, else a sanitised form and a hash of the original.
 
-    ``hashed`` appends the hash in any case.
+    Hyphens, dots and spaces become underscores without a hash. ``hashed`` appends the hash in any case; ``prefixed``
+    says that the identifier is used behind a prefix, where a keyword or a leading digit does no harm.
     """
     safe = _safe(name)
-    if not hashed and safe == name and name.lower() not in KEYWORDS:
-        return name
+    plain = re.sub(r"[-. ]", "_", name)
+    if not hashed and (safe == plain or (prefixed and safe == f"n{plain}")) and (prefixed or safe.lower() not in KEYWORDS):
+        return plain
     return f"{safe}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def identifiers(names: Iterable[str], *, hashed: bool = False) -> dict[str, str]:
+def identifiers(names: Iterable[str], *, hashed: bool = False, prefixed: bool = False) -> dict[str, str]:
     """Distinct identifiers of distinct ``names``, also when compared without case (file systems, VHDL)."""
     result: dict[str, str] = {}
     taken: set[str] = set()
     for name in dict.fromkeys(names):
-        choice = identifier(name, hashed=hashed)
+        choice = identifier(name, hashed=hashed, prefixed=prefixed)
         if choice.lower() in taken:
             choice = identifier(name, hashed=True)
         stem, n = choice, 2
@@ -69,8 +71,8 @@ def identifiers(names: Iterable[str], *, hashed: bool = False) -> dict[str, str]
 
 def port_names(network: Network) -> dict[str, str]:
     """Prefix of the AXI4-Stream port of every graph input and output, by tensor: ``s_axis_<input>``, ``m_axis_<output>``."""
-    ports = {n: f"s_axis_{i}" for n, i in identifiers(i.name for i in network.inputs).items()}
-    ports.update({n: f"m_axis_{i}" for n, i in identifiers(network.outputs).items()})
+    ports = {n: f"s_axis_{i}" for n, i in identifiers((i.name for i in network.inputs), prefixed=True).items()}
+    ports.update({n: f"m_axis_{i}" for n, i in identifiers(network.outputs, prefixed=True).items()})
     return ports
 
 

@@ -48,11 +48,10 @@ class ModuleNames:
         origin = (kind, hint, key)
         digest = hashlib.sha256("\0".join(origin).encode()).hexdigest()
         readable = re.sub(r"_[0-9a-f]{8}$", "", identifier(hint, hashed=True))
-        for digits in range(8, 65, 8):
-            name = f"{self.top}_{kind}_{readable}_{digest[:digits]}"
-            if self.origins.setdefault(name, origin) == origin:
-                return name
-        raise AssertionError("sha256 collision")
+        digits = 8
+        while self.origins.setdefault(f"{self.top}_{kind}_{readable}_{digest[:digits]}", origin) != origin:
+            digits += 8
+        return f"{self.top}_{kind}_{readable}_{digest[:digits]}"
 
 
 @dataclass

@@ -49,7 +49,7 @@ def run_cocotb(
     with tempfile.TemporaryDirectory(prefix="hwq-cocotb-") as name:
         job = Path(name)
         np.savez(job / "vectors.npz", **{p.port: np.asarray(codes[p.port]) for p in ports})  # type: ignore[arg-type]
-        environment = _environment(job, frames, stalls, build or folder / ".hwq_build" / "cocotb", waves)
+        environment = _environment(job, frames, stalls, (build or folder / ".hwq_build" / "cocotb").resolve(), waves)
         if probes:
             environment["HWQ_PROBES"] = ",".join(probes)
             environment["HWQ_BUILD"] += "-probes"
