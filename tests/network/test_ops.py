@@ -24,15 +24,14 @@ def conv_by_loops(op: Conv, x: np.ndarray) -> np.ndarray:
     kh, kw, i = op.weights.shape[1:]
     y = np.zeros((n, oh, ow, o), np.int64)
     for f, r, c, m in product(range(n), range(oh), range(ow), range(o)):
-        acc, position = 0, 0
+        acc = 0
         chunk_sum = 0
-        for a, b, k in product(range(kh), range(kw), range(i)):
+        for position, (a, b, k) in enumerate(product(range(kh), range(kw), range(i)), 1):
             row = r * op.stride[0] - op.padding[0] + a * op.dilation[0]
             column = c * op.stride[1] - op.padding[1] + b * op.dilation[1]
             inside = 0 <= row < h and 0 <= column < w
             channel = m // (o // op.groups) * i + k
             chunk_sum += int(op.weights[m, a, b, k]) * int(x[f, row, column, channel]) if inside else 0
-            position += 1
             if isinstance(op.accumulation, Saturating) and (position % op.accumulation.chunk == 0 or position == kh * kw * i):
                 acc = max(-(2 ** (op.accumulation.bits - 1)), min(2 ** (op.accumulation.bits - 1) - 1, acc + chunk_sum))
                 chunk_sum = 0
