@@ -33,7 +33,8 @@ class Figures:
 def simulated_figures(run: EngineRun, prediction: Prediction, ports: tuple[StreamPort, ...]) -> Figures:
     """Interval (last beats of consecutive frames) and latency (first beat in, last beat out) at the end of ``run``."""
     k0 = prediction.k0
-    if run.hang or k0 is None or run.frames < k0 + 3:
+    whole = all(len(run.cycles[p.port]) >= run.frames * p.beats for p in ports)
+    if not whole or k0 is None or run.frames < k0 + 3:
         return Figures(None, None)
     cycles = {p.port: run.cycles[p.port][: run.frames * p.beats].reshape(run.frames, p.beats) for p in ports}
     last = np.max([cycles[p.port][:, -1] for p in ports if not p.is_input], axis=0)

@@ -226,7 +226,7 @@ class _Session:
             )
         )
         self.versions |= run.versions
-        if stalls == "none" and self.figures.interval is None:
+        if failure is None and stalls == "none" and self.figures.interval is None:
             self.figures = simulated_figures(run, self.prediction, self.folder.ports)
         if not self.received or len(next(iter(run.codes.values()))) > len(next(iter(self.received.values()))):
             self.received = dict(run.codes)

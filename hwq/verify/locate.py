@@ -66,11 +66,9 @@ def _edge(folder: Folder, stage: Stage) -> Edge:
 def words_to_codes(words: tuple[int, ...], edge: Edge) -> NDArray[Any]:
     """Codes (frames, positions, channels) of the whole frames among ``words`` of a stream (V = 1)."""
     frames = len(words) // edge.words
-    lanes = np.array(
-        [[word >> (k * edge.bits) & ((1 << edge.bits) - 1) for k in range(edge.elements)] for word in words[: frames * edge.words]],
-        np.int64,
-    )
-    return lanes.reshape(frames, edge.positions, -1)[:, :, : edge.channels]
+    mask = (1 << edge.bits) - 1
+    lanes = np.array([word >> (k * edge.bits) & mask for word in words[: frames * edge.words] for k in range(edge.elements)], np.int64)
+    return lanes.reshape(frames, edge.positions, edge.words_per_pixel * edge.elements)[:, :, : edge.channels]
 
 
 def _wrong_code(network: Network, stage: Stage, edge: Edge, stream: ProbedStream, golden: Integers) -> Failure | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 from hwq.errors import InputError, Problems
+from hwq.verify import batch
 from hwq.verify.ladder import verify
+from tests.verify.conftest import rehash
 
 
 def test_a_good_design_is_bit_and_cycle_exact_in_every_engine_under_all_stalls(built: Path) -> None:
@@ -45,6 +48,26 @@ def test_a_flipped_weight_is_named_by_layer_frame_and_element(planted: Callable[
     assert failure.expected != failure.got
     assert None not in (failure.frame, failure.element, failure.cycle)
     assert layer in str(failure)
+
+
+@pytest.mark.slow
+def test_a_design_that_stands_still_is_named_by_the_first_stage_that_stands(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "PATIENCE", 3000)
+    folder = tmp_path / "stuck"
+    shutil.copytree(built, folder, ignore=shutil.ignore_patterns(".hwq_build", "verify.json"))
+    text = (folder / "three.v").read_text()
+    module = json.loads((folder / "report.json").read_text())["modules"]["blocks[1].fc"]
+    start = text.index(f"module {module}(")
+    end = text.index("endmodule", start)
+    cut = text[start:end].replace(".o__valid(o__valid)", ".o__valid()") + "  assign o__valid = 1'b0;\n"
+    assert ".o__valid()" in cut
+    (folder / "three.v").write_text(text[:start] + cut + text[end:])
+    rehash(folder, "three.v")
+    failure = verify(folder, engines=("batch",), stalls=("none",), frames=20).failure
+    assert failure is not None
+    assert (failure.kind, failure.layer, failure.frame) == ("hang", "blocks[1].fc", 0)
 
 
 def test_a_tampered_folder_is_refused(planted: Callable[[str], Path]) -> None:
