@@ -60,7 +60,7 @@ HANDLERS.update({f"aten.{name}": _binary(op) for name, op in BINARY.items()})
 @handles("aten.round.decimals")
 def _round(c: Call) -> None:
     if c.get("decimals", 0):
-        raise InputError("UNSUPPORTED-OP", f"rounding to {c.get('decimals')} decimals is not supported", where=c.layer)
+        raise InputError("OP-UNSUPPORTED", f"rounding to {c.get('decimals')} decimals is not supported", where=c.layer)
     c.result("Round", c.tensor("self"))
 
 
@@ -91,7 +91,7 @@ def _div(c: Call) -> None:
     elif mode == "floor":
         c.result("Floor", c.step("Div", c.tensor("self"), c.tensor("other")))
     else:
-        raise InputError("UNSUPPORTED-OP", f"division that rounds ({mode!r}) is not supported", where=c.layer)
+        raise InputError("OP-UNSUPPORTED", f"division that rounds ({mode!r}) is not supported", where=c.layer)
 
 
 @handles("aten.pow")
@@ -163,6 +163,49 @@ def _prelu(c: Call) -> None:
     c.result("PRelu", c.tensor("self"), slope)
 
 
+@handles("aten.elu", "aten.celu")
+def _elu(c: Call) -> None:
+    """``x`` above zero, ``alpha * (exp(x * k) - 1)`` below, k = 1 (elu) or 1 / alpha (celu), both times ``scale``."""
+    x, alpha = c.tensor("self"), c.get("alpha", 1.0)
+    rate = 1.0 / alpha if "celu" in c.node.target else c.get("input_scale", 1.0)
+    _exponential_below_zero(c, x, alpha, rate, c.get("scale", 1.0))
+
+
+@handles("aten.selu")
+def _selu(c: Call) -> None:
+    _exponential_below_zero(c, c.tensor("self"), 1.6732632423543772848170429916717, 1.0, 1.0507009873554804934193349852946)
+
+
+def _exponential_below_zero(c: Call, x: str, alpha: float, rate: float, scale: float) -> None:
+    slower = x if rate == 1 else c.step("Mul", x, c.number(rate))
+    below = c.step("Mul", c.step("Sub", c.step("Exp", slower), c.number(1.0)), c.number(alpha * scale))
+    above = x if scale == 1 else c.step("Mul", x, c.number(scale))
+    c.result("Where", c.step("Greater", x, c.number(0.0)), above, below)
+
+
+@handles("aten.threshold")
+def _threshold(c: Call) -> None:
+    x = c.tensor("self")
+    c.result("Where", c.step("Greater", x, c.tensor("threshold")), x, c.tensor("value"))
+
+
+@handles("aten.hardswish")
+def _hardswish(c: Call) -> None:
+    x = c.tensor("self")
+    c.result("Mul", x, c.step("HardSigmoid", x, alpha=1.0 / 6.0, beta=0.5))
+
+
+@handles("aten.mish")
+def _mish(c: Call) -> None:
+    x = c.tensor("self")
+    c.result("Mul", x, c.step("Tanh", c.step("Softplus", x)))
+
+
+@handles("aten.log_sigmoid", "aten.log_sigmoid_forward")
+def _log_sigmoid(c: Call) -> None:
+    c.result("Neg", c.step("Softplus", c.step("Neg", c.tensor("self"))))
+
+
 @handles("aten.silu")
 def _silu(c: Call) -> None:
     x = c.tensor("self")
@@ -187,7 +230,7 @@ def _hardsigmoid(c: Call) -> None:
 @handles("aten.softplus")
 def _softplus(c: Call) -> None:
     if c.get("beta", 1) != 1:
-        raise InputError("UNSUPPORTED-OP", "softplus with a beta other than 1 is not supported", where=c.layer)
+        raise InputError("OP-UNSUPPORTED", "softplus with a beta other than 1 is not supported", where=c.layer)
     c.result("Softplus", c.tensor("self"))
 
 
@@ -198,7 +241,7 @@ def _cast(c: Call) -> None:
     elif c.dtype in ONNX_TYPES:
         c.result("Cast", c.tensor("self"), to=ONNX_TYPES[c.dtype])
     else:
-        raise InputError("UNSUPPORTED-OP", f"a conversion to {c.dtype} is not supported", where=c.layer)
+        raise InputError("OP-UNSUPPORTED", f"a conversion to {c.dtype} is not supported", where=c.layer)
 
 
 @handles("aten.full", "aten.full_like", "aten.scalar_tensor", "aten.ones_like", "aten.zeros_like", "aten.ones", "aten.zeros")

@@ -34,15 +34,18 @@ def _matmul(c: Call) -> None:
 
 @handles("aten.addmm")
 def _addmm(c: Call) -> None:
-    if c.get("alpha", 1) != 1 or c.get("beta", 1) != 1:
-        raise InputError("UNSUPPORTED-OP", "addmm with alpha or beta other than 1 is not supported", where=c.layer)
-    c.result("Add", c.step("MatMul", c.tensor("mat1"), c.tensor("mat2")), c.tensor("self"))
+    product, bias = c.step("MatMul", c.tensor("mat1"), c.tensor("mat2")), c.tensor("self")
+    if c.get("alpha", 1) != 1:
+        product = c.step("Mul", product, c.number(c.get("alpha")))
+    if c.get("beta", 1) != 1:
+        bias = c.step("Mul", bias, c.number(c.get("beta")))
+    c.result("Add", product, bias)
 
 
 @handles("aten.conv2d", "aten.convolution")
 def _conv(c: Call) -> None:
     if c.get("transposed", False) or len(c.shape) != 4 or isinstance(c.get("padding", 0), str):
-        raise InputError("UNSUPPORTED-OP", "this kind of convolution is not supported", where=c.layer)
+        raise InputError("OP-UNSUPPORTED", "this kind of convolution is not supported", where=c.layer)
     pads = _pair(c.get("padding", 0))
     bias = [c.tensor("bias")] if c.has("bias") else []
     kernel = c.shape_of("weight")[2:]
@@ -157,7 +160,7 @@ def _softmax(c: Call) -> None:
 def _argmax(c: Call) -> None:
     rank = len(c.shape_of("self"))
     if not c.has("dim"):
-        raise InputError("UNSUPPORTED-OP", "argmax over all axes mixes the frames of a batch", where=c.layer, hint="Write argmax(dim=1)")
+        raise InputError("OP-UNSUPPORTED", "argmax over all axes mixes the frames of a batch", where=c.layer, hint="Write argmax(dim=1)")
     c.result("ArgMax", c.tensor("self"), axis=c.axis(c.get("dim"), rank), keepdims=int(c.get("keepdim", False)), select_last_index=0)
 
 

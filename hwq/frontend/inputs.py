@@ -130,5 +130,5 @@ def _no_encoding(state: InputState, message: str) -> InputError:
         "INPUT-ENCODING",
         message,
         where=state.name,
-        hint="Name them: --input-encoding UINT8 --input-scale 1/255, for example, says that integers 0..255 stand for 0..1",
+        hint="Name the integers that arrive: --input-encoding UINT8 --input-scale 1/255, for example, says that 0..255 stand for 0..1",
     )

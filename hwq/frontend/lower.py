@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from hwq.frontend.expression import leaf
 from hwq.frontend.fold import fold
 from hwq.frontend.host_program import host_steps
 from hwq.frontend.inputs import InputState
-from hwq.frontend.options import ReadOptions
+from hwq.frontend.options import InputEncoding, ReadOptions
 from hwq.frontend.rules import RULES, refusal
 from hwq.frontend.source import SourceGraph, SourceNode
 from hwq.frontend.step import Step, Unresolved
@@ -24,11 +25,15 @@ from hwq.frontend.values import Constant, HostValue, Layout, Leaf, Pending, Unkn
 from hwq.network.graph import Network, NetworkInput
 from hwq.network.model import Model, ModelInput, ModelOutput
 from hwq.network.ops import Conv
+from hwq.numerics.encoding import Integer
 from hwq.transform.orient import orient
 
 __all__ = ["lower"]
 
 log = logging.getLogger("hwq")
+
+# Inputs of these types carry their integers as they are.
+DTYPE_ENCODINGS = {"bool": "BINARY", "uint8": "UINT8", "int8": "INT8", "uint16": "UINT16", "int16": "INT16"}
 
 
 def lower(graph: SourceGraph, options: ReadOptions | None = None) -> Model:
@@ -51,9 +56,10 @@ class _Lowering:
         source = self.graph.inputs[place]
         stated = None
         try:
-            stated = self.options.encoding_of(source.encoding)
+            stated = self.options.encoding_of(source.encoding or DTYPE_ENCODINGS.get(source.dtype))
         except InputError as error:
             self.problems.append(error)
+            stated = InputEncoding(Integer(8, False), Fraction(1), Fraction(0))  # one message for one mistake
         self.values[source.name] = self._start(place)
         return InputState(source, stated, self.options.input_quantizer == "hardware")
 

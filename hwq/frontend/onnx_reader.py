@@ -90,15 +90,16 @@ def _check_opset(model: Any, where: str, problems: list[HwqError]) -> None:
 
 def _constants(graph: Any, folder: Path | None, problems: list[HwqError]) -> dict[str, NDArray[Any]]:
     constants: dict[str, NDArray[Any]] = {}
+    readers = {i: n.name for n in reversed(graph.node) for i in n.input if n.name}
     for tensor in graph.initializer:
-        array = _array(tensor, tensor.name, folder, problems)
+        array = _array(tensor, tensor.name, folder, problems, readers.get(tensor.name, ""))
         constants[tensor.name] = np.zeros(0) if array is None else array
     for sparse in graph.sparse_initializer:
         problems.append(InputError("OP-UNSUPPORTED", "a sparse tensor is not supported", where=sparse.values.name))
     return constants
 
 
-def _array(tensor: Any, label: str, folder: Path | None, problems: list[HwqError]) -> NDArray[Any] | None:
+def _array(tensor: Any, label: str, folder: Path | None, problems: list[HwqError], reader: str = "") -> NDArray[Any] | None:
     try:
         array = tensor_array(tensor, label, folder)
     except InputError as error:
@@ -106,7 +107,9 @@ def _array(tensor: Any, label: str, folder: Path | None, problems: list[HwqError
         return None
     # Infinity is a legitimate bound of Clip, never a weight.
     if array.dtype.kind == "f" and not (np.isfinite(array) | (np.isinf(array) & (array.size == 1))).all():
-        problems.append(InputError("WEIGHT-NAN", "the tensor holds NaN or infinity", where=label, hint="Train or export the model again"))
+        whose = f" of {reader!r}" if reader and reader not in label else ""
+        message = f"the tensor{whose} holds NaN or infinity"
+        problems.append(InputError("WEIGHT-NAN", message, where=label, hint="Train or export the model again"))
     return array
 
 

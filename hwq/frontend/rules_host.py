@@ -64,11 +64,12 @@ def _topk(step: Step) -> tuple[Value | None, ...]:
     if not step.attribute("largest", 1):
         raise step.error("OP-UNSUPPORTED", "TopK of the smallest values is not supported")
     axis = _axis(step.attribute("axis", -1), x.shape)
-    if k == 1:
-        return (Unknown(), _select_best(step, axis, True))
     shape = tuple(k if n == axis else s for n, s in enumerate(x.shape))
+    values = HostValue(x.origin, (*x.steps, HostStep("topk_values", None, {"axis": axis, "k": k})), shape, x.dtype, step.name)
+    if k == 1:
+        return (values, _select_best(step, axis, True))
     indices = HostValue(x.origin, (*x.steps, HostStep("topk", None, {"axis": axis, "k": k})), shape, "int64", step.name)
-    return (Unknown(), indices)
+    return (values, indices)
 
 
 def _select_best(step: Step, axis: int, keepdims: bool) -> Value:

@@ -32,7 +32,7 @@ class HostStep:
         The constant operand where the op has one, binary64, numpy-broadcast against the tensor (batch first).
     attributes
         Plain data: ``low``, ``high`` (clip), ``mode`` (round), ``shape`` (reshape, without batch),
-        ``perm`` (transpose, batch included as axis 0), ``axis`` (softmax, argmax, topk), ``k`` (topk), ...
+        ``perm`` (transpose, batch included as axis 0), ``axis`` (softmax, argmax, topk), ``k`` (topk and topk_values), ...
     """
 
     op: str
@@ -103,6 +103,7 @@ HOST_OPS: dict[str, Callable[[Real, Any, Mapping[str, Any]], Real]] = {
     "log_softmax": lambda x, c, a: np.log(_softmax(x, a["axis"])),
     "argmax": lambda x, c, a: x.argmax(a["axis"], keepdims=a.get("keepdims", False)).astype(np.float64),
     "topk": lambda x, c, a: np.argsort(-x, axis=a["axis"], kind="stable").take(range(a["k"]), a["axis"]).astype(np.float64),
+    "topk_values": lambda x, c, a: -np.sort(-x, axis=a["axis"]).take(range(a["k"]), a["axis"]),
     "mean": lambda x, c, a: x.mean(a["axis"], keepdims=a.get("keepdims", False)),
 }
 

@@ -42,6 +42,7 @@ WORDS = {
     "log_softmax": "log-softmax",
     "argmax": "index of the largest",
     "topk": "indices of the {k} largest",
+    "topk_values": "the {k} largest",
     "mean": "mean over axis {axis}",
 }
 

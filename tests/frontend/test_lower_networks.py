@@ -6,11 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwq.errors import InputError
+from hwq.errors import InputError, Problems
 from hwq.frontend.execute import execute
 from hwq.frontend.lower import lower
 from hwq.frontend.onnx_reader import read_onnx
@@ -24,7 +25,6 @@ from tests.frontend.onnx_models import Graph
 
 def by_qonnx(model: bytes, x: np.ndarray) -> dict[str, np.ndarray]:
     """Outputs from qonnx's own executor, frame by frame."""
-    import onnx
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
     from qonnx.transformation.infer_shapes import InferShapes
@@ -306,6 +306,42 @@ def test_topk_and_softmax_run_on_the_host() -> None:
     out, expected = lowered.run({"x": x}), by_qonnx(model, x)
     np.testing.assert_array_equal(out[f"{top}_1"], expected[f"{top}_1"])
     assert np.abs(out[p] - expected[p]).max() <= 4 * np.spacing(np.float32(1))
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_values_of_topk_come_from_the_host(k: int) -> None:
+    graph = Graph(shape=(1, 9))
+    random = np.random.default_rng(0)
+    scores = graph.matmul(graph.bipolar("x"), random.choice([-0.5, 0.5], (9, 6)))
+    top = graph.add("TopK", graph.add("Mul", scores, graph.constant(3.0)), graph.constant([k], np.int64), outputs=2, axis=1)
+    model = graph.model(top, f"{top}_1", types={f"{top}_1": 7})
+    x = random.normal(size=(50, 9)).astype(np.float32)
+    out, expected = lower(read_onnx(model)).run({"x": x}), by_qonnx(model, x)
+    np.testing.assert_array_equal(out[top], expected[top])
+    np.testing.assert_array_equal(out[f"{top}_1"], expected[f"{top}_1"])
+
+
+@pytest.mark.parametrize(("dtype", "encoding"), [(np.uint8, "UINT8"), (np.int8, "INT8"), (np.uint16, "UINT16")])
+def test_the_dtype_of_an_integer_input_names_its_integers(dtype: type, encoding: str) -> None:
+    graph = Graph(shape=(1, 6), opset=21)
+    zero = 128 if dtype is np.uint8 else 0
+    x = graph.add("DequantizeLinear", "x", graph.constant(0.25), graph.constant(zero, dtype))
+    y = graph.matmul(x, np.random.default_rng(0).integers(-7, 8, (6, 3)) * 0.5)
+    proto = onnx.load_from_string(graph.model(y))
+    proto.graph.input[0].type.tensor_type.elem_type = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    model = lower(read_onnx(proto.SerializeToString()))
+    assert model.network.inputs[0].encoding.name == encoding
+    codes = np.random.default_rng(1).integers(np.iinfo(dtype).min, np.iinfo(dtype).max + 1, (40, 6)).astype(dtype)
+    np.testing.assert_array_equal(model.encode({"x": codes})["x"].reshape(codes.shape), codes)
+    np.testing.assert_array_equal(model.run({"x": codes})[y], by_onnxruntime(proto.SerializeToString(), codes)[0])
+
+
+def test_a_wrong_input_encoding_is_one_problem() -> None:
+    graph = Graph(shape=(1, 6))
+    y = graph.matmul("x", np.eye(6))
+    with pytest.raises(Problems) as caught:
+        lower(read_onnx(graph.model(y)), ReadOptions(input_encoding="UINT8X"))
+    assert [p.code for p in caught.value.entries()] == ["ENCODING-NAME"]
 
 
 class TestInputs:

@@ -112,8 +112,8 @@ def test_weights_that_are_no_numbers_are_refused_by_name(poison: float) -> None:
     graph = Graph(shape=(1, 4))
     weights = np.ones((4, 2))
     weights[1, 1] = poison
-    y = graph.matmul(graph.bipolar("x"), weights)
-    with pytest.raises(InputError, match="c1: the tensor holds NaN or infinity"):
+    y = graph.matmul(graph.bipolar("x"), weights, name="fc")
+    with pytest.raises(InputError, match="c1: the tensor of 'fc' holds NaN or infinity"):
         read_onnx(graph.model(y))
 
 

@@ -67,6 +67,7 @@ EXACT: dict[str, Function] = {
     "amax": lambda x: x.amax(1, keepdim=True),
     "topk": lambda x: torch.topk(x, 3, 1).values,
     "topk index": lambda x: torch.topk(x, 3, 1).indices.float(),
+    "threshold": lambda x: f.threshold(x, 0.25, -0.5),
     "leaky relu": lambda x: f.leaky_relu(x, 0.25),
     "prelu": lambda x: f.prelu(x, torch.full((24,), 0.125)),
     "double": lambda x: x.double().float(),
@@ -88,6 +89,12 @@ CLOSE: dict[str, Function] = {
     "sqrt": lambda x: torch.sqrt(x.abs()),  # torch's float32 square root is not the nearest one
     "softplus": f.softplus,
     "hardsigmoid": f.hardsigmoid,
+    "elu": lambda x: f.elu(x, 0.7),
+    "celu": lambda x: f.celu(x, 0.5),
+    "selu": f.selu,
+    "hardswish": f.hardswish,
+    "mish": f.mish,
+    "log sigmoid": f.logsigmoid,
     "mean": lambda x: x.mean(1),
     "sum": lambda x: x.sum(1, keepdim=True),
     "rsqrt": lambda x: torch.rsqrt(x.abs() + 1),
@@ -131,6 +138,7 @@ def test_linear_layers_by_every_road() -> None:
         lambda x: norm(layer(x)),
         lambda x: x @ layer.weight.T + layer.bias,
         lambda x: torch.addmm(layer.bias, x, layer.weight.t()),
+        lambda x: torch.addmm(layer.bias, x, layer.weight.t(), beta=0.5, alpha=-2),
         lambda x: torch.mm(x, layer.weight.transpose(0, 1)),
     ]
     norm.eval()
