@@ -153,3 +153,16 @@ def test_only_modules_are_modules() -> None:
     assert is_torch_module(nn.ReLU())
     assert not is_torch_module("model.pt")
     assert not is_torch_module(nn.ReLU)
+
+
+def test_brevitas_layers_in_a_sequential_keep_their_paths() -> None:
+    qnn = pytest.importorskip("brevitas.nn")
+    pytest.importorskip("onnxoptimizer")
+    module = nn.Sequential()
+    module.add_module("body", nn.Sequential(qnn.QuantIdentity(bit_width=4), qnn.QuantLinear(12, 6, bias=True, weight_bit_width=3)))
+    module.add_module("act", qnn.QuantReLU(bit_width=4))
+    module.add_module("head", qnn.QuantLinear(6, 3, bias=True, weight_bit_width=3))
+    with torch.no_grad():
+        module(GRID)
+    model = read(module.eval(), None, GRID[:1])
+    assert [n.name for n in model.network.nodes] == ["body.1", "act", "head"]
