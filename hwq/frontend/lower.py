@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ __all__ = ["lower"]
 
 log = logging.getLogger("hwq")
 
+MAX_INPUT_ELEMENTS = 1 << 24
 # Inputs of these types carry their integers as they are.
 DTYPE_ENCODINGS = {"bool": "BINARY", "uint8": "UINT8", "int8": "INT8", "uint16": "UINT16", "int16": "INT16"}
 
@@ -74,6 +76,10 @@ class _Lowering:
                     hint="Export the model with a batch of 1 or a dynamic batch axis",
                 )
             )
+            return Unknown()
+        if prod(source.shape) > MAX_INPUT_ELEMENTS:
+            message = f"the input has shape {source.shape}, at most {MAX_INPUT_ELEMENTS} elements a frame are read"
+            self.problems.append(InputError("INPUT-SHAPE", message, where=source.name))
             return Unknown()
         layout = Layout.of(source.shape)
         return Pending(Leaf(None, layout.index.size, None, place), leaf(), layout)

@@ -71,10 +71,14 @@ def export_for_hwq(
     module: nn.Module, example_input: Any, name: str, io: Mapping[str, Sequence[str]] | None = None
 ) -> tuple[ExportedGraph, Any]:
     """The exported graph of a module, frozen where hwq.quant is in it, and the freeze's report or None."""
+    from torch import nn
+
     from hwq.frontend.torch_export import export_module, output_names
     from hwq.quant.freeze import freeze, is_unfrozen, refuse_training
     from hwq.quant.frozen import Frozen
 
+    if not isinstance(module, nn.Module):
+        raise InputError("MODULE", f"{type(module).__name__} was given, a torch module was expected", where=name)
     example = _example(example_input)
     refuse_training(module)
     if any(type(part).__module__.split(".")[0] == "brevitas" for part in module.modules()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from hwq.frontend.source import SourceGraph, SourceInput, SourceNode
 
 __all__ = ["read_onnx"]
 
-OLDEST_OPSET = 9
+log = logging.getLogger("hwq")
+
+OLDEST_OPSET, NEWEST_OPSET = 9, 24
 MAX_FILE = 1 << 31
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 
@@ -77,6 +80,8 @@ def _parse(data: bytes, where: str) -> Any:
 
 def _check_opset(model: Any, where: str, problems: list[HwqError]) -> None:
     versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    if versions and max(versions) > NEWEST_OPSET:
+        log.warning("the model uses opset %d; its operators are read as opset %d defines them", max(versions), NEWEST_OPSET)
     if versions and max(versions) < OLDEST_OPSET:
         problems.append(
             InputError(

@@ -336,6 +336,12 @@ def test_the_dtype_of_an_integer_input_names_its_integers(dtype: type, encoding:
     np.testing.assert_array_equal(model.run({"x": codes})[y], by_onnxruntime(proto.SerializeToString(), codes)[0])
 
 
+def test_an_input_of_absurd_size_is_refused_before_memory_is_taken() -> None:
+    graph = Graph(shape=(1, 1 << 40))
+    with pytest.raises(Problems, match="x: the input has shape"):
+        lower(read_onnx(graph.model(graph.matmul(graph.bipolar("x"), np.eye(6)))))
+
+
 def test_a_wrong_input_encoding_is_one_problem() -> None:
     graph = Graph(shape=(1, 6))
     y = graph.matmul("x", np.eye(6))

@@ -118,6 +118,11 @@ def test_examples_that_are_no_batch_are_refused(tmp_path: Path, example: Any) ->
     assert caught.value.code == "EXAMPLE-INPUT"
 
 
+def test_what_is_no_module_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="dict was given, a torch module was expected"):
+        save_model_pt({"weight": torch.zeros(2)}, tmp_path / "m.pt", torch.rand(2, 4))  # type: ignore[arg-type]
+
+
 def test_an_example_that_does_not_fit_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not run on the example input"):
         save_model_pt(nn.Sequential(nn.Linear(4, 2)).eval(), tmp_path / "m.pt", torch.rand(2, 5))

@@ -66,6 +66,14 @@ def test_an_old_opset_is_refused() -> None:
         read_onnx(dense(opset=8).model("t1"))
 
 
+def test_an_unknown_opset_is_remarked_on(caplog: pytest.LogCaptureFixture) -> None:
+    model = onnx.load_from_string(dense().model("t1"))
+    model.opset_import[0].version = 99
+    with caplog.at_level("WARNING", "hwq"):
+        read_onnx(model.SerializeToString())
+    assert "opset 99" in caplog.text
+
+
 def external(folder: Path, location: str, **entries: str) -> Path:
     graph = dense()
     model = onnx.load_from_string(graph.model("t1"))
