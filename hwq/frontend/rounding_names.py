@@ -14,6 +14,7 @@ _MODES = {
     "CEIL": Rounding.CEIL,
     "UP": Rounding.AWAY,
     "DOWN": Rounding.TOWARD_ZERO,
+    "ROUND_TO_ZERO": Rounding.TOWARD_ZERO,  # Brevitas's name, which it exports as it is
     "HALF_UP": Rounding.HALF_AWAY,
     "HALF_DOWN": Rounding.HALF_TOWARD_ZERO,
 }
