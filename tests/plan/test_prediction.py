@@ -28,8 +28,10 @@ def test_the_steady_state_is_what_the_stepped_model_does_much_later(dataflow: Da
     if len(tokens.parts) == 1:
         assert latency[0] == prediction.first_latency
         assert latency[prediction.k0 :].max() == prediction.latency
-    if isinstance(prediction.interval, int) and len(set(latency[prediction.k0 :])) == 1:
-        assert all(set(np.diff(e)[prediction.k0 :]) == {prediction.interval} for e in ends.values())
+    for e in ends.values():
+        steady = e[prediction.k0 :]
+        # Frames may alternate: over some period the interval is the mean, from every frame on.
+        assert any(np.all(steady[p:] - steady[:-p] == p * prediction.interval) for p in range(1, 21))
     assert prediction.interval >= prediction.law
 
 
