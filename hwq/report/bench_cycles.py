@@ -38,17 +38,14 @@ Cycles = Mapping[str, NDArray[np.int64]]
 
 
 def foldings(network: Network, device: Device) -> Iterator[tuple[str, Plan]]:
-    """Plans by name: as fast as the 64-bit interface, a middling rate, and lanes that divide nothing."""
+    """Plans by name: as fast as the 64-bit interface, a middling rate, lanes that divide nothing, and fully parallel."""
     yield "fastest", plan_network(network, device)
     yield "300-cycles", plan_network(network, device, Goal(fps=device.clock_mhz * 1e6 / 300))
-    stages = {s.name: _odd(network, s.name) for s in stages_of(network) if isinstance(s.node.op, Conv)}
-    yield "ragged", plan_network(network, device, base=PlanDraft(stages=stages))
-
-
-def _odd(network: Network, name: str) -> StageDraft:
-    op = network.node(name).op
-    assert isinstance(op, Conv)
-    return StageDraft(name, pe=max(1, op.mh // 3), simd=max(1, op.mw // 5))
+    layers = {s.name: s.node.op for s in stages_of(network) if isinstance(s.node.op, Conv)}
+    ragged = {name: StageDraft(name, pe=max(1, op.mh // 3), simd=max(1, op.mw // 5)) for name, op in layers.items()}
+    yield "ragged", plan_network(network, device, base=PlanDraft(stages=ragged))
+    parallel = {name: StageDraft(name, pe=op.mh, simd=op.mw) for name, op in layers.items()}
+    yield "parallel", plan_network(network, device, base=PlanDraft(stages=parallel))
 
 
 def synthetic_network() -> Network:
