@@ -26,8 +26,10 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import cocotb
@@ -293,14 +295,35 @@ def find_simulator() -> str:
     return found[0]
 
 
+def is_plain(path: Path) -> bool:
+    """Whether GNU make can work in ``path``: it cannot where a name holds a space or a character of its own language."""
+    return re.fullmatch(r"[\w./+@-]+", str(path)) is not None
+
+
 def main() -> None:
     """Build the design with a simulator and run the tests above; exit 0 only when all passed."""
+    check_files()
+    wanted = Path(os.environ.get("HWQ_BUILD", FOLDER / "sim_build")).resolve()
+    if is_plain(wanted) and is_plain(FOLDER):
+        raise SystemExit(build_and_run(wanted, FOLDER))
+    with tempfile.TemporaryDirectory(prefix="hwq-sim-") as name:
+        elsewhere = Path(name)
+        if not is_plain(elsewhere):
+            raise SystemExit("FAILED: make cannot build in a folder with spaces; set TMPDIR to one without")
+        shutil.copyfile(FOLDER / f"{INTERFACE['top']}.v", elsewhere / f"{INTERFACE['top']}.v")
+        status = build_and_run(elsewhere / "build", elsewhere)
+        wanted.mkdir(parents=True, exist_ok=True)
+        for waves in (elsewhere / "build").glob("dump.*"):
+            shutil.copyfile(waves, wanted / waves.name)
+    raise SystemExit(status)
+
+
+def build_and_run(build: Path, source: Path) -> int:
+    """Build the Verilog in ``source`` in the folder ``build`` and run the tests above; 0 only when all passed."""
     from cocotb_tools.runner import get_results, get_runner
 
-    check_files()
     simulator = find_simulator()
     waves = os.environ.get("WAVES", "0") not in ("", "0")
-    build = Path(os.environ.get("HWQ_BUILD", FOLDER / "sim_build")).resolve()
     build.mkdir(parents=True, exist_ok=True)
     top, build_args = INTERFACE["top"], []
     if simulator == "verilator":
@@ -315,7 +338,7 @@ def main() -> None:
         shutil.copyfile(FOLDER / name, build / name)
     runner = get_runner(simulator)
     runner.build(
-        sources=[FOLDER / f"{top}.v"],
+        sources=[source / f"{top}.v"],
         hdl_toplevel=top,
         build_args=build_args,
         build_dir=build,
@@ -323,8 +346,10 @@ def main() -> None:
         waves=waves,
     )
     os.environ["HWQ_FOLDER"] = str(FOLDER)
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).resolve().parent), os.environ.get("PYTHONPATH", "")])
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    here = str(Path(__file__).resolve().parent)
+    # No empty entry: it would stand for the build folder.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    sys.path.insert(0, here)
     results = runner.test(
         test_module=Path(__file__).stem,
         hdl_toplevel=top,
@@ -334,7 +359,7 @@ def main() -> None:
         waves=waves,
     )
     tests, failed = get_results(results)
-    raise SystemExit(0 if tests and not failed else 1)
+    return 0 if tests and not failed else 1
 
 
 if __name__ == "__main__":

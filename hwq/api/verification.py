@@ -57,6 +57,7 @@ def verify(
         Scores (N, ...) of the first output that the source model gave elsewhere, compared with golden's.
     """
     from hwq.verify.ladder import verify as climb
+    from hwq.verify.ladder import write_certificate
 
     folder = Path(directory)
     model = read(folder)
@@ -81,7 +82,7 @@ def verify(
     )
     if given and others:
         certificate = _with_others(certificate, model, given, codes, others, labels)
-    (folder / "verify.json").write_text(certificate.text())
+    write_certificate(folder, certificate)
     return certificate
 
 

@@ -1,4 +1,7 @@
-"""Cocotb engine: runs the bench that is shipped in the design's folder, exactly as ``make sim`` does there."""
+"""Cocotb engine: runs the bench that is shipped with every design, as ``make sim`` does.
+
+It is hwq's own copy that runs, never a file of the folder: a folder from elsewhere must not bring code along.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 
 from hwq.errors import InputError
 from hwq.network.ops import Integers
+from hwq.target.package import bench_source
 from hwq.target.streams import StreamPort
 from hwq.target.tools import icarus, module_version, verilator
 from hwq.verify.run import EngineRun, ProbedStream, Problem
@@ -56,7 +60,7 @@ def run_cocotb(
         if traces is not None:
             np.savez(job / "traces.npz", **{p.port: np.asarray(traces[p.port]) for p in ports})  # type: ignore[arg-type]
             environment["HWQ_TRACES"] = str(job / "traces.npz")
-        log = _execute(folder, top, environment)
+        log = _execute(folder, top, job, environment)
         result = job / "result.json"
         if not result.is_file():
             tail = "; ".join(_telling(log)[-3:])
@@ -94,9 +98,12 @@ def _environment(job: Path, frames: int, stalls: str, build: Path, waves: bool) 
     return environment
 
 
-def _execute(folder: Path, top: str, environment: Mapping[str, str]) -> str:
-    command = [sys.executable, str(folder.resolve() / f"test_{top}.py")]
-    done = subprocess.run(command, env=dict(environment), cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+def _execute(folder: Path, top: str, job: Path, environment: Mapping[str, str]) -> str:
+    bench = job / f"test_{top}.py"
+    bench.write_text(bench_source())
+    command = [sys.executable, str(bench)]
+    surroundings = {**environment, "HWQ_FOLDER": str(folder.resolve())}
+    done = subprocess.run(command, env=surroundings, cwd=job, capture_output=True, text=True, errors="replace", check=False)
     return done.stdout + done.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from hwq.verify.run import EngineRun
 from hwq.verify.simulate import run_amaranth
 from hwq.verify.stalls import Traces, stall_traces
 
-__all__ = ["DEFAULT_FRAMES", "ENGINES", "verify"]
+__all__ = ["DEFAULT_FRAMES", "ENGINES", "verify", "write_certificate"]
 
 log = logging.getLogger("hwq")
 
@@ -97,7 +98,7 @@ def verify(
                 break
     certificate = session.certificate(labels, source_scores)
     if write:
-        _write(folder.path, certificate)
+        write_certificate(folder.path, certificate)
     return certificate
 
 
@@ -109,9 +110,15 @@ def _check_engines(engines: Sequence[str]) -> None:
         raise InputError("ENGINE-UNKNOWN", "no engine was named", where="--engine")
 
 
-def _write(folder: Path, certificate: Certificate) -> None:
+def write_certificate(folder: Path, certificate: Certificate) -> None:
+    """Write ``verify.json`` into ``folder``, as a whole or not at all; raises :class:`InputError` where that cannot be."""
+    beside = folder / f".verify.json.{os.getpid()}.partial"
     try:
-        (folder / "verify.json").write_text(certificate.text())
+        try:
+            beside.write_text(certificate.text())
+            os.replace(beside, folder / "verify.json")
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
         raise InputError("OUTPUT-UNWRITABLE", f"verify.json cannot be written ({error.strerror})", where=str(folder)) from None
 
