@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from hwq.network.graph import Network, Node, TensorInfo
+from hwq.network.host_words import steps_in_words
 from hwq.network.model import Model
 from hwq.network.ops import Conv, Op, Requantize, Saturating, Threshold
-from hwq.report.host import steps_in_words
 from hwq.report.table import Table, grouped, printable
 
 __all__ = ["explain_model", "explain_text"]

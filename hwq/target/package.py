@@ -20,7 +20,8 @@ from hwq.plan.device import Device
 from hwq.plan.file import write_plan
 from hwq.plan.prediction import Prediction, predict
 from hwq.target.design import Design
-from hwq.target.interface import interface_document, interface_text
+from hwq.target.interface import interface_document
+from hwq.target.interface_text import interface_text
 from hwq.target.report_file import report_document
 from hwq.target.scripts import constraints, instantiation, makefile, vivado_script
 from hwq.target.vectors import random_integers, vector_codes, vectors_file
@@ -131,23 +132,25 @@ def _write_files(
     """All files but report.json; their hashes by name."""
     save_model(model, folder / "network.hwq")
     write_plan(design.plan, folder / "plan.toml", design.network)
-    for name, content in _contents(design, device, prediction, inputs).items():
+    for name, content in _contents(design, model, device, prediction, inputs).items():
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
 
 
-def _contents(design: Design, device: Device, prediction: Prediction, inputs: Mapping[str, Integers] | None) -> dict[str, str | bytes]:
+def _contents(
+    design: Design, model: Model, device: Device, prediction: Prediction, inputs: Mapping[str, Integers] | None
+) -> dict[str, str | bytes]:
     top, ports = design.top, (*design.inputs, *design.outputs)
     integers = inputs if inputs is not None else random_integers(design.network, VECTOR_FRAMES)
     codes = vector_codes(design.network, design.inputs, design.outputs, integers)
     frames = len(next(iter(codes.values())))
     bench_frames = max(1, min(frames, BENCH_FRAMES, BENCH_BEATS // max(p.beats for p in ports)))
-    document = interface_document(design, prediction)
+    document = interface_document(design, model, prediction)
     contents: dict[str, str | bytes] = {
         f"{top}.v": design.verilog,
         f"{top}_inst.v": instantiation(top, design.ports),
         "interface.json": _json(document),
-        "INTERFACE.md": interface_text(document, codes, ports),
+        "INTERFACE.md": interface_text(document, model, codes, ports),
         "vectors.npz": vectors_file(codes),
         f"test_{top}.py": bench_source(),
         "Makefile": makefile(top),
@@ -173,11 +176,12 @@ def _swap(folder: Path, fresh: Path, old: Path) -> None:
         os.rename(fresh, folder)
         return
     _keep_foreign(folder, fresh)
-    os.rename(folder, old)
     try:
+        os.rename(folder, old)
         os.rename(fresh, folder)
-    except OSError:
-        os.rename(old, folder)
+    except BaseException:  # Ctrl-C too: what is left in `old` is deleted with the temporary folder
+        if not folder.exists():
+            os.rename(old, folder)
         raise
     if (old / ".hwq_build").is_dir():
         # Compiled simulators are kept by content: an equal design need not be built again.

@@ -18,9 +18,53 @@ from hwq.plan.stages import Stage, stages_of
 from hwq.target.design import Design, plan_hash
 from hwq.target.tools import module_version
 
-__all__ = ["FORMAT_VERSION", "report_document", "weight_bits"]
+__all__ = ["FIELDS", "FORMAT_VERSION", "LAYER_FIELDS", "report_document", "weight_bits"]
 
 FORMAT_VERSION = 1
+# What the fields mean, for INTERFACE.md.
+FIELDS = {
+    "format": "hwq-design",
+    "format_version": "version of this format",
+    "name": "the top module",
+    "model": "name, sha256 of the network, provenance: the file it was read from",
+    "target": "device or board",
+    "part": "the vendor's part number",
+    "clock_mhz": "assumed clock",
+    "cycles_per_frame": "cycles between frames in an unbroken stream",
+    "latency_cycles": "first beat in to last beat out of a frame in an unbroken stream",
+    "first_latency_cycles": "the same of a frame that finds the core empty",
+    "latency_us": "latency_cycles at the clock, in microseconds",
+    "fps": "frames a second at the clock",
+    "bottleneck": "the component with the most cycles a frame",
+    "resources": "fabric of the whole design: lut, lutram, ff, bram36, uram, dsp",
+    "resources_source": "where these figures come from; estimate: counted, not synthesised",
+    "resources_error": "error band of the estimate, as a share of it",
+    "utilisation": "resources as shares of the device",
+    "weight_bits": "bits of all weights",
+    "layers": "one entry a stage, in order",
+    "modules": "the module of every layer",
+    "options": "the options of the compilation",
+    "hashes": "sha256 of network and plan, as the registers hold them",
+    "versions": "of the programs that wrote this",
+    "files": "sha256 of every other file of this folder",
+}
+LAYER_FIELDS = {
+    "name": "the layer",
+    "op": "dense, conv, threshold, requantize or argmax",
+    "activation": "the layer whose staircase is fused into it, or null",
+    "pe": "outputs computed at once",
+    "simd": "inputs taken at once",
+    "pixels": "pixels computed at once",
+    "style": "folded: weights come from memory; constant: weights are built into the logic",
+    "memory": "what holds the weights: logic, lutram or block",
+    "cycles": "cycles a frame",
+    "module": "its Verilog module",
+    "resources": "its fabric",
+    "mh": "of dense and conv: rows of the weight matrix, outputs",
+    "mw": "of dense and conv: columns of the weight matrix, inputs of one output",
+    "weights": "of dense and conv: encoding of the weights",
+    "weight_bits": "of dense and conv: bits of the weights",
+}
 
 
 def weight_bits(network: Network) -> int:
@@ -51,6 +95,7 @@ def report_document(
         "cycles_per_frame": prediction.interval,
         "latency_cycles": prediction.latency,
         "first_latency_cycles": prediction.first_latency,
+        "latency_us": prediction.latency / plan.clock_mhz,
         "fps": plan.clock_mhz * 1e6 / prediction.interval,
         "bottleneck": prediction.bottleneck,
         "resources": cost.total.rounded(),
@@ -71,7 +116,7 @@ def _layer(design: Design, stage: Stage, cost: Estimate, prediction: Prediction)
     p = design.plan.stage(stage.name)
     layer: dict[str, Any] = {
         "name": stage.name,
-        "op": stage.node.op.kind,
+        "op": "dense" if isinstance(stage.node.op, Conv) and stage.node.op.is_dense else stage.node.op.kind,
         "activation": stage.activation.name if stage.activation else None,
         "pe": p.pe,
         "simd": p.simd,

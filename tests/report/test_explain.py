@@ -6,12 +6,13 @@ import numpy as np
 
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.host import HostStep
+from hwq.network.host_words import steps_in_words
 from hwq.network.model import Model, ModelInput, ModelOutput
 from hwq.network.ops import ArgMax, Conv, Requantize, Saturating, Threshold
 from hwq.numerics.encoding import Integer
 from hwq.numerics.rounding import Rounding
 from hwq.report.explain import explain_model, explain_text
-from hwq.report.host import count_saturated, steps_in_words
+from hwq.report.host import count_saturated
 from tests.network.networks import BIPOLAR, TERNARY
 
 

@@ -164,6 +164,28 @@ def test_a_failing_write_leaves_the_earlier_output_whole(tmp_path: Path, monkeyp
     assert list(tmp_path.iterdir()) == [folder]
 
 
+@pytest.mark.parametrize("renames", [1, 2])
+def test_an_interrupted_swap_keeps_the_earlier_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int) -> None:
+    folder = tmp_path / "out"
+    design = write(mlp(), folder)
+    before = snapshot(folder)
+    rename, done = os.rename, []
+
+    def interrupted(source: Path, target: Path) -> None:
+        done.append(source)
+        if Path(source).name == "new":  # the second: the old output is away, the new one not there yet
+            if renames == 2:
+                rename(source, target)
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(package.os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_package(design, model_of(design.network), folder, device())
+    assert snapshot(folder) == before  # equal designs are written as equal bytes, whichever of the two it is
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_the_users_own_files_and_edits_survive_a_new_compile(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     write(mlp(), folder)
