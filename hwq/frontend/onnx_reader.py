@@ -1,4 +1,4 @@
-"""Reader of ONNX files: QONNX and QCDQ dialects, any operator domain, opset 9 and newer."""
+"""Reader of ONNX files: QONNX and QCDQ dialects, opset 9 and newer."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ log = logging.getLogger("hwq")
 OLDEST_OPSET, NEWEST_OPSET = 9, 24
 MAX_FILE = 1 << 31
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
+QUANTIZER_DOMAINS = frozenset({"onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"})
+QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc"})
 
 
 def read_onnx(source: str | Path | bytes, name: str | None = None) -> SourceGraph:
@@ -44,7 +47,7 @@ def read_onnx(source: str | Path | bytes, name: str | None = None) -> SourceGrap
         problems.append(InputError("ONNX-EMPTY", "the file holds no graph with an output", where=where))
     if problems:
         raise Problems(problems)
-    inputs = _one_frame(inputs, nodes, constants)
+    inputs, nodes = _one_frame(inputs, nodes, constants)
     provenance = _provenance(model, data, graph)
     title = name or (Path(source).stem if isinstance(source, str | Path) else graph.name) or "model"
     return SourceGraph(title, inputs, tuple(o.name for o in graph.output), nodes, constants, "float32", provenance)
@@ -149,17 +152,29 @@ def _input(value: Any, graph: Any, problems: list[HwqError]) -> SourceInput | No
 
 def _one_frame(
     inputs: tuple[SourceInput, ...], nodes: tuple[SourceNode, ...], constants: dict[str, NDArray[Any]]
-) -> tuple[SourceInput, ...]:
-    """A model exported with a fixed batch takes one frame: the batch in its inputs and in the shapes it reshapes to becomes 1."""
+) -> tuple[tuple[SourceInput, ...], tuple[SourceNode, ...]]:
+    """A model exported with a fixed batch takes one frame: the batch in its inputs and in the shapes it reshapes them to becomes 1."""
     batches = {i.shape[0] for i in inputs if len(i.shape) > 1}
     if len(batches) != 1 or batches == {1}:
-        return inputs
+        return inputs, nodes
     (batch,) = batches
+    live = {i.name for i in inputs}
+    made = []
     for node in nodes:
-        target = constants.get(node.inputs[1]) if node.op == "Reshape" and len(node.inputs) > 1 else None
-        if target is not None and target.ndim == 1 and target.size > 1 and target[0] == batch:
-            constants[node.inputs[1]] = np.array([1, *target[1:]], target.dtype)
-    return tuple(replace(i, shape=(1, *i.shape[1:])) if len(i.shape) > 1 else i for i in inputs)
+        if live.intersection(node.inputs):
+            live.update(node.outputs)
+        made.append(_one_frame_target(node, batch, constants) if node.op == "Reshape" and live.issuperset(node.inputs[:1]) else node)
+    return tuple(replace(i, shape=(1, *i.shape[1:])) if len(i.shape) > 1 else i for i in inputs), tuple(made)
+
+
+def _one_frame_target(node: SourceNode, batch: int, constants: dict[str, NDArray[Any]]) -> SourceNode:
+    """A Reshape of an activation to the fixed batch, with a target of its own: the constant may serve a weight too."""
+    target = constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
+    if target is None or target.ndim != 1 or target.size < 2 or target[0] != batch:
+        return node
+    name = f"{node.inputs[1]} (one frame)"
+    constants[name] = np.array([1, *target[1:]], target.dtype)
+    return replace(node, inputs=(node.inputs[0], name, *node.inputs[2:]))
 
 
 def _annotation(graph: Any, name: str) -> str | None:
@@ -186,7 +201,7 @@ def _nodes(model: Any, constants: dict[str, NDArray[Any]], problems: list[HwqErr
             )
             continue
         attributes = {a.name: _attribute(a, label, folder, problems) for a in node.attribute}
-        op = node.op_type
+        op = _op(node)
         if op == "Constant":
             constants[node.output[0]] = _constant_value(attributes)
             continue
@@ -197,6 +212,12 @@ def _nodes(model: Any, constants: dict[str, NDArray[Any]], problems: list[HwqErr
             attributes["axis"] = 1 if _opset(model) < 13 else -1
         nodes.append(SourceNode(node.name, op, tuple(node.input), tuple(node.output), attributes))
     return tuple(nodes)
+
+
+def _op(node: Any) -> str:
+    """The op's name in hwq's vocabulary; one of a foreign domain keeps its domain, and so means nothing there."""
+    domains = QUANTIZER_DOMAINS if node.op_type in QUANTIZERS else STANDARD_DOMAINS
+    return str(node.op_type) if node.domain in domains else f"{node.domain}::{node.op_type}"
 
 
 def _opset(model: Any) -> int:

@@ -44,7 +44,11 @@ NOT_YET = {
 
 
 def refusal(step: Step) -> InputError:
-    """The error for an op without a rule."""
+    """The error for an op without a rule; readers write one of a foreign operator domain as ``domain::op``."""
+    domain, foreign, op = step.node.op.rpartition("::")
+    if foreign:
+        message = f"the operator {op} of the domain {domain!r} is not supported"
+        return step.error("OP-UNSUPPORTED", message, "Export the model with standard ONNX operators and QONNX's or QCDQ's quantizers")
     what, hint = NOT_YET.get(step.node.op, ("the operator", "Replace it by supported ones, or end the model before it"))
     verb = "is not supported yet" if step.node.op in NOT_YET else "is not supported"
     return step.error("OP-UNSUPPORTED", f"{what} ({step.node.op}) {verb}", hint)

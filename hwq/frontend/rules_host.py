@@ -35,7 +35,7 @@ def _softmax(op: str) -> Rule:
         x = _host(step)
         if x is None:
             return Unknown()
-        axis = _axis(step.attribute("axis", -1), x.shape)
+        axis = _frame_axis(step, step.attribute("axis", -1), x.shape, "the softmax is")
         return HostValue(x.origin, (*x.steps, HostStep(op, None, {"axis": axis})), x.shape, None, step.name)
 
     return rule
@@ -43,6 +43,14 @@ def _softmax(op: str) -> Rule:
 
 def _axis(axis: int, shape: tuple[int, ...]) -> int:
     return axis + len(shape) if axis < 0 else axis
+
+
+def _frame_axis(step: Step, axis: int, shape: tuple[int, ...], what: str) -> int:
+    """The axis counted from 0; an error where it is the batch, whose frames are independent in hardware."""
+    axis = _axis(axis, shape)
+    if axis == 0:
+        raise step.error("BATCH-AXIS", f"{what} taken along the batch axis", "Take it along the axis of the classes")
+    return axis
 
 
 def _argmax(step: Step) -> Value:
@@ -63,7 +71,7 @@ def _topk(step: Step) -> tuple[Value | None, ...]:
     k = int(given.reshape(-1)[0]) if given is not None else int(step.attribute("k", 1))
     if not step.attribute("largest", 1):
         raise step.error("OP-UNSUPPORTED", "TopK of the smallest values is not supported")
-    axis = _axis(step.attribute("axis", -1), x.shape)
+    axis = _frame_axis(step, step.attribute("axis", -1), x.shape, "the best values are")
     shape = tuple(k if n == axis else s for n, s in enumerate(x.shape))
     values = HostValue(x.origin, (*x.steps, HostStep("topk_values", None, {"axis": axis, "k": k})), shape, x.dtype, step.name)
     if k == 1:
@@ -76,8 +84,7 @@ def _select_best(step: Step, axis: int, keepdims: bool) -> Value:
     x = step.value(0)
     if not isinstance(x, Pending | HostValue):
         return Unknown()
-    if axis == 0:
-        raise step.error("BATCH-AXIS", "the best index is taken along the batch axis", "Take it along the axis of the classes")
+    _frame_axis(step, axis, x.shape, "the best index is")
     shape = tuple(1 if k == axis else s for k, s in enumerate(x.shape) if k != axis or keepdims)
     hardware = _in_hardware(step, x, axis, shape) if isinstance(x, Pending) else None
     if hardware is not None:

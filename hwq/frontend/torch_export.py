@@ -17,13 +17,15 @@ from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
-from hwq.errors import HwqError, InputError
+from hwq.errors import HwqError, InputError, Problems
 from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta, stateful
 
 __all__ = ["export_module", "output_names", "to_numpy"]
 
 LOG = logging.getLogger("hwq")
 NARROW_FLOATS = (torch.float16, torch.bfloat16)
+RESHAPES = frozenset(["aten.view", "aten.reshape", "aten._unsafe_view", "aten.flatten", "aten.squeeze", "aten.unsqueeze", "aten.unflatten"])
+ARITHMETIC = frozenset(["aten.add", "aten.sub", "aten.rsub", "aten.mul", "aten.div", "aten.pow"])
 
 
 def export_module(module: nn.Module, example: tuple[Any, ...], name: str) -> ExportedGraph:
@@ -119,6 +121,7 @@ class _Converter:
         self.program = program
         self.prefix = prefix
         self.metas: dict[str, TensorMeta] = {}
+        self.problems: list[HwqError] = []
 
     def graph(self, name: str, parameters: Sequence[str], outputs: Sequence[str], frozen: bool) -> ExportedGraph:
         tensors: dict[str, NDArray[Any]] = {}
@@ -138,6 +141,8 @@ class _Converter:
         for node in self.program.graph.nodes:
             self._record(node.name, node.meta.get("val"))
         kept = [self._node(node) for node in nodes if node.target is not operator.getitem and self._is_tensor_op(node)]
+        if self.problems:
+            raise Problems(self.problems)
         return ExportedGraph(
             name,
             tuple(i for i in inputs if i[1] in self.metas),  # an input that is no tensor is fixed by the export
@@ -168,6 +173,10 @@ class _Converter:
 
     def _node(self, node: Any) -> ExportedNode:
         target = node.target
+        try:
+            _check_batch(node, self._layer(node))
+        except InputError as error:
+            self.problems.append(error)
         if isinstance(target, torch._ops.OpOverload):
             names = [a.name for a in target._schema.arguments]
             arguments = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
@@ -224,7 +233,28 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def _at_batch_1(size: Any) -> Any:
     """A size of the traced graph for a batch of one frame: every free symbol is 1."""
+    return _at_batch(size, 1)
+
+
+def _at_batch(size: Any, frames: int) -> Any:
     if isinstance(size, torch.SymInt):
         expression = size.node.expr
-        return int(expression.subs(dict.fromkeys(expression.free_symbols, 1)))
+        return int(expression.subs(dict.fromkeys(expression.free_symbols, frames)))
     return size
+
+
+def _check_batch(node: Any, layer: str) -> None:
+    """Refuse what would be another function for another batch: frames are independent in hardware."""
+    base = str(node.target).rpartition(".")[0]
+    values = [a.meta.get("val") if isinstance(a, torch.fx.Node) else a for a in node.args]
+    if base in ARITHMETIC and any(isinstance(v, torch.SymInt) for v in values):
+        raise InputError("BATCH-AXIS", "it computes with the number of frames in the batch", where=layer or None, hint="Write a constant")
+    if base in RESHAPES and isinstance(values[0], torch.Tensor) and values[0].dim():
+        before, after = values[0].shape[0], node.meta["val"].shape
+        if isinstance(before, torch.SymInt) and (not after or _at_batch(before, 7) != _at_batch(after[0], 7)):
+            raise InputError(
+                "BATCH-AXIS",
+                "a reshape mixes the batch with other axes",
+                where=layer or None,
+                hint="Keep the first axis: x.reshape(x.shape[0], -1)",
+            )

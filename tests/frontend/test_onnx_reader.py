@@ -280,7 +280,7 @@ def two_activations(g: Graph) -> str:
 
 
 def dynamic_scale(g: Graph) -> str:
-    return g.add("Quant", "x", g.add("Abs", "x"), g.constant(0.0), g.constant(4.0), name="q", domain="d")
+    return g.add("Quant", "x", g.add("Abs", "x"), g.constant(0.0), g.constant(4.0), name="q", domain="qonnx.custom_op.general")
 
 
 def incommensurable(g: Graph) -> str:
@@ -391,3 +391,32 @@ def test_wrong_options_are_refused(options: dict[str, object], where: str | None
     with pytest.raises(InputError) as caught:
         lower(read_onnx(dense().model("t1")), ReadOptions(**options))  # type: ignore[arg-type]
     assert caught.value.entries()[0].where == where
+
+
+def test_operators_of_foreign_domains_are_refused_together() -> None:
+    g = Graph(shape=(1, 4))
+    t = g.add("MatMul", g.bipolar("x"), g.constant(np.ones((4, 3))), name="fc", domain="com.microsoft")
+    t = g.add("BipolarQuant", t, g.constant(1.0), name="sign", domain="my.ops")
+    g.add("Add", t, g.add("Neg", g.constant(np.ones(3)), name="folded", domain="my.ops"), name="bias")
+    with pytest.raises(Problems) as caught:
+        lower(read_onnx(g.model(f"t{g.count - 1}")))
+    assert {(p.code, p.where) for p in caught.value.entries()} == {("OP-UNSUPPORTED", n) for n in ("fc", "sign", "folded")}
+    assert "'com.microsoft'" in str(caught.value)
+
+
+@pytest.mark.parametrize("domain", ["onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"])
+def test_quantizers_have_three_domains(domain: str) -> None:
+    g = Graph(shape=(1, 4))
+    sign = g.add("BipolarQuant", "x", g.constant(1.0), domain=domain)
+    assert lower(read_onnx(g.model(g.add("MatMul", sign, g.constant(np.ones((4, 3))), domain="ai.onnx")))).network.nodes
+
+
+def test_one_frame_of_a_fixed_batch_leaves_reshaped_weights_alone() -> None:
+    g = Graph(shape=(2, 4))
+    shape = g.constant([2, 2], np.int64)
+    weights = g.add("Reshape", g.constant([[1.0], [2.0], [3.0], [-1.0]]), shape, name="weights")
+    view = g.add("Reshape", g.quant("x"), g.constant([2, 4], np.int64), name="view")
+    wide = g.matmul(view, np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32))
+    model = lower(read_onnx(g.model(g.add("MatMul", wide, weights, name="fc"))))
+    assert model.inputs[0].shape == (4,)
+    np.testing.assert_array_equal(model.network.nodes[-1].op.matrix, [[1, 3], [2, -1]])
