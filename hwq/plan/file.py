@@ -23,6 +23,7 @@ __all__ = ["FORMAT_VERSION", "plan_text", "read_draft", "read_plan", "write_plan
 
 FORMAT_VERSION = 1
 MAX_FILE = 1 << 24
+TOML_HINT = "A plan is the plan.toml of an output folder, or lines of it"
 
 HEADER = """\
 # How the network is computed: lanes, memories, FIFO depths. Nothing here changes an output bit.
@@ -91,7 +92,8 @@ def read_plan(path: Path, network: Network) -> Plan:
 def read_draft(path: Path, network: Network | None = None) -> PlanDraft:
     """What a plan file fixes, the rest open; raises :class:`Problems` with every mistake, each named by stage and field.
 
-    Without ``network`` only the form is checked; the planner checks the rest.
+    Without ``network`` only the form is checked; the planner checks the rest. A file without ``format_version`` counts as
+    one of version 1: a plan may be two lines by hand.
     """
     document = _load(path)
     problems = list(_document_problems(document, path.name))
@@ -114,8 +116,16 @@ def _load(path: Path) -> dict[str, Any]:
         if path.stat().st_size > MAX_FILE:
             raise InputError("PLAN-FILE", f"{path.stat().st_size} bytes are too many for a plan", where=path.name)
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError("PLAN-FILE", f"this plan cannot be read ({error})", where=path.name) from None
+    except FileNotFoundError:
+        raise InputError("PLAN-FILE", "there is no such plan file", where=str(path)) from None
+    except OSError as error:
+        raise InputError("PLAN-FILE", f"this plan cannot be read ({(error.strerror or str(error)).lower()})", where=str(path)) from None
+    except (UnicodeDecodeError, RecursionError):
+        raise InputError("PLAN-FILE", "this plan cannot be read: it is no TOML text", where=path.name, hint=TOML_HINT) from None
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"line \d+", str(error))
+        what = f"{place[0]} is" if place else "it is"
+        raise InputError("PLAN-FILE", f"this plan cannot be read: {what} no TOML", where=path.name, hint=TOML_HINT) from None
 
 
 def _draft(document: Mapping[str, Any]) -> PlanDraft:
@@ -131,7 +141,7 @@ def _draft(document: Mapping[str, Any]) -> PlanDraft:
 
 
 def _document_problems(document: Mapping[str, Any], where: str) -> Iterator[HwqError]:
-    version = document.get("format_version")
+    version = document.get("format_version", 1)
     if not _whole(version) or version < 1:
         yield InputError("FILE-VERSION", f"format_version is {version!r}, expected 1..{FORMAT_VERSION}", where=where)
     elif version > FORMAT_VERSION:

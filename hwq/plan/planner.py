@@ -19,11 +19,11 @@ from hwq.plan.draft import PlanDraft
 from hwq.plan.folding import Folder, Folding
 from hwq.plan.goal import Goal
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
-from hwq.plan.prediction import Prediction, predict
+from hwq.plan.prediction import predict_tokens
 from hwq.plan.resources import Resources
 from hwq.plan.rules import BUSES, breaches
 from hwq.plan.sizing import least_depths, start_depths
-from hwq.plan.token_network import buffer_name
+from hwq.plan.token_network import TokenNetwork, buffer_name
 from hwq.plan.verdict import does_not_fit
 
 __all__ = ["plan_network"]
@@ -58,11 +58,12 @@ def plan_network(
 
 
 def _check(network: Network, draft: PlanDraft, clock: float) -> None:
+    if draft.network is not None and draft.network != network_hash(network):
+        # All its names would be breaches too.
+        raise Problems([InputError("PLAN-NETWORK", "this is the plan of another network", hint="Plan anew without --plan")])
     problems: list[HwqError] = list(breaches(network, draft))
     if not 0 < clock < 2000:
         problems.append(InputError("PLAN-CLOCK", f"a clock of {clock:g} MHz was asked, expected 0..2000"))
-    if draft.network is not None and draft.network != network_hash(network):
-        problems.append(InputError("PLAN-NETWORK", "this is the plan of another network", hint="Plan anew without --plan"))
     if problems:
         raise Problems(problems)
 
@@ -177,14 +178,16 @@ class _Planner:
         """The cheapest plan of at most ``cycles`` cycles a frame; refuses one that does not fit."""
         plan = self.complete(folder, self.affordable(folder, cycles))
         if plan is None or not self.fits(plan):
-            raise self.too_big(folder, cycles)
+            raise self.too_big(folder, cycles, plan)
         return plan
 
-    def too_big(self, folder: Folder, cycles: int) -> NegativeVerdict:
+    def too_big(self, folder: Folder, cycles: int, plan: Plan | None = None) -> NegativeVerdict:
+        """The verdict on ``cycles`` cycles a frame; ``plan`` is one whose folding would have fitted, but not its depths."""
         folding = folder.fold(cycles, {name: 1.0 / amount if amount else 1e9 for name, amount in self.device.capacity.as_dict().items()})
         assert folding is not None
         faster = self.least_fitting(folder, cycles) if self.goal.fps or self.goal.latency_s else None
-        return does_not_fit(self.network.name, folding.cost, self.device, self.goal, self.clock, cycles, faster)
+        cost = estimate(self.network, plan, self.device).total if plan else folding.cost
+        return does_not_fit(self.network.name, cost, self.device, self.goal, self.clock, cycles, faster)
 
     def fits(self, plan: Plan) -> bool:
         return not _over(estimate(self.network, plan, self.device).total, self.goal.allowance(self.device))
@@ -248,7 +251,7 @@ class _Planner:
         prices = {name: 1.0 / amount if amount else 1e9 for name, amount in self.device.capacity.as_dict().items()}
         plan = self.complete(folder, folder.fold(cycles, prices), sized=sized)
         assert plan is not None
-        prediction: Prediction = predict(self.network, plan)
+        prediction = predict_tokens(TokenNetwork(dataflow_of(self.network, plan)))
         return max(prediction.latency, prediction.first_latency)
 
     # -- completion

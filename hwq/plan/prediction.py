@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwq.errors import InputError
 from hwq.network.graph import Network
@@ -15,6 +15,8 @@ from hwq.plan.token_network import Part, SteadyState, TokenNetwork, TokenRun
 __all__ = ["Prediction", "predict", "predict_tokens"]
 
 MAX_STEPS = 4_000_000
+SEVERAL = "several depths"
+AMPLE = 64  # words: above every credit round trip
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,11 @@ class Prediction:
     k0
         First frame of the steady state. None when it lies beyond what was simulated (``interval`` and ``latency`` are then those
         of the last frame simulated), and when parts of the network that share nothing run at different rates.
-    bottleneck, law
-        The component with the most cycles a frame, and those cycles.
+    law
+        Most cycles a frame of any component.
+    bottleneck
+        The component that has them; where ``interval`` is above ``law``, the channel whose depth costs most
+        (``buffer_name`` of a stage for its input buffer).
     cycles
         The law of every component, by name.
     """
@@ -49,11 +54,29 @@ class Prediction:
 
 def predict(network: Network, plan: Plan) -> Prediction:
     """Exact cycles of ``plan``; raises :class:`InputError` where its depths deadlock."""
-    return predict_tokens(TokenNetwork(dataflow_of(network, plan)))
+    tokens = TokenNetwork(dataflow_of(network, plan))
+    prediction = predict_tokens(tokens)
+    if prediction.interval <= prediction.law:
+        return prediction
+    return replace(prediction, bottleneck=_scarce_depth(tokens, prediction.interval, prediction.law))
+
+
+def _scarce_depth(tokens: TokenNetwork, interval: int | float, law: int) -> str:
+    """The channel whose depth alone costs most cycles when all others have ample ones; ``SEVERAL`` where no single one does."""
+    given = {c.name: c.depth for c in tokens.channels if c.latency >= 0}
+    ample = {c.name: max(c.depth, AMPLE, 2 * c.minimum) for c in tokens.channels if c.name in given}
+    slowest, name = float(law), SEVERAL
+    for channel, depth in given.items():
+        alone = predict_tokens(tokens.with_depths({**ample, channel: depth})).interval
+        if alone > slowest:
+            slowest, name = alone, channel
+        if slowest >= interval:
+            break
+    return name
 
 
 def predict_tokens(tokens: TokenNetwork) -> Prediction:
-    """Exact cycles of a token network."""
+    """Exact cycles of a token network; its bottleneck is the component of the law, also where depths cost more."""
     run, states = _run_until_steady(tokens)
     unit, law = bottleneck(tokens.dataflow)
     intervals = [_interval(run, part, state) for part, state in zip(tokens.parts, states, strict=True)]

@@ -17,7 +17,9 @@ __all__ = ["BUSES", "MEMORIES", "STYLES", "breaches"]
 BUSES = (8, 16, 32, 64, 128, 256, 512, 1024)
 STYLES = ("folded", "constant")
 MEMORIES = ("logic", "lutram", "block")
-MAX_DEPTH = 1 << 20
+# Words of a FIFO or a buffer. The planner needs a few dozen at most; what is far deeper costs memory and minutes for nothing.
+MAX_DEPTH = 4096
+DEPTH_WHY = "leave it out to have it chosen"
 
 
 def breaches(network: Network, draft: PlanDraft) -> list[InputError]:
@@ -29,7 +31,7 @@ def breaches(network: Network, draft: PlanDraft) -> list[InputError]:
         if name in draft.stages:
             found += _stage_breaches(summary, draft.stages[name])
     for name, depth in draft.fifos.items():
-        found += _range(f"fifo {name}", "depth", depth, 1, MAX_DEPTH)
+        found += _range(f"fifo {name}", "depth", depth, 1, MAX_DEPTH, DEPTH_WHY)
     return found
 
 
@@ -75,7 +77,7 @@ def _stage_breaches(s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     yield from _range(where, "pixels", d.pixels, 1, 1, "several pixels a cycle are for convolutions")
     yield from _choice(where, "style", d.style, STYLES)
     yield from _choice(where, "memory", d.memory, MEMORIES)
-    yield from _range(where, "depth", d.depth, 1, MAX_DEPTH)
+    yield from _range(where, "depth", d.depth, 1, MAX_DEPTH, DEPTH_WHY)
     if s.kind == "mvu":
         yield from _constant_breaches(where, s, d)
         yield from _mvu_breaches(where, s, d)
@@ -97,14 +99,14 @@ def _constant_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[I
 
 def _mvu_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     if d.simd is None or not 1 <= d.simd <= s.mw:
-        yield from _range(where, "buffer", d.buffer, 1, MAX_DEPTH)
+        yield from _range(where, "buffer", d.buffer, 1, max(MAX_DEPTH, 2 * s.mw), DEPTH_WHY)
         return
     if s.chunk and s.chunk % d.simd:
         yield InputError(
             "PLAN-CHUNK", f"simd is {d.simd}; the accumulator saturates every {s.chunk} products", where=where, hint=CHUNK_HINT
         )
     sf = ceil_div(s.mw, d.simd)
-    yield from _range(where, "buffer", d.buffer, sf, MAX_DEPTH, f"a vector is {sf} words of simd={d.simd}")
+    yield from _range(where, "buffer", d.buffer, sf, max(MAX_DEPTH, 2 * sf), f"a vector is {sf} words of simd={d.simd}")
 
 
 CHUNK_HINT = "simd must divide that number"

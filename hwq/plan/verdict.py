@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil, floor, log10
+
 from hwq.errors import NegativeVerdict
 from hwq.plan.cost import ERROR_BAND
 from hwq.plan.device import Device
@@ -27,23 +29,31 @@ def does_not_fit(
         f"{name} at {cycles} cycles a frame does not fit {device.part}: {'; '.join(lines)}; "
         f"{TITLES[binding]} is the binding constraint (estimates, +-{ERROR_BAND:.0%})",
         where=device.name,
-        hint=_lift(binding, cost, device, clock_mhz, fits_at),
+        hint=_lift(binding, cost, device, goal, clock_mhz, cycles, fits_at),
     )
 
 
 def _needs(resource: str, cost: Resources, allowance: Resources, device: Device, goal: Goal) -> str:
-    needs, has, all_of = (round(getattr(r, resource)) for r in (cost, allowance, device.capacity))
+    needs, has = ceil(getattr(cost, resource)), floor(getattr(allowance, resource))
     share = goal.share(resource)
-    budget = f" ({share:.0%} of {all_of})" if share < 1 else ""
+    budget = f" ({100 * share:.4g}% of {round(getattr(device.capacity, resource))})" if share < 1 else ""
     return f"needs {needs} {TITLES[resource]}, has {has}{budget}"
 
 
-def _lift(resource: str, cost: Resources, device: Device, clock_mhz: float, fits_at: int | None) -> str:
+def _percent(share: float) -> str:
+    """``share`` in percent, rounded up at its second digit: a budget that is asked for must suffice."""
+    digits = max(0, 1 - floor(log10(100 * share)))
+    return f"{ceil(100 * share * 10**digits) / 10**digits:.{digits}f}%"
+
+
+def _lift(resource: str, cost: Resources, device: Device, goal: Goal, clock_mhz: float, cycles: int, fits_at: int | None) -> str:
     ways = []
-    if fits_at:
-        ways.append(f"ask for {clock_mhz * 1e6 / fits_at:.0f} frames a second or fewer ({fits_at} cycles a frame)")
+    if goal.latency_s and not (goal.fps and cycles + 1 > clock_mhz * 1e6 / goal.fps):
+        ways.append(f"allow a latency above {goal.latency_s * 1e9:g} ns")
+    elif fits_at:
+        ways.append(f"ask for {floor(clock_mhz * 1e6 / fits_at)} frames a second or fewer ({fits_at} cycles a frame)")
     share = getattr(cost, resource) / (getattr(device.capacity, resource) or 1)
-    if share <= 1:
-        ways.append(f"raise the budget to {resource}={share:.0%}")
+    if goal.share(resource) < share <= 1:
+        ways.append(f"raise the budget to {resource}={_percent(share)}")
     ways.append(f"take a device with more {TITLES[resource]}")
     return "To lift it: " + ", or ".join(ways)

@@ -137,7 +137,6 @@ depth = 0
     ("text", "message"),
     [
         ("format_version = 1\nspeed = 3\n", "'speed' is no field of a plan"),
-        ("", "format_version is None"),
         ("format_version = true\n", "format_version is True"),
         ("format_version = 2\n", "newer than this hwq reads"),
         ("format_version = 1\nclock_mhz = -1\n", "clock_mhz is -1"),
@@ -163,13 +162,26 @@ def test_each_mistake_is_a_sentence(tmp_path: Path, text: str, message: str) -> 
 def test_what_is_no_toml_is_one_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "plan.toml"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="this plan cannot be read") as caught:
+    with pytest.raises(InputError, match=r"this plan cannot be read: .* no TOML") as caught:
         read_draft(path)
     assert caught.value.code == "PLAN-FILE"
+    assert "(" not in str(caught.value)  # no message of a parser
+
+
+def test_a_plan_by_hand_needs_no_version(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text('[[stage]]\nname = "fc0"\n')
+    assert set(read_draft(path, NET).stages) == {"fc0"}
+
+
+@pytest.mark.parametrize("field", ["depth", "buffer"])
+def test_a_depth_beyond_all_use_is_refused(tmp_path: Path, field: str) -> None:
+    (found,) = problems(tmp_path, f'[[stage]]\nname = "fc0"\n{field} = 4097\n')
+    assert "expected 1..4096" in found
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"none\.toml: there is no such plan file"):
         read_draft(tmp_path / "none.toml")
 
 

@@ -35,8 +35,11 @@ def test_no_depth_beats_the_law_and_ample_depth_reaches_it(dataflow: Dataflow) -
     ample = tokens.with_depths({c.name: 40 for c in tokens.channels if c.latency >= 0})
     last = [b[:, -1] for b in ample.run(12, pace=law).output_beats.values()]
     assert all((np.diff(x)[6:] == law).all() for x in last)
-    slow = [b[:, -1] for b in tokens.run(12).output_beats.values()]
-    assert max(int(x[-1] - x[0]) for x in slow) >= 0
+    # Few frames more than the slowest fills its queues with: what the queues absorb at first is given back by then.
+    frames = 4 * tokens.memory + 12
+    slow = [b[:, -1] for b in tokens.run(frames).output_beats.values()]
+    half = frames // 2
+    assert max(int(x[-1] - x[half]) for x in slow) >= (frames - 1 - half) * law
 
 
 @pytest.mark.parametrize(("mh", "pe", "channels", "simd"), [(5, 2, 7, 3), (1, 1, 1, 1), (8, 8, 8, 2), (9, 4, 4, 4)])

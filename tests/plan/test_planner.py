@@ -148,6 +148,43 @@ def test_the_rate_a_verdict_offers_does_fit() -> None:
     assert estimate(tfc(), plan, VU9P).utilisation["lut"] <= 0.01
 
 
+@pytest.mark.parametrize("budget", [0.0001, 0.01])
+def test_the_budget_a_verdict_asks_for_suffices(budget: float) -> None:
+    for _ in range(3):
+        with pytest.raises(NegativeVerdict) as caught:
+            plan_network(tfc(), VU9P, Goal(fps=20e6, budget={"lut": budget}))
+        assert "(0% of" not in str(caught.value)
+        asked = float(str(caught.value.hint).split("lut=")[1].split("%")[0]) / 100
+        assert asked > budget
+        budget = asked
+        if is_enough(budget):
+            return
+    pytest.fail("the advice leads nowhere")
+
+
+def is_enough(budget: float) -> bool:
+    """Whether the plan of the test above fits in this share of the LUTs."""
+    try:
+        plan_network(tfc(), VU9P, Goal(fps=20e6, budget={"lut": budget}))
+    except NegativeVerdict:
+        return False
+    return True
+
+
+def test_a_latency_that_does_not_fit_is_not_answered_with_a_rate() -> None:
+    with pytest.raises(NegativeVerdict) as caught:
+        plan_network(tfc(), VU9P, Goal(latency_s=300e-9, budget={"lut": 0.005}))
+    assert "allow a latency above 300 ns" in str(caught.value.hint)
+    assert "frames a second" not in str(caught.value.hint)
+
+
+def test_the_plan_of_another_network_is_the_only_problem() -> None:
+    other = plan_network(dense([24, 3], Integer(4, True)), VU9P)
+    with pytest.raises(Problems) as caught:
+        plan_network(tfc(), VU9P, base=other)
+    assert [p.code for p in caught.value.problems] == ["PLAN-NETWORK"]
+
+
 def test_a_network_larger_than_the_device_is_a_verdict_not_a_crash() -> None:
     tiny = replace(VU9P, lut=300, ff=600)
     with pytest.raises(NegativeVerdict, match="does not fit"):

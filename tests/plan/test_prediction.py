@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from hwq.errors import InputError
+from hwq.numerics.encoding import Integer
 from hwq.plan.dataflow import Dataflow
-from hwq.plan.prediction import predict_tokens
-from hwq.plan.token_network import TokenNetwork
+from hwq.plan.goal import Goal
+from hwq.plan.planner import plan_network
+from hwq.plan.prediction import predict, predict_tokens
+from hwq.plan.token_network import TokenNetwork, buffer_name
+from hwq.target.boards import load_device
 from tests.plan.cycle_model import step_through
 from tests.plan.dataflows import Builder, dataflows
+from tests.plan.networks import dense
 
 
 @given(dataflows())
@@ -50,3 +57,20 @@ def test_a_deadlock_is_an_error_that_names_the_units() -> None:
     with pytest.raises(InputError, match="deadlock") as caught:
         predict_tokens(TokenNetwork(b.dataflow()))
     assert "mvu1" in str(caught.value.where)
+
+
+def test_a_depth_that_costs_cycles_is_the_bottleneck() -> None:
+    network = dense([64, 64, 64], Integer(2, True))
+    plan = plan_network(network, load_device("vu9p"), Goal(fps=300e6 / 70))
+    good = predict(network, plan)
+    assert good.interval == good.law
+    name = plan.stages[1].name
+    for field, value, expected in (("buffer", "sf", buffer_name(name)), ("depth", 1, name)):
+        stage = plan.stages[1]
+        least = -(-64 // stage.simd) if value == "sf" else value
+        scarce = replace(plan, stages=(plan.stages[0], replace(stage, **{field: least})))
+        found = predict(network, scarce)
+        if found.interval > found.law:
+            assert found.bottleneck == expected
+            return
+    pytest.fail("no depth of this plan costs anything")
