@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,17 @@ from hwq.target.streams import StreamPort, stream_ports
 
 __all__ = ["Folder", "load_folder"]
 
+MODELS = (".pt", ".pt2", ".onnx", ".hwq")
 # Files that decide what is verified; the others may be edited freely.
 CHECKED_SUFFIXES = (".v", ".vh", ".mem", ".hwq", ".toml", ".npz", ".py", "interface.json")
+# What a design cannot do without, beside <top>.v, its bench and its memories.
+NEEDED = ("network.hwq", "plan.toml", "interface.json", "vectors.npz")
+
+# The fields that hwq reads of its own documents, and their kinds.
+REPORT = {"name": str, "target": str, "part": str, "bottleneck": str, "clock_mhz": float, "cycles_per_frame": float}
+REPORT |= {"latency_cycles": float, "fps": float, "resources": dict, "layers": list, "modules": dict, "hashes": dict, "files": dict}
+LAYER = {"name": str, "op": str, "pe": float, "cycles": float, "resources": dict}
+INTERFACE = {"top": str, "inputs": list, "outputs": list, "ports": list, "memories": dict, "files": dict}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +91,14 @@ def load_folder(directory: str | Path) -> Folder:
     missing or was altered.
     """
     path = Path(directory)
+    if path.is_file():
+        kind = "a model" if path.suffix in MODELS else "a file"
+        raise InputError("FOLDER-FORMAT", f"this is {kind}; give the folder hwq compile wrote", where=str(directory))
     report = _document(path, "report.json", "hwq-design", report_file.FORMAT_VERSION)
+    _check_report(report, str(path / "report.json"))
     _check_files(path, report)
     description = _document(path, "interface.json", "hwq-interface", interface.FORMAT_VERSION)
+    _check_interface(path, report, description)
     model = load_model(path / "network.hwq")
     plan = read_plan(path / "plan.toml", model.network)
     for kind, found in (("network", network_hash(model.network)), ("plan", plan_hash(plan))):
@@ -99,21 +116,70 @@ def _document(path: Path, name: str, form: str, version: int) -> dict[str, Any]:
     except FileNotFoundError:
         hint = "Give the folder that hwq compile wrote"
         raise InputError("FOLDER-FORMAT", f"there is no {name}: this is no output folder of hwq", where=str(path), hint=hint) from None
-    except (OSError, ValueError) as error:
-        raise InputError("FOLDER-DAMAGED", f"this file is damaged ({error})", where=where) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(f"this file is damaged ({error})", where) from None
     if not isinstance(document, dict) or document.get("format") != form:
         raise InputError("FOLDER-FORMAT", "this file was not written by hwq", where=where)
     check_version(document.get("format_version"), version, where)
     return document
 
 
+def _damaged(message: str, where: str) -> InputError:
+    return InputError("FOLDER-DAMAGED", message, where=where, hint="Compile again")
+
+
+def _check_kinds(document: Any, kinds: Mapping[str, type], where: str, what: str = "") -> None:
+    """Raise unless ``document`` is a table that has every field of ``kinds`` in that kind; float: a finite number, zero or more."""
+    if not isinstance(document, dict):
+        raise _damaged(f"this file is damaged: {what or 'it'} is no table", where)
+    for name, kind in kinds.items():
+        value = document.get(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+        if not (is_number if kind is float else isinstance(value, kind)):
+            raise _damaged(f"this file is damaged: {what}{name} is missing or of the wrong kind", where)
+
+
+def _check_report(report: dict[str, Any], where: str) -> None:
+    _check_kinds(report, REPORT, where)
+    for n, layer in enumerate(report["layers"]):
+        _check_kinds(layer, LAYER, where, f"layer {n}: ")
+    for table, names in (("hashes", ("network", "plan")), ("files", report["files"]), ("modules", report["modules"])):
+        _check_kinds(report[table], dict.fromkeys(names, str), where, f"{table}: ")
+    amounts = [report["resources"], report.get("utilisation") or {}, *(layer["resources"] for layer in report["layers"])]
+    for amount in amounts:
+        _check_kinds(amount, dict.fromkeys(amount, float), where, "resources: ")
+    if not report["clock_mhz"] or not re.fullmatch(r"[A-Za-z]\w*", report["name"], re.ASCII):
+        raise _damaged("this file is damaged: clock_mhz or name is none", where)
+
+
+def _check_interface(path: Path, report: dict[str, Any], description: dict[str, Any]) -> None:
+    where = str(path / "interface.json")
+    _check_kinds(description, INTERFACE, where)
+    for port in description["ports"]:
+        _check_kinds(port, {"name": str}, where, "ports: ")
+    if description["top"] != report["name"]:
+        raise _damaged(f"this file is of another design, {description['top']!r}", where)
+    # Every memory is a file of the list, and so compared with its hash.
+    missing = [m for m in sorted({*description["memories"], *_memories(path / f"{report['name']}.v")}) if m not in report["files"]]
+    if missing:
+        raise _damaged(f"report.json does not list the memory file {missing[0]!r}", str(path))
+
+
+def _memories(verilog: Path) -> Iterator[str]:
+    """Names of the files that ``verilog`` reads."""
+    return (m[1] for m in re.finditer(r'\$readmem[hb]\s*\(\s*"([^"]*)"', verilog.read_text(errors="replace")))
+
+
 def _check_files(path: Path, report: dict[str, Any]) -> None:
-    files = report.get("files")
-    if not isinstance(files, dict):
-        raise InputError("FOLDER-DAMAGED", "report.json lists no files", where=str(path))
+    files, top = report["files"], report["name"]
+    for name in (f"{top}.v", f"test_{top}.py", *NEEDED):
+        if name not in files:
+            raise _damaged(f"report.json does not list {name}", str(path))
     problems: list[HwqError] = []
     for name, digest in files.items():
-        file = path / Path(name).name
+        if Path(name).name != name:
+            raise _damaged(f"report.json lists {name!r}, which lies elsewhere", str(path))
+        file = path / name
         if not name.endswith(CHECKED_SUFFIXES):
             continue
         if not file.is_file():

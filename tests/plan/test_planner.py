@@ -148,7 +148,7 @@ def test_the_rate_a_verdict_offers_does_fit() -> None:
     assert estimate(tfc(), plan, VU9P).utilisation["lut"] <= 0.01
 
 
-@pytest.mark.parametrize("budget", [0.0001, 0.01])
+@pytest.mark.parametrize("budget", [0.0001, 0.001])
 def test_the_budget_a_verdict_asks_for_suffices(budget: float) -> None:
     for _ in range(3):
         with pytest.raises(NegativeVerdict) as caught:
