@@ -8,6 +8,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,19 @@ def check_sizes(members: list[zipfile.ZipInfo], where: str) -> None:
 
 
 def _read_array(data: bytes, member: str, where: str) -> NDArray[Any]:
+    _check_header(data)
     array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     if array.dtype.kind not in ARRAY_KINDS:
         raise InputError("FILE-DTYPE", f"{member} holds {array.dtype}, only plain numbers are allowed", where=where)
     return array
+
+
+def _check_header(data: bytes) -> None:
+    """An array claims exactly the bytes that follow its header; else numpy would allocate whatever it claims."""
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    claimed, held = prod(shape) * dtype.itemsize, len(data) - stream.tell()
+    if not dtype.hasobject and claimed != held:
+        raise ValueError(f"an array claims {claimed} bytes and holds {held}")

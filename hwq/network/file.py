@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from hwq.errors import InputError
 from hwq.network.container import read_container, write_container
 from hwq.network.graph import Network, NetworkInput, Node
-from hwq.network.host import HostStep
+from hwq.network.host import HostStep, run_steps
 from hwq.network.model import Model, ModelInput, ModelOutput
 from hwq.network.ops import Accumulation, ArgMax, Conv, Exact, Op, Requantize, Saturating, Threshold
 from hwq.numerics.encoding import parse_encoding
@@ -23,6 +24,7 @@ from hwq.numerics.rounding import Rounding
 __all__ = ["FORMAT_VERSION", "load_model", "network_hash", "save_model"]
 
 FORMAT_VERSION = 1
+MAX_FRAME = 1 << 26  # elements of one input
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -61,7 +63,7 @@ def load_model(path: Path) -> Model:
         source = None
         if "source" in document:
             source = (document["source"], {k[7:]: v for k, v in arrays.items() if k.startswith("source.")})
-        return Model(
+        model = Model(
             _read_network(document["network"], arrays),
             tuple(ModelInput(i["name"], tuple(i["shape"]), i["dtype"], _read_steps(i["head"], arrays)) for i in document["inputs"]),
             tuple(
@@ -72,16 +74,39 @@ def load_model(path: Path) -> Model:
             source,
             document.get("notes", {}),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        _check_shapes(model)
+        return model
+    except InputError as error:
+        raise InputError(error.code, error.message, where=error.where or where, hint=error.hint) from None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise InputError("FILE-DAMAGED", f"this .hwq file is damaged ({type(error).__name__}: {error})", where=where) from None
+
+
+def _check_shapes(model: Model) -> None:
+    """Run the host's steps on one frame, so that shapes and dtypes that do not fit are told now; raises ``ValueError``."""
+    with np.errstate(all="ignore"):
+        targets = {t.name: t.shape for t in model.network.inputs}
+        if sorted(targets) != sorted(i.name for i in model.inputs):
+            raise ValueError("its inputs are not those of its network")
+        for i in model.inputs:
+            if not 0 < prod(i.shape) <= MAX_FRAME:
+                raise ValueError(f"the input {i.name!r} has shape {i.shape}")
+            run_steps(i.head, np.zeros((1, *i.shape), i.dtype)).reshape(1, *targets[i.name])
+        for o in model.outputs:
+            info = model.network.tensors[o.tensor]
+            frame = np.full((1, *info.shape), info.encoding.lo)
+            if len(run_steps(o.tail, frame).reshape(-1, *o.shape).astype(o.dtype)) != 1:
+                raise ValueError(f"the output {o.name!r} has shape {o.shape}, which its tensor {o.tensor!r} does not have")
 
 
 def check_version(found: object, current: int, where: str) -> None:
     """Accept ``format_version`` up to ``current``; refuse newer ones and nonsense by name."""
     if not isinstance(found, int) or found < 1:
-        raise InputError("FILE-VERSION", f"format_version is {found!r}, expected 1..{current}", where=where)
+        raise InputError("FILE-VERSION", f"format_version is {str(found)[:20]!r}, expected 1..{current}", where=where)
     if found > current:
-        raise InputError("FILE-NEWER", f"format_version {found} is newer than this hwq reads ({current})", where=where, hint="Upgrade hwq")
+        raise InputError(
+            "FILE-NEWER", f"format_version {str(found)[:20]} is newer than this hwq reads ({current})", where=where, hint="Upgrade hwq"
+        )
 
 
 def network_hash(network: Network) -> str:

@@ -46,7 +46,7 @@ class TensorInfo:
     producer: Node | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """A graph of integer ops, nodes in topological order; no batch dimension.
 
@@ -62,6 +62,9 @@ class Network:
         missing = [o for o in self.outputs if o not in self.tensors]
         if missing:
             raise InputError("NETWORK-OUTPUT", f"output {missing[0]!r} is computed by no node", where=self.name)
+
+    def __repr__(self) -> str:
+        return f"Network({self.name!r}, layers: {len(self.nodes)}, inputs: {len(self.inputs)}, outputs: {len(self.outputs)})"
 
     @cached_property
     def tensors(self) -> Mapping[str, TensorInfo]:

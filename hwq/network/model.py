@@ -62,7 +62,7 @@ class ModelOutput:
     tail: tuple[HostStep, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """What ``hwq.read`` returns.
 
@@ -77,6 +77,9 @@ class Model:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     source: tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, layers: {len(self.network.nodes)}, inputs: {len(self.inputs)}, outputs: {len(self.outputs)})"
 
     @property
     def name(self) -> str:

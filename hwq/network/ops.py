@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hwq.numerics.encoding import Encoding, smallest_integer
+from hwq.errors import InputError
+from hwq.numerics.encoding import MAX_BITS, Encoding, smallest_integer
 from hwq.numerics.interval import Interval
 from hwq.numerics.rounding import Rounding, shift_right
 
@@ -37,10 +38,16 @@ class Saturating:
 
     Inside a chunk of ``chunk`` consecutive products, in the order kh, kw, channel, the sum is exact; it is then
     added to the accumulator, which starts at 0 and saturates. Padding taps occupy positions. The last chunk may be short.
+    Raises :class:`InputError` beyond 2..48 bits and for a chunk below 1.
     """
 
     bits: int
     chunk: int
+
+    def __post_init__(self) -> None:
+        if not 2 <= int(self.bits) <= MAX_BITS or int(self.chunk) < 1:
+            message = f"saturating accumulation of {self.bits} bits after every {self.chunk} products was asked"
+            raise InputError("ACCUMULATOR", f"{message}, 2..{MAX_BITS} bits and at least 1 product exist")
 
     @property
     def lo(self) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hwq.errors import InputError
+from hwq.numerics.encoding import MAX_BITS
 
 __all__ = ["Saturating", "saturating_matmul"]
 
@@ -24,9 +25,10 @@ class Saturating:
     chunk: int
 
     def __post_init__(self) -> None:
-        if not 2 <= self.bits <= 32 or self.chunk < 1:
+        if not 2 <= self.bits <= MAX_BITS or self.chunk < 1:
             raise InputError(
-                "ACCUMULATOR", f"Saturating({self.bits}, chunk={self.chunk}) was asked, 2..32 bits and a chunk of at least 1 exist"
+                "ACCUMULATOR",
+                f"Saturating({self.bits}, chunk={self.chunk}) was asked, 2..{MAX_BITS} bits and a chunk of at least 1 exist",
             )
 
     @property

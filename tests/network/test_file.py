@@ -6,8 +6,10 @@ import io
 import json
 import pickle
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -197,9 +199,62 @@ def test_network_input_survives_as_named() -> None:
 
 
 def test_a_scalar_constant_stays_a_scalar(tmp_path: Path) -> None:
-    model = Model(everything(), (), (), {}, ({"nodes": []}, {"c0": np.array(3.0), "c1": np.arange(6).reshape(2, 3).T}))
+    source = ({"nodes": []}, {"c0": np.array(3.0), "c1": np.arange(6).reshape(2, 3).T})
+    model = replace(model_of(everything()), source=source)
     save_model(model, tmp_path / "m.hwq")
     back = load_model(tmp_path / "m.hwq")
     assert back.source is not None
     assert back.source[1]["c0"].shape == ()
     np.testing.assert_array_equal(back.source[1]["c1"], np.arange(6).reshape(2, 3).T)
+
+
+def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """The same file with another document."""
+    with zipfile.ZipFile(path) as z:
+        members = {i.filename: z.read(i) for i in z.infolist()}
+    document = json.loads(members["model.json"])
+    change(document)
+    members["model.json"] = json.dumps(document).encode()
+    with zipfile.ZipFile(path, "w") as z:
+        for name, data in members.items():
+            z.writestr(name, data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["network"]["nodes"][0]["op"]["accumulation"].update(chunk=0),
+        lambda d: d["network"]["nodes"][0]["op"]["accumulation"].update(bits=10**30),
+        lambda d: d["outputs"][0].update(shape=[7]),
+        lambda d: d["outputs"][0].update(shape=[-1, 0]),
+        lambda d: d["outputs"][0].update(tensor="nowhere"),
+        lambda d: d["outputs"][0].update(dtype="float33"),
+        lambda d: d["inputs"][0].update(shape=[10**12]),
+        lambda d: d["inputs"][0].update(shape=[13]),
+        lambda d: d["inputs"][0].update(name="other"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_refused_when_it_is_read(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    save_model(model_of(everything()), tmp_path / "m.hwq")
+    with pytest.raises(InputError, match=r"m\.hwq"):
+        load_model(edited(tmp_path / "m.hwq", change))
+
+
+def test_an_absurd_version_is_not_echoed_whole(tmp_path: Path) -> None:
+    save_model(model_of(everything()), tmp_path / "m.hwq")
+    with pytest.raises(InputError) as caught:
+        load_model(edited(tmp_path / "m.hwq", lambda d: d.update(format_version=10**400)))
+    assert len(str(caught.value)) < 200
+
+
+def test_an_array_that_claims_more_than_it_holds_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "m.hwq"
+    save_model(model_of(everything()), path)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)})
+    with zipfile.ZipFile(path, "a") as z:
+        z.writestr("arrays/liar.npy", header.getvalue())
+    with pytest.raises(InputError, match="claims") as caught:
+        load_model(path)
+    assert caught.value.code == "FILE-DAMAGED"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwq.errors import InputError
 from hwq.network.ops import ArgMax, Conv, Requantize, Saturating, Threshold
 from hwq.numerics.encoding import Bipolar, Integer
 from hwq.numerics.interval import Interval
@@ -163,3 +164,9 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         Conv(np.ones((1, 1, 1, 2), np.int64), INT4).shape((1, 1, 3))
     with pytest.raises(ValueError, match=r"^a kernel of 3x1 does not fit an image of 2x5$"):
         Conv(np.ones((1, 3, 1, 2), np.int64), INT4).shape((2, 5, 2))
+
+
+@pytest.mark.parametrize(("bits", "chunk"), [(1, 4), (49, 4), (8, 0), (10**9, 1)])
+def test_impossible_accumulators_are_refused(bits: int, chunk: int) -> None:
+    with pytest.raises(InputError, match=r"2\.\.48 bits"):
+        Saturating(bits, chunk)
