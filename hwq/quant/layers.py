@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from hwq.errors import InputError
 from hwq.numerics.encoding import Encoding
-from hwq.quant.quantizer import Quantizer, refuse_export
+from hwq.quant.quantizer import Quantizer, quantizer_of, refuse_export
 from hwq.quant.saturating import saturating_matmul
 
 __all__ = ["Accumulator", "Activation", "Linear"]
@@ -36,7 +36,7 @@ class Linear(nn.Module):
     bias
         Real bias, added after the scale.
     weight
-        Quantizer of the weight; it brings the scale, one or O of them.
+        Quantizer of the weight, or its name (``"bipolar"``); it brings the scale, one or O of them.
     input
         Quantizer of the input, where the layer shall do it itself.
     accumulator
@@ -50,8 +50,8 @@ class Linear(nn.Module):
         out_features: int,
         bias: bool = True,
         *,
-        weight: Quantizer,
-        input: Quantizer | None = None,
+        weight: Quantizer | str,
+        input: Quantizer | str | None = None,
         accumulator: Accumulator | None = None,
     ) -> None:
         super().__init__()
@@ -60,8 +60,8 @@ class Linear(nn.Module):
         self.in_features, self.out_features = in_features, out_features
         self.weight = nn.Parameter(torch.empty(out_features, in_features))
         self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
-        self.weight_quantizer = weight
-        self.input_quantizer = input
+        self.weight_quantizer = quantizer_of(weight, "Linear(weight=)")
+        self.input_quantizer = None if input is None else quantizer_of(input, "Linear(input=)")
         self.accumulator = accumulator
         bound = math.sqrt(6.0 / (in_features + out_features))
         nn.init.uniform_(self.weight, -bound, bound)
@@ -120,9 +120,9 @@ def _check_codes(codes: Tensor, scale: Tensor, encoding: Encoding) -> None:
 class Activation(nn.Module):
     """Quantizes what passes: ``Activation(Bipolar())``. A quantizer in its place does the same."""
 
-    def __init__(self, quantizer: Quantizer) -> None:
+    def __init__(self, quantizer: Quantizer | str) -> None:
         super().__init__()
-        self.quantizer = quantizer
+        self.quantizer = quantizer_of(quantizer, "Activation")
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.quantizer(x)

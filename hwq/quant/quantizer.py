@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hwq.errors import InputError
 from hwq.numerics.encoding import Encoding
 
-__all__ = ["ENTRY_POINT_GROUP", "Quantizer", "available_quantizers", "make_quantizer", "refuse_export"]
+__all__ = ["ENTRY_POINT_GROUP", "Quantizer", "available_quantizers", "make_quantizer", "quantizer_of", "refuse_export"]
 
 ENTRY_POINT_GROUP = "hwq.quantizers"
 
@@ -98,3 +98,18 @@ def make_quantizer(name: str, **options: Any) -> Quantizer:
     if name not in known:
         raise InputError("QUANTIZER-NAME", f"there is no quantizer {name!r}", hint=f"Known: {', '.join(sorted(known))}")
     return known[name](**options)
+
+
+def quantizer_of(value: Quantizer | str, where: str) -> Quantizer:
+    """``value`` itself, or a new quantizer of that name; raises :class:`InputError` naming ``where`` for anything else."""
+    if isinstance(value, Quantizer):
+        return value
+    if not isinstance(value, str):
+        what = f"{value.__name__} (the class)" if isinstance(value, type) else type(value).__name__
+        raise InputError("QUANTIZER", f"{what} was given, a quantizer was expected", where=where, hint="Write for example Bipolar()")
+    try:
+        return make_quantizer(value)
+    except TypeError:
+        raise InputError(
+            "QUANTIZER", f"the quantizer {value!r} needs options", where=where, hint=f"make_quantizer({value!r}, ...)"
+        ) from None

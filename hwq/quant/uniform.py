@@ -48,6 +48,13 @@ class Uniform(Quantizer):
         super().__init__()
         if not 1 <= bits <= MAX_TRAINED_BITS:
             raise InputError("QUANTIZER-OPTION", f"bits is {bits}, expected 1..{MAX_TRAINED_BITS}", where="Uniform")
+        if bits == 1 and signed:
+            raise InputError(
+                "QUANTIZER-OPTION",
+                "bits is 1, a signed quantizer has at least 2",
+                where="Uniform",
+                hint="Bipolar() has the levels -1 and +1, Uniform(1, signed=False) 0 and 1",
+            )
         self._encoding = Integer(bits, signed, narrow)
         if self._encoding.hi < 1:
             raise InputError("QUANTIZER-OPTION", f"{self._encoding.name} has the single level 0", where="Uniform")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -60,7 +62,7 @@ def test_the_accumulator_of_the_network_is_accepted_as_well() -> None:
     assert float(layer(torch.ones(1, 4)).detach().abs().max()) <= 2
 
 
-@pytest.mark.parametrize(("bits", "chunk"), [(1, 4), (33, 4), (8, 0)])
+@pytest.mark.parametrize(("bits", "chunk"), [(1, 4), (49, 4), (8, 0)])
 def test_impossible_accumulators_are_refused(bits: int, chunk: int) -> None:
     with pytest.raises(InputError):
         Saturating(bits, chunk)
@@ -85,3 +87,23 @@ def test_one_step_changes_the_latent_weights(weight: torch.nn.Module) -> None:
 def test_activation_is_its_quantizer() -> None:
     x = torch.randn(3, 4)
     np.testing.assert_array_equal(Activation(Bipolar())(x).numpy(), Bipolar()(x).numpy())
+
+
+def test_a_layer_takes_quantizers_by_name() -> None:
+    layer = Linear(4, 2, weight="bipolar", input="bipolar")
+    assert isinstance(layer.weight_quantizer, Bipolar)
+    assert isinstance(layer.input_quantizer, Bipolar)
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"), [("twolar", "twolar"), ("uniform", "needs options"), (3, "int was given"), (Bipolar, "class")]
+)
+def test_what_is_no_quantizer_is_refused(weight: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Linear(4, 2, weight=weight)
+
+
+def test_one_signed_bit_is_refused_with_what_to_use_instead() -> None:
+    with pytest.raises(InputError, match=r"Bipolar\(\)"):
+        Uniform(1)
+    assert Uniform(1, signed=False).encoding.hi == 1
