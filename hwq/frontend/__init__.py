@@ -1,0 +1,1 @@
+"""Readers of trained models and the lowering of their graphs to integer Networks."""

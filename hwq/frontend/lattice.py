@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hwq.numerics.encoding import Bipolar, Encoding, Integer, smallest_integer
 
-__all__ = ["Lattice", "encoding_of", "fit_lattice"]
+__all__ = ["Lattice", "encoding_of", "fit_lattice", "why_no_lattice"]
 
 MAX_STATED = (1 << 15) - 1  # levels believed where the graph states the scale
 MAX_FOUND = 127  # levels searched where it does not
@@ -59,6 +59,38 @@ def encoding_of(integers: NDArray[np.int64]) -> Encoding:
     lo, hi = int(integers.min(initial=0)), int(integers.max(initial=0))
     width = max(2, smallest_integer(min(lo, -1), hi).bits)
     return Integer(width, True, narrow=lo > -(1 << (width - 1)))
+
+
+def why_no_lattice(values: NDArray[Any], scales: Sequence[NDArray[Any]] = ()) -> tuple[str, str]:
+    """Message and hint for a matrix that :func:`fit_lattice` refuses."""
+    levels = np.unique(values if values.dtype.kind == "f" else values.astype(np.float64))
+    limit = MAX_STATED.bit_length() + 1
+    for scale in (*scales, np.ones(())):
+        with np.errstate(all="ignore"):
+            largest = np.abs(np.rint(values / scale)).max(initial=0)
+            whole = bool((np.rint(values / scale) * scale == values).all())
+        if whole and largest > MAX_STATED:
+            return (
+                f"its weights are integers up to {largest:g}, at most {MAX_STATED} ({limit} bits) is built",
+                "Quantize them to fewer bits",
+            )
+    if _nearly_even(levels):
+        return (
+            f"its weights take {len(levels)} values that are evenly spaced only up to float rounding, no integers times a scale",
+            "Let the weight quantizer compute integers * scale as its last operation, as a Quant node does",
+        )
+    return (
+        f"an unquantized layer: its weights take {len(levels)} different values that are no integers times a scale",
+        "Give the layer a weight quantizer (hwq.quant, Brevitas, QONNX Quant, QCDQ)",
+    )
+
+
+def _nearly_even(levels: NDArray[Any]) -> bool:
+    """Whether 3 to 256 values lie on one grid (of half their smallest distance) up to float rounding."""
+    if not 3 <= len(levels) <= MAX_DISTINCT:
+        return False
+    places = levels.astype(np.float64) / (np.diff(levels.astype(np.float64)).min() / 2)
+    return bool(np.abs(places).max() <= 4 * MAX_FOUND and np.abs(places - np.rint(places)).max() < 1e-3)
 
 
 def _try_stated(values: NDArray[Any], scale: NDArray[Any]) -> Lattice | None:

@@ -92,6 +92,7 @@ class _Lowering:
             if needed[place]:
                 self._execute(node, self.names[place])
         outputs = self._outputs()
+        self._check_input_options()
         if self.problems:
             raise Problems(_distinct(self.problems))
         return self._model(outputs)
@@ -118,6 +119,8 @@ class _Lowering:
                 self.values[output] = value if value is not None else Unknown(_shape_of(inputs))
 
     def _apply(self, step: Step) -> tuple[Value | None, ...]:
+        if "::" in step.node.op:
+            raise refusal(step)
         if all(v is None or isinstance(v, Constant) for v in step.inputs):
             return fold(step)
         if any(isinstance(v, Unknown) for v in step.inputs) and step.node.op not in RULES:
@@ -127,6 +130,23 @@ class _Lowering:
             raise refusal(step)
         made = rule(step)
         return made if isinstance(made, tuple) else (made,)
+
+    def _check_input_options(self) -> None:
+        """Options that name the integers of the inputs say nothing where the model's own quantizers make them on the host."""
+        o = self.options
+        stated = {"--input-encoding": o.input_encoding, "--input-scale": o.input_scale, "--input-offset": o.input_offset}
+        given = [option for option, value in stated.items() if value is not None]
+        made = [i for i in self.builder.inputs if i.core is not None]
+        if given and made and all(i.core is not None and i.core.op != "leaf" for i in made):
+            own = made[0].encoding
+            self.problems.append(
+                InputError(
+                    "OPTION",
+                    f"the model quantizes its own input {made[0].name!r} to {own.name if own else 'integers'}",
+                    where=given[0],
+                    hint="Leave the option out, or add --input-quantizer hardware to build the quantizer in",
+                )
+            )
 
     def _outputs(self) -> list[tuple[str, HostValue]]:
         made: list[tuple[str, HostValue]] = []

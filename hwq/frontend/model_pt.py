@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwq.errors import InputError
+from hwq.errors import HwqError, InputError, Problems
 from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta
 
 if TYPE_CHECKING:
@@ -89,8 +89,11 @@ def export_for_hwq(
             hint="Pass the module itself to hwq.compile, or write an ONNX file with brevitas.export.export_qonnx(..., dynamo=False)",
         )
     output_names(module, example)  # a wrong example is told before anything else
+    _refuse_unbatched(module, example)
     if is_unfrozen(module):
         module = freeze(module, *example)
+    elif not isinstance(module, Frozen):
+        _refuse_nan(module)
     graph = _renamed(export_module(module, example, name), io or {})
     return graph, module.report if isinstance(module, Frozen) else None
 
@@ -108,6 +111,40 @@ def _example(example_input: Any) -> tuple[Any, ...]:
                 "a tensor of one frame or more, batch first, was expected",
             )
     return example
+
+
+def _refuse_unbatched(module: nn.Module, example: tuple[Any, ...]) -> None:
+    """An example of one axis that the module takes only whole is a frame, not a batch."""
+    import torch
+
+    flat = [k for k, e in enumerate(example) if e.dim() == 1 and e.shape[0] > 1]
+    if not flat:
+        return
+    try:
+        with torch.no_grad():
+            module(*(e[:1] for e in example))
+    except Exception:  # whatever the module raises says that the first axis is no batch
+        k = flat[0]
+        raise InputError(
+            "EXAMPLE-INPUT",
+            f"example input {k} has shape {tuple(example[k].shape)}: one frame without the batch axis in front",
+            hint="Pass a batch: example.unsqueeze(0)",
+        ) from None
+
+
+def _refuse_nan(module: nn.Module) -> None:
+    import torch
+
+    problems: list[HwqError] = []
+    for key, value in module.named_parameters():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            layer, _, name = key.rpartition(".")
+            where = layer or type(module).__name__
+            problems.append(
+                InputError("WEIGHT-NAN", f"{name} holds NaN or infinity", where=where, hint="Train again, or repair the checkpoint")
+            )
+    if problems:
+        raise Problems(problems)
 
 
 def _renamed(graph: ExportedGraph, io: Mapping[str, Sequence[str]]) -> ExportedGraph:
@@ -180,9 +217,11 @@ def read_model_pt(path: Path) -> ExportedGraph:
         raise InputError("FILE-FORMAT", "this torch file is no model saved by hwq.save", where=where)
     version = document.get("format_version")
     if not isinstance(version, int) or version < 1:
-        raise InputError("FILE-DAMAGED", f"its format version is {version!r}", where=where)
+        raise InputError("FILE-DAMAGED", f"its format version is {str(version)[:20]!r}", where=where)
     if version > FORMAT_VERSION:
-        raise InputError("FILE-NEWER", f"it has format {version}, this hwq reads up to {FORMAT_VERSION}", where=where, hint="Update hwq")
+        raise InputError(
+            "FILE-NEWER", f"it has format {str(version)[:20]}, this hwq reads up to {FORMAT_VERSION}", where=where, hint="Update hwq"
+        )
     try:
         return _graph(document, path.stat().st_size)
     except InputError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,12 @@ def read_graph(source: Any, name: str | None = None, example_input: Any = None) 
 def _path(source: Any) -> Path:
     if isinstance(source, str | os.PathLike):
         return Path(source)
+    if isinstance(source, Mapping):
+        raise InputError(
+            "STATE-DICT",
+            f"{type(source).__name__} was given: tensors (a state dict) without the network they belong to",
+            hint="Load it into its module with load_state_dict and pass module.eval()",
+        )
     raise InputError("SOURCE-KIND", f"{type(source).__name__} was given, a path or a torch module was expected")
 
 

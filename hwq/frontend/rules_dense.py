@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hwq.errors import InputError
 from hwq.frontend.builder import Integers
 from hwq.frontend.expression import leaf
-from hwq.frontend.lattice import Lattice, encoding_of, fit_lattice
+from hwq.frontend.lattice import Lattice, encoding_of, fit_lattice, why_no_lattice
 from hwq.frontend.normalize import split_affine
 from hwq.frontend.step import Rule, Step
 from hwq.frontend.trace import plain, trace_entry
@@ -104,7 +104,10 @@ def _stand_in(step: Step, x: Value | None, outputs: int, *, biased: bool) -> Val
 def _accumulation(step: Step) -> Accumulation:
     own = step.attribute("accumulation")
     if own is not None:
-        return Saturating(int(own["bits"]), int(own["chunk"]))
+        try:
+            return Saturating(int(own["bits"]), int(own["chunk"]))
+        except InputError as error:
+            raise step.error(error.code, error.message) from None
     return step.options.accumulator or Exact()
 
 
@@ -113,12 +116,7 @@ def _weights(step: Step, matrix: NDArray[Any], scales: tuple[NDArray[Any], ...],
         raise step.error("WEIGHT-NAN", "the weights hold NaN or infinity", "Train or export the model again")
     fit: Lattice | None = fit_lattice(matrix, scales, reduce=reduce)
     if fit is None:
-        levels = len(np.unique(matrix))
-        raise step.error(
-            "WEIGHT-UNQUANTIZED",
-            f"an unquantized layer: its weights take {levels} different values that are no integers times a scale",
-            "Give the layer a weight quantizer (hwq.quant, Brevitas, QONNX Quant, QCDQ)",
-        )
+        raise step.error("WEIGHT-UNQUANTIZED", *why_no_lattice(matrix, scales))
     return _Weights(fit.integers, fit.scale.astype(np.float64), fit.stated)
 
 

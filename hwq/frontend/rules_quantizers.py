@@ -18,8 +18,9 @@ Array = np.ndarray
 
 def _positive(step: Step, place: int, what: str) -> Array:
     scale = step.need(place, what).astype(np.float64)
-    if not np.isfinite(scale).all() or not (scale > 0).all():
-        raise step.error("QUANT-SCALE", f"the {what} holds {scale.reshape(-1)[0]:g}, positive numbers were expected")
+    wrong = scale[~(np.isfinite(scale) & (scale > 0))]
+    if wrong.size:
+        raise step.error("QUANT-SCALE", f"the {what} holds {wrong[0]:g}, positive numbers were expected")
     return scale
 
 

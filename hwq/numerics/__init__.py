@@ -1,0 +1,1 @@
+"""Exact integer arithmetic: encodings, intervals, rounding, staircases."""

@@ -68,7 +68,7 @@ def prove(stairs: Staircase, low: int, high: int, *, codes: Codes | None = None,
     if count > MAX_THRESHOLDS:
         raise InputError(
             "LEVELS",
-            f"no multiply and shift in 64 bits gives its {count + 1} levels, and at most {MAX_THRESHOLDS} thresholds are built",
+            f"no multiply and shift in 64 bits gives its {count} changes by one, and at most {MAX_THRESHOLDS} thresholds are built",
             hint="Quantize to fewer bits",
         )
     form = _thresholds(stairs)

@@ -135,6 +135,8 @@ def _width(levels: Ints) -> int:
     width = int(levels.max(initial=0))
     if width > MAX_LEVELS or width * len(levels) > MAX_JUMPS:
         raise InputError(
-            "LEVELS", f"{width + 1} levels are reachable in {len(levels)} channels, more than are built", hint="Quantize to fewer bits"
+            "LEVELS",
+            f"the codes change by {width} in all in one of {len(levels)} channels, more than thresholds can follow",
+            hint="Quantize to fewer bits",
         )
     return max(1, width)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwq.frontend.lattice import encoding_of, fit_lattice
+from hwq.frontend.lattice import encoding_of, fit_lattice, why_no_lattice
 
 
 def reproduced(values: np.ndarray, fit: object) -> bool:
@@ -75,3 +75,13 @@ def test_codes_are_kept_as_they_stand_when_asked() -> None:
 )
 def test_the_narrowest_encoding_of_weights(integers: list[int], name: str) -> None:
     assert encoding_of(np.array(integers)).name == name
+
+
+def test_why_there_is_no_grid() -> None:
+    wide = np.array([[40000.0, -3.0], [1.0, 2.0]], np.float32) * np.float32(0.5)
+    assert "at most 32767 (16 bits)" in why_no_lattice(wide, (np.float32(0.5),))[0]
+    dorefa = 2 * np.round(np.linspace(0, 1, 40).reshape(-1, 2) * 15) / 15 - 1
+    rounded = (dorefa * (1 + 1e-6 * np.sin(100 * dorefa))).astype(np.float32)
+    assert fit_lattice(rounded) is None
+    assert "only up to float rounding" in why_no_lattice(rounded)[0]
+    assert "unquantized" in why_no_lattice(np.random.default_rng(0).normal(size=(40, 20)))[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -385,7 +386,7 @@ class TestInputs:
     def test_the_input_quantizer_stays_on_the_host_or_is_built_in(self) -> None:
         model, y = self.plain(quantized=True)
         source = read_onnx(model)
-        host = lower(source, ReadOptions(input_encoding="UINT8", input_scale="1/256"))
+        host = lower(source)
         built_in = lower(source, ReadOptions(input_encoding="UINT8", input_scale="1/256", input_quantizer="hardware"))
         assert [n.op.kind for n in host.network.nodes] == ["conv"]
         assert [n.op.kind for n in built_in.network.nodes] == ["threshold", "conv"]
@@ -394,6 +395,12 @@ class TestInputs:
         expected = by_qonnx(model, x)[y]
         np.testing.assert_array_equal(host.run({"x": x})[y], expected)
         np.testing.assert_array_equal(built_in.run({"x": x})[y], expected)
+
+    @pytest.mark.parametrize("said", [{"input_encoding": "UINT8"}, {"input_scale": 0.5}, {"input_offset": 1}])
+    def test_naming_the_integers_of_an_input_that_quantizes_itself_is_refused(self, said: dict[str, Any]) -> None:
+        with pytest.raises(Problems, match=r"quantizes its own input 'x' to INT3.*--input-quantizer hardware") as caught:
+            lower(read_onnx(self.plain(quantized=True)[0]), ReadOptions(**said))
+        assert [p.where for p in caught.value.entries()] == [f"--{next(iter(said)).replace('_', '-')}"]
 
     def test_a_transposed_input_permutes_the_weights(self) -> None:
         graph = Graph(shape=(1, 2, 3, 4))

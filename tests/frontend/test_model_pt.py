@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from hwq.errors import InputError
+from hwq.errors import HwqError, InputError
 from hwq.frontend import torch_export
 from hwq.frontend.model_pt import FORMAT_VERSION, read_model_pt, save_model_pt
 from hwq.quant import Bipolar, Linear, freeze
@@ -219,3 +219,20 @@ def test_a_member_missing_from_the_zip_is_an_error(saved: Path, tmp_path: Path) 
     with pytest.raises(InputError) as caught:
         read_model_pt(tmp_path / "less.pt")
     assert caught.value.code == "FILE-DAMAGED"
+
+
+def test_an_example_without_its_batch_axis_is_refused(tmp_path: Path) -> None:
+    module = nn.Sequential(Bipolar(), Linear(64, 3, weight=Bipolar())).eval()
+    with pytest.raises(InputError, match=r"\(64,\).*batch axis"):
+        save_model_pt(module, tmp_path / "m.pt", torch.rand(64))
+    assert not (tmp_path / "m.pt").exists()
+
+
+def test_nan_weights_are_not_saved(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Linear(4, 3), nn.ReLU()).eval()
+    with torch.no_grad():
+        module[0].weight[1, 2] = float("nan")
+    with pytest.raises(HwqError, match="0: weight holds NaN") as caught:
+        save_model_pt(module, tmp_path / "m.pt", torch.rand(2, 4))
+    assert caught.value.entries()[0].code == "WEIGHT-NAN"
+    assert not (tmp_path / "m.pt").exists()

@@ -420,3 +420,10 @@ def test_one_frame_of_a_fixed_batch_leaves_reshaped_weights_alone() -> None:
     model = lower(read_onnx(g.model(g.add("MatMul", wide, weights, name="fc"))))
     assert model.inputs[0].shape == (4,)
     np.testing.assert_array_equal(model.network.nodes[-1].op.matrix, [[1, 3], [2, -1]])
+
+
+def test_the_wrong_scale_of_several_is_named() -> None:
+    g = Graph(shape=(1, 3))
+    y = g.matmul(g.quant("x", scale=[1.0, 0.0, 3.0], name="q"), np.ones((3, 2)))
+    with pytest.raises(Problems, match="holds 0,"):
+        lower(read_onnx(g.model(y)))

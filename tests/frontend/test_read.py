@@ -74,3 +74,9 @@ def test_finished_networks_take_no_options(tmp_path: Path) -> None:
     assert caught.value.code == "OPTION"
     with pytest.raises(InputError):
         read_graph(tmp_path / "m.hwq")
+
+
+def test_a_state_dict_is_told_from_a_module() -> None:
+    with pytest.raises(InputError, match="load_state_dict") as caught:
+        read(networks()["binary"].state_dict())
+    assert caught.value.code == "STATE-DICT"
