@@ -107,3 +107,33 @@ def test_source_golden_and_rtl_of_a_real_network(shared_models: Path, tmp_path: 
     assert certificate.agreement is not None
     assert certificate.agreement["reference"]["same_class"] == len(x)
     assert certificate.agreement["source"]["codes_different"] == 0
+
+
+@pytest.mark.parametrize("source", ["model.pt", Path("model.onnx")])
+def test_an_example_beside_a_file_is_refused_with_the_name_of_target(source: str | Path) -> None:
+    with pytest.raises(InputError, match="target='zcu104'") as refused:
+        hwq.compile(source, "zcu104")
+    assert refused.value.code == "EXAMPLE-INPUT"
+
+
+@pytest.mark.parametrize(
+    "goal", [{"fps": "1e5"}, {"latency": "5us"}, {"budget": "lut=40%"}, {"budget": {"lut": "40%"}}, {"clock_mhz": "fast"}, {"fps": True}]
+)
+def test_goals_that_are_no_numbers_are_told_plainly(goal: dict[str, object]) -> None:
+    with pytest.raises(InputError) as refused:
+        hwq.plan(dense_network((16, 4)), **goal)
+    assert (refused.value.code, refused.value.where) == ("GOAL-VALUE", next(iter(goal)))
+
+
+def test_numpy_numbers_are_goals(tmp_path: Path) -> None:
+    model = hwq.elaborate(dense_network((16, 4)), hwq.plan(dense_network((16, 4)))).model
+    hwq.compile(model, fps=np.float32(1e5), budget={"lut": np.float32(0.5)}).write(tmp_path / "out")
+
+
+def test_a_repr_is_one_short_line() -> None:
+    network = dense_network((16, 9, 4))
+    design = hwq.elaborate(network, hwq.plan(network))
+    for thing in (network, design.model, design, design.hardware):
+        assert len(repr(thing)) < 120, thing
+        assert network.name in repr(thing)
+    assert f"cycles a frame: {design.prediction.interval}," in repr(design)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwq.api.goals import budget_of, number
 from hwq.api.reading import as_model, read
 from hwq.network.graph import Network
 from hwq.network.model import Model
@@ -73,8 +74,10 @@ def plan(
 
     base = _draft(draft)
     device = _device(target, base)
-    goal = Goal(fps, latency, budget or {})
-    return plan_network(as_model(network).network, device, goal, clock_mhz=clock_mhz, base=base, progress=progress)
+    seconds = number(latency, "latency", "seconds as a number, 5e-6 for 5 us")
+    goal = Goal(number(fps, "fps", "frames a second as a number, for example 1e5"), seconds, budget_of(budget))
+    clock = number(clock_mhz, "clock_mhz", "megahertz as a number")
+    return plan_network(as_model(network).network, device, goal, clock_mhz=clock, base=base, progress=progress)
 
 
 def _draft(draft: str | os.PathLike[str] | Plan | PlanDraft | None) -> PlanDraft | None:
@@ -94,7 +97,7 @@ def _device(target: str | Device | None, base: PlanDraft | None = None) -> Devic
     return chosen if isinstance(chosen, Device) else load_device(chosen)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Design:
     """The hardware of a Model under a Plan, for one device; ``hardware.verilog`` is its text."""
 
@@ -103,6 +106,14 @@ class Design:
     device: Device
     hardware: Hardware
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        from hwq.plan.dataflow import dataflow_of
+        from hwq.plan.law import bottleneck
+
+        _, cycles = bottleneck(dataflow_of(self.model.network, self.plan))
+        speed = f"cycles a frame: {cycles}, {self.plan.clock_mhz:g} MHz"
+        return f"Design({self.model.name!r}, target: {self.device.name}, stages: {len(self.plan.stages)}, {speed})"
 
     @property
     def prediction(self) -> Prediction:
@@ -183,10 +194,10 @@ def compile(
     design = elaborate(model, chosen, target=device, progress=progress)
     asked = {
         "target": design.device.name,
-        "fps": fps,
-        "latency_s": latency,
-        "budget": budget and dict(budget),
-        "clock_mhz": clock_mhz,
+        "fps": None if fps is None else float(fps),
+        "latency_s": None if latency is None else float(latency),
+        "budget": budget_of(budget) or None,
+        "clock_mhz": None if clock_mhz is None else float(clock_mhz),
         "plan": plan is not None,
         "name": name,
         "input_encoding": input_encoding,

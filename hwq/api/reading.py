@@ -57,12 +57,22 @@ def read(
     from hwq.frontend.options import ReadOptions
     from hwq.frontend.read import read as read_source
 
+    if isinstance(source, Model | str | os.PathLike) and example_input is not None:
+        _refuse_example(source, example_input)
     if isinstance(source, Model):
         return source if name is None else _renamed(source, name)
     if isinstance(source, str | os.PathLike):
         source = _of_folder(Path(source))
     options = ReadOptions(name, input_encoding, input_scale, input_offset, input_quantizer, accumulator)
     return read_source(source, options, example_input)
+
+
+def _refuse_example(source: Any, example_input: Any) -> None:
+    """An example beside a source that needs none is a mistake: most often a target that was given by position."""
+    hint = f"Give a target by name: target={example_input!r}" if isinstance(example_input, str) else "Leave it out"
+    found = repr(example_input) if isinstance(example_input, str) else f"a {type(example_input).__name__}"
+    what = "a Model" if isinstance(source, Model) else "a file"
+    raise InputError("EXAMPLE-INPUT", f"{found} was given as example_input, which only a live module takes, not {what}", hint=hint)
 
 
 def _of_folder(path: Path) -> Path:

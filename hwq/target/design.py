@@ -27,7 +27,7 @@ PortLine = tuple[str, str, int]
 Progress = Callable[[str, float | None], None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Design:
     """Hardware of a Network under a Plan, as text.
 
@@ -52,6 +52,10 @@ class Design:
     memories: tuple[MemoryFile, ...]
     modules: dict[str, str]
     ports: tuple[PortLine, ...]
+
+    def __repr__(self) -> str:
+        sizes = f"stages: {len(self.plan.stages)}, characters of Verilog: {len(self.verilog)}, memory files: {len(self.memories)}"
+        return f"Design({self.top!r}, {sizes})"
 
     @property
     def inputs(self) -> tuple[StreamPort, ...]:
