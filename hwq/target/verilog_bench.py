@@ -24,8 +24,10 @@ def bench_vectors(ports: Sequence[StreamPort], codes: Mapping[str, NDArray[Any]]
     return "\n".join([*lines, "end"]) + "\n"
 
 
-def bench_text(top: str, ports: Sequence[StreamPort], top_ports: Sequence[tuple[str, str, int]], frames: int) -> str:
-    """Verilog of module ``tb_<top>``; ``top_ports`` are (name, direction, width) of the design."""
+def bench_text(
+    top: str, ports: Sequence[StreamPort], top_ports: Sequence[tuple[str, str, int]], frames: int, memories: Sequence[str] = ()
+) -> str:
+    """Verilog of module ``tb_<top>``; ``top_ports`` are (name, direction, width) of the design, ``memories`` its memory files."""
     declared = [f"  {'reg' if d == 'input' else 'wire'} {_range(w)}{name};" for name, d, w in top_ports if name != "aclk"]
     connections = ",\n".join(f"    .{name}({name})" for name, _, _ in top_ports)
     quiet = [f"    {name} = 0;" for name, d, _ in top_ports if d == "input" and name not in ("aclk", "aresetn")]
@@ -68,7 +70,7 @@ module tb_{top};
       $display("FAIL: %0d errors by cycle %0d", errors, cycle);
       $stop;
     end else if (quiet > {PATIENCE}) begin
-      $display("FAIL: no beat moved for {PATIENCE} cycles");
+      $display("FAIL: no beat moved for {PATIENCE} cycles");{_reminder(memories)}
       $stop;
     end else if ({complete}) begin
       $display("PASS: {frames} frames bit-exact in %0d cycles", cycle);
@@ -77,6 +79,14 @@ module tb_{top};
   end
 endmodule
 """
+
+
+def _reminder(memories: Sequence[str]) -> str:
+    """A line that names the memory files: without them the input stays closed."""
+    if not memories:
+        return ""
+    return f"""
+      $display("  a design without its memory files takes no input; this one reads {", ".join(memories)}");"""
 
 
 def _range(width: int) -> str:
@@ -93,7 +103,8 @@ def _keep(p: StreamPort) -> tuple[str, str]:
 def _source(p: StreamPort, names: set[str], frames: int) -> str:
     total, n = frames * p.beats, p.port
     full, last = _keep(p)
-    keep = f"\n        {n}_tkeep <= ({n}_next + 1) % {p.beats} == 0 ? {last} : {full};" if f"{n}_tkeep" in names else ""
+    value = full if full == last else f"({n}_next + 1) % {p.beats} == 0 ? {last} : {full}"
+    keep = f"\n      {n}_tkeep <= {value};" if f"{n}_tkeep" in names else ""
     return f"""
   reg [{p.bus_bits - 1}:0] {n}_beats [0:{total - 1}];
   integer {n}_next = 0;

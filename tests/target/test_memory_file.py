@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwq.target.memory_file import memory_digest, memory_file
+from hwq.target.memory_file import memory_digest, memory_file, rom_module
+from hwq.target.tools import yosys
 
 WORDS = st.lists(st.integers(0, 2**37 - 1), min_size=2, max_size=40)
 
@@ -33,3 +38,16 @@ def test_the_sentinel_is_a_word_that_an_empty_memory_cannot_hold() -> None:
 def test_of_zeros_and_ones_only_the_ones_are_the_sentinel() -> None:
     file = memory_file("m.mem", [0, 1, 0], 1)
     assert (file.sentinel, file.sentinel_word) == (1, 1)
+
+
+@pytest.mark.skipif(yosys() is None, reason="no Yosys here")
+@pytest.mark.parametrize("style", ["logic", "lutram", "block"])
+def test_yosys_finds_a_place_for_the_memory(tmp_path: Path, style: str) -> None:
+    tool = yosys()
+    assert tool is not None
+    file = memory_file("m.mem", [n * 37 % 256 for n in range(1, 200)], 8)
+    (tmp_path / "m.mem").write_text(file.text)
+    (tmp_path / "m.v").write_text(rom_module("m", file, style))
+    script = "read_verilog -DSYNTHESIS m.v; synth_xilinx -family xcup -top m -run begin:map_ffs"
+    done = subprocess.run([*tool.command, "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from hwq.errors import InputError
 from hwq.numerics.encoding import Integer
+from hwq.target import verilog
 from hwq.target.design import Design, elaborate
 from hwq.target.tools import icarus, verilator, yosys
+from hwq.target.verilog_bench import bench_text
 from tests.network.networks import TERNARY, dense_network
 from tests.target.designs import HOSTILE_LAYERS, mlp, plan_for
 
@@ -111,3 +114,21 @@ def test_yosys_reads_it_without_a_warning(designs: list[Design], tmp_path: Path)
     done = subprocess.run([*tool.command, "-q", "s.ys"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Warning" not in done.stdout + done.stderr
+
+
+def test_a_yosys_that_fails_is_told_as_an_error_of_hwq(monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, -9, "", "out of memory")
+
+    monkeypatch.setattr(verilog.subprocess, "run", killed)
+    with pytest.raises(InputError, match="status -9 on the elaborated design: out of memory") as refused:
+        verilog.emit_verilog({"m": ""}, {}, "header")
+    assert refused.value.code == "TOOL-YOSYS"
+
+
+def test_the_bench_names_the_memory_files_when_nothing_moves(designs: list[Design]) -> None:
+    design = designs[-1]
+    names = [f.name for f in design.memories]
+    text = bench_text(design.top, (*design.inputs, *design.outputs), design.ports, 2, names)
+    assert f"this one reads {', '.join(names)}" in text
+    assert "8'hff : 8'hff" not in text
