@@ -1,0 +1,1 @@
+"""Hardware components in Amaranth, built one to one from a plan's dataflow."""

@@ -1,0 +1,1 @@
+"""Recipes that train small models from nothing."""
