@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,7 +72,7 @@ def host_text(port: StreamPort, programs: list[dict[str, Any]], model: Model) ->
             first, last = f"take the tensor, {dtype} of shape {shape}", f"this gives the integers; shape {stream}; then take their codes"
         else:
             first, last = f"take the integers of the codes, shape {stream}", f"shape {shape}, as {dtype}: the tensor"
-        name = f"`{document['tensor']}`" if document["tensor"].isidentifier() else "the tensor"
+        name = f"`{document['tensor']}`" if re.fullmatch(r"[\w.:/-]{1,80}", document["tensor"]) else "the tensor"
         lines += [f"Host steps {'before' if port.is_input else 'after'}, {'from' if port.is_input else 'to'} {name} of the model:", ""]
         lines += [f"{n}. {phrase}" for n, phrase in enumerate([first, *phrases, last], 1)]
         lines.append("")

@@ -24,6 +24,11 @@ FRAMING = (
     "tuser[0] in the last output beat of such a frame is 1, the status register and the counter BAD say so too; frames after the next "
     "tlast are not touched."
 )
+HOST = (
+    "Host steps compute in binary64, in this order. N counts frames and is axis 0; reshape keeps N and the order of the elements (last "
+    "axis fastest); transpose lists the old axes in their new order; half\\_even rounds to the nearest, ties to the even number. "
+    "The same steps with every constant of up to 4096 numbers are in `interface.json`, `inputs` and `outputs`, field `host`."
+)
 LITE_UNUSED = (
     "Not used: tie every `s_axil_` input to 0, leave the outputs open. Every access is of 32 bits and answered OKAY; an address without "
     "a register reads 0. Values of 64 and more bits have their lowest word first."
@@ -59,8 +64,7 @@ def interface_text(document: Mapping[str, Any], model: Model, codes: Mapping[str
     for p in ports:
         lines += _stream_text(p, described[p.port], codes[p.port])
         lines += host_text(p, described[p.port]["host"], model)
-    lines += ["All host steps compute in binary64; N counts frames and is axis 0. The same steps with every constant of up to 4096 numbers"]
-    lines += ["are in `interface.json`, `inputs` and `outputs`, field `host`.", "", "## Framing", "", FRAMING, ""]
+    lines += [HOST, "", "## Framing", "", FRAMING, ""]
     lines += ["## Ports", "", "| port | direction | bits |", "|---|---|---|"]
     lines += [f"| `{p['name']}` | {p['direction']} | {p['width']} |" for p in document["ports"]]
     lines += ["", "## Registers (AXI4-Lite)", "", LITE_UNUSED, ""]
