@@ -56,10 +56,11 @@ def verify(
     reference
         Scores (N, ...) of the first output that the source model gave elsewhere, compared with golden's.
     """
+    from hwq.target.folder import check_no_file
     from hwq.verify.ladder import verify as climb
     from hwq.verify.ladder import write_certificate
 
-    folder = Path(directory)
+    folder = check_no_file(Path(directory))
     model = read(folder)
     given = None if inputs is None else {name: np.asarray(x) for name, x in inputs.items()}
     others = {} if reference is None else {"reference": np.asarray(reference)}

@@ -48,7 +48,12 @@ def _read_npz(path: Path) -> dict[str, Array]:
     with zipfile.ZipFile(path) as z:
         check_sizes(z.infolist(), str(path))
     with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        arrays = {name: archive[name] for name in archive.files}
+    for name, array in arrays.items():
+        # numpy hands out the bytes of a member that is no .npy.
+        if not isinstance(array, np.ndarray):
+            raise InputError("FILE-DAMAGED", f"{name!r} in this file is no array", where=str(path), hint="Save it with numpy.savez")
+    return arrays
 
 
 def _damaged(path: Path, error: Exception) -> InputError:

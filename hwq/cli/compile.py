@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwq.cli import options
 from hwq.cli.console import Console
+from hwq.cli.report import figures_text
 from hwq.cli.source import add_source_arguments, source_options
 from hwq.report.table import printable
 
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", metavar="T", help="device or board, see `hwq targets` (default: the plan's, or vu9p)")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="where to write (default rtl_out/<name>)")
     goal = parser.add_argument_group("goal")
-    goal.add_argument("--fps", metavar="N", help="at least N frames a second at the clock")
+    goal.add_argument("--fps", metavar="N", help="at least N frames a second at the clock: 1e6, 1M, 250k")
     goal.add_argument("--latency", metavar="T", help="at most this long from the first beat in to the last beat out: 5us, 800ns")
     goal.add_argument("--budget", metavar="B", help="shares of the device: lut=40%%,bram=50%%")
     goal.add_argument("--plan", type=Path, metavar="FILE", help="a plan.toml: what it says is kept, what it leaves out is planned")
@@ -49,7 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``hwq compile``."""
     from hwq import api
-    from hwq.report.design import design_text
     from hwq.target.folder import load_folder
     from hwq.target.package import check_output
 
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         report = load_folder(design.write(output)).report
     following = [f"hwq verify {shlex.quote(str(output))}", f"hwq run {shlex.quote(str(output))} INPUT.npy -o OUT.npy"]
     console.say(_read_line(args.model, design))
-    console.say(design_text(report, design.model.network))
+    console.say(figures_text(report, design.model.network, design.plan))
     console.say(f"\nwrote {output}\n\nnext:\n" + "\n".join(f"  {command}" for command in following))
     console.document({"name": design.model.name, "output": str(output), "report": report, "next": following})
     return 0
@@ -82,7 +82,7 @@ def folder_name(name: str) -> str:
 def _goal(args: argparse.Namespace) -> dict[str, Any]:
     goal: dict[str, Any] = {}
     options.collect(
-        lambda: goal.update(fps=options.positive(args.fps, "--fps")),
+        lambda: goal.update(fps=options.rate(args.fps, "--fps")),
         lambda: goal.update(latency=options.latency(args.latency, "--latency")),
         lambda: goal.update(budget=options.budget(args.budget, "--budget")),
         lambda: goal.update(clock_mhz=options.positive(args.clock, "--clock")),

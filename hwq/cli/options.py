@@ -12,9 +12,10 @@ from hwq.errors import HwqError, InputError, Problems
 if TYPE_CHECKING:
     from hwq.network.ops import Accumulation
 
-__all__ = ["accumulation", "budget", "collect", "count", "latency", "positive", "real"]
+__all__ = ["accumulation", "budget", "collect", "count", "latency", "positive", "rate", "real"]
 
 T = TypeVar("T")
+RATE_SUFFIXES = {"k": 1e3, "M": 1e6, "G": 1e9}
 LATENCY_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 BUDGET_KINDS = {"lut": "lut", "lutram": "lutram", "ff": "ff", "bram": "bram36", "bram36": "bram36", "uram": "uram", "dsp": "dsp"}
 MAX_ACCUMULATOR_BITS = 48
@@ -67,15 +68,23 @@ def count(text: str | None, option: str, low: int = 1, high: int = 1 << 31) -> i
     return value
 
 
+def rate(text: str | None, option: str) -> float | None:
+    """:func:`positive`, with ``k``, ``M`` or ``G`` behind it if need be: ``1e6``, ``1M``, ``250k``."""
+    if text is None or not text.strip()[:-1] or text.strip()[-1] not in RATE_SUFFIXES:
+        return positive(text, option)
+    value = positive(text.strip()[:-1], option)
+    return None if value is None else value * RATE_SUFFIXES[text.strip()[-1]]
+
+
 def latency(text: str | None, option: str) -> float | None:
-    """Seconds of a time: ``5us``, ``800ns``, ``0.001`` (seconds)."""
+    """Seconds of a time with its unit: ``5us``, ``800ns``, ``0.001s``."""
     if text is None:
         return None
-    match = re.fullmatch(r"\s*([^a-zµ\s]+(?:e[+-]?\d+)?)\s*(s|ms|us|µs|ns)?\s*", text)
+    match = re.fullmatch(r"\s*([^a-zµ\s]+(?:e[+-]?\d+)?)\s*(s|ms|us|µs|ns)\s*", text)
     if match is None:
-        raise InputError("OPTION-TIME", f"{text!r} is not a time", where=option, hint="Write for example 5us, 800ns or 2ms")
+        raise InputError("OPTION-TIME", f"{text!r} is not a time with its unit", where=option, hint="Write for example 5us, 800ns or 2ms")
     value = positive(match[1], option)
-    return None if value is None else value * LATENCY_UNITS[match[2] or "s"]
+    return None if value is None else value * LATENCY_UNITS[match[2]]
 
 
 def budget(text: str | None, option: str) -> dict[str, float] | None:

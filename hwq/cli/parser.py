@@ -53,7 +53,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         near = difflib.get_close_matches(first, COMMANDS, 1)
         hint = f"Did you mean `hwq {near[0]}`?" if near else f"Commands: {', '.join(COMMANDS)}"
         raise InputError("USAGE", f"there is no command {first!r}", hint=hint)
-    return parser.parse_args(words)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        raise InputError("USAGE", f"unrecognized arguments: {' '.join(unknown)}", hint=f"See `hwq {first} --help`")
+    return args
 
 
 def _parser() -> _Parser:

@@ -10,12 +10,18 @@ examples:
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hwq.cli.console import Console
-from hwq.report.table import printable
+from hwq.report.table import printable, shortened
 
-__all__ = ["add_arguments", "run"]
+if TYPE_CHECKING:
+    from hwq.network.graph import Network
+    from hwq.plan.plan import Plan
+
+__all__ = ["add_arguments", "figures_text", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,11 +31,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``hwq report``."""
-    from hwq.report.design import design_text
     from hwq.target.folder import load_folder
 
     folder = load_folder(args.folder)
     console.say(printable(folder.model.name) + "\n")
-    console.say(design_text(folder.report, folder.network))
+    console.say(figures_text(folder.report, folder.network, folder.plan))
     console.document(folder.report)
     return 0
+
+
+def figures_text(report: Mapping[str, Any], network: Network, plan: Plan) -> str:
+    """``report.json`` for people, its bottleneck in words."""
+    from hwq.report.design import design_text
+
+    return design_text({**report, "bottleneck": _bottleneck(report, network, plan)}, network)
+
+
+def _bottleneck(report: Mapping[str, Any], network: Network, plan: Plan) -> str:
+    from hwq.plan.dataflow import AxiIn, AxiOut, dataflow_of
+    from hwq.plan.law import bottleneck
+
+    dataflow, name = dataflow_of(network, plan), report["bottleneck"]
+    if report["cycles_per_frame"] > bottleneck(dataflow)[1]:
+        return f"a depth or buffer in the plan: {shortened(name)}"
+    unit = next((u for u in dataflow.units if u.name == name), None)
+    if isinstance(unit, AxiIn | AxiOut):
+        side = "input" if isinstance(unit, AxiIn) else "output"
+        return f"the {unit.bus_bits}-bit bus of {side} {shortened(unit.tensor)!r}"
+    return shortened(name)

@@ -50,6 +50,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``hwq verify``."""
     from hwq import api
     from hwq.report.certificate import certificate_text
+    from hwq.target.folder import check_no_file
 
     values: dict[str, Any] = {}
     options.collect(
@@ -57,13 +58,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
         lambda: values.update(seed=options.count(args.seed, "--seed", 0)),
         lambda: _needs_inputs(args),
     )
-    model = api.read(args.folder)
+    model = api.read(check_no_file(args.folder))
     values |= _arrays(args, model, console)
     engines = DEFAULT_ENGINES if args.engine is None else ENGINES if args.engine == "all" else (args.engine,)
     with console.progress() as progress:
         certificate = api.verify(args.folder, engines=engines, waves=args.waves, progress=progress, **values)
     document = certificate.to_json()
     console.say(certificate_text(document))
+    if model.source and not args.inputs:
+        console.say("hint: give --inputs to compare the source model too")
     if args.waves and "cocotb" in engines:
         console.say(f"waves: {args.folder / '.hwq_build' / 'cocotb-waves' / 'dump.vcd'}")
     console.document(document)

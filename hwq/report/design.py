@@ -8,7 +8,7 @@ from typing import Any
 from hwq.network.graph import Network
 from hwq.network.ops import Conv
 from hwq.plan.stages import Stage, stages_of
-from hwq.report.table import Table, grouped, percent, printable, si
+from hwq.report.table import Table, grouped, percent, printable, shortened, si
 
 __all__ = ["design_text"]
 
@@ -29,7 +29,7 @@ def _layers(report: Mapping[str, Any], network: Network) -> str:
         resources = layer.get("resources") or {}
         rows.append(
             (
-                layer["name"],
+                shortened(layer["name"]),
                 what,
                 shape,
                 encoding,

@@ -6,12 +6,22 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Table", "grouped", "percent", "printable", "si"]
+__all__ = ["Table", "grouped", "percent", "printable", "shortened", "si"]
 
 
 def printable(text: object) -> str:
     """``text`` with control characters shown as escapes: layer names are the user's and may hold anything."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def shortened(name: str, longest: int = 32) -> str:
+    """``name`` with its middle left out where it is long: names of layers differ at both ends.
+
+    >>> shortened("fc1"), shortened("model.encoder.layers.11.attention.self.query")
+    ('fc1', 'model.encoder.la...on.self.query')
+    """
+    head = (longest - 2) // 2
+    return name if len(name) <= longest else f"{name[: head + 1]}...{name[-(longest - head - 4) :]}"
 
 
 def _width(text: str) -> int:

@@ -21,7 +21,7 @@ from hwq.target import interface, report_file
 from hwq.target.design import plan_hash
 from hwq.target.streams import StreamPort, stream_ports
 
-__all__ = ["Folder", "load_folder"]
+__all__ = ["Folder", "check_no_file", "load_folder"]
 
 MODELS = (".pt", ".pt2", ".onnx", ".hwq")
 # Files that decide what is verified; the others may be edited freely.
@@ -90,10 +90,7 @@ def load_folder(directory: str | Path) -> Folder:
     Raises :class:`InputError` where it is none or newer than this hwq, :class:`Problems` naming every file that is
     missing or was altered.
     """
-    path = Path(directory)
-    if path.is_file():
-        kind = "a model" if path.suffix in MODELS else "a file"
-        raise InputError("FOLDER-FORMAT", f"this is {kind}; give the folder hwq compile wrote", where=str(directory))
+    path = check_no_file(directory)
     report = _document(path, "report.json", "hwq-design", report_file.FORMAT_VERSION)
     _check_report(report, str(path / "report.json"))
     _check_files(path, report)
@@ -107,6 +104,15 @@ def load_folder(directory: str | Path) -> Folder:
                 "FOLDER-ALTERED", f"the {kind} is not the one this design was built from", where=str(directory), hint="Compile again"
             )
     return Folder(path, report["name"], model, plan, description, report)
+
+
+def check_no_file(directory: str | Path) -> Path:
+    """``directory`` as a path; raises :class:`InputError` where it is a file, such as the model that was compiled."""
+    path = Path(directory)
+    if path.is_file():
+        kind = "a model" if path.suffix in MODELS else "a file"
+        raise InputError("FOLDER-FORMAT", f"this is {kind}; give the folder hwq compile wrote", where=str(directory))
+    return path
 
 
 def _document(path: Path, name: str, form: str, version: int) -> dict[str, Any]:

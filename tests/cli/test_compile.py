@@ -6,9 +6,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+import hwq as package
+from hwq.api.reading import as_model
+from tests.network.networks import dense_network
 
 Run = Callable[..., tuple[int, str, str]]
 RunJson = Callable[..., tuple[int, dict]]
@@ -180,3 +185,26 @@ def test_report_refuses_a_spoiled_folder(code: str, spoil: Callable, out: Path, 
 def test_report_of_no_folder(hwq_json: RunJson, tmp_path: Path) -> None:
     assert hwq_json("report", tmp_path / "no")[0] == 2
     assert hwq_json("report", tmp_path)[1]["error"]["code"] == "FOLDER-FORMAT"
+
+
+def test_the_bottleneck_is_told_in_words_and_named_in_json(compiled: Path, hwq: Run, hwq_json: RunJson) -> None:
+    text = hwq("report", compiled)[1]
+    name = hwq_json("report", compiled)[1]["bottleneck"]
+    assert name.endswith(".axi_in")
+    assert name not in text
+    assert "the bottleneck is the 64-bit bus of input '" in text
+
+
+def test_a_depth_that_costs_cycles_is_told(model_file: Path, hwq: Run, hwq_json: RunJson, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text('[[stage]]\nname = "fc0"\npe = 1\nsimd = 12\ndepth = 1\n')
+    words = ("compile", model_file, "--plan", tmp_path / "plan.toml", "-o", tmp_path / "out")
+    code, text, _ = hwq(*words)
+    assert code == 0
+    assert "the bottleneck is a depth or buffer in the plan: fc0" in text
+
+
+def test_long_names_do_not_widen_the_table(hwq: Run, tmp_path: Path) -> None:
+    network = dense_network((12, 7, 5), seed=3, name="long")
+    nodes = tuple(replace(n, name=n.name + "n" * 300) for n in network.nodes)
+    package.compile(as_model(replace(network, nodes=nodes)), target="vu9p").write(tmp_path / "out")
+    assert max(map(len, hwq("report", tmp_path / "out")[1].splitlines())) < 140

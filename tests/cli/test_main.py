@@ -149,3 +149,10 @@ def test_names_outside_the_terminals_character_set_do_not_end_the_program(tmp_pa
     done = shell("explain", str(tmp_path / "größe.onnx"), env={"PYTHONIOENCODING": "ascii", "PATH": ""})
     assert done.returncode == 2
     assert "gr\\xf6\\xdfe" in done.stderr
+
+
+def test_a_misspelt_option_points_to_the_help_of_its_command(hwq_json: RunJson) -> None:
+    code, document = hwq_json("compile", "model.pt", "--traget", "vu9p")
+    assert code == 2
+    assert "--traget" in document["error"]["message"]
+    assert "`hwq compile --help`" in document["error"]["hint"]

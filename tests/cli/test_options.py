@@ -10,13 +10,13 @@ from hwq.network.ops import Exact, Saturating
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("5us", 5e-6), ("800ns", 8e-7), ("2ms", 2e-3), ("0.001", 1e-3), ("1e-6 s", 1e-6), ("1e3 ns", 1e-6)]
+    ("text", "value"), [("5us", 5e-6), ("800ns", 8e-7), ("2ms", 2e-3), ("0.001s", 1e-3), ("1e-6 s", 1e-6), ("1e3 ns", 1e-6)]
 )
 def test_latency(text: str, value: float) -> None:
     assert options.latency(text, "--latency") == pytest.approx(value, rel=1e-15)
 
 
-@pytest.mark.parametrize("text", ["", "fast", "5 minutes", "0us", "-1us", "nan", "inf", "us"])
+@pytest.mark.parametrize("text", ["", "fast", "5 minutes", "0us", "-1us", "nan", "inf", "us", "5", "1e-6"])
 def test_no_latency(text: str) -> None:
     with pytest.raises(InputError, match="--latency"):
         options.latency(text, "--latency")
@@ -31,6 +31,8 @@ def test_no_rate(text: str) -> None:
 def test_rates() -> None:
     assert options.positive("1e6", "--fps") == 1e6
     assert options.positive(None, "--fps") is None
+    assert options.rate(None, "--fps") is None
+    assert [options.rate(t, "--fps") for t in ("1e6", "1M", "250k", " 2 G ")] == [1e6, 1e6, 250e3, 2e9]
 
 
 def test_budget() -> None:

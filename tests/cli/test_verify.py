@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -128,3 +129,27 @@ def test_all_engines_on_a_real_network(shared_models: Path, hwq: Run, hwq_json: 
     code, document = hwq_json("verify", tmp_path / "out", "--engine", "all", "--inputs", digits, "--labels", digits)
     assert (code, document["bit_exact"], document["cycles_exact"]) == (0, True, True)
     assert document["accuracy"]["golden"] == document["accuracy"]["rtl"] == document["accuracy"]["source"] == 1.0
+
+
+@pytest.mark.parametrize("command", ["verify", "report"])
+def test_a_model_where_a_folder_belongs(command: str, model_file: Path, hwq_json: RunJson) -> None:
+    code, document = hwq_json(command, model_file)
+    assert (code, document["error"]["code"]) == (2, "FOLDER-FORMAT")
+    assert document["error"]["message"] == "this is a model; give the folder hwq compile wrote"
+
+
+def test_a_source_that_could_be_compared_is_hinted_at(out: Path, hwq: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hwq import api
+
+    hint = "hint: give --inputs to compare the source model too"
+    assert hint not in hwq("verify", out, "--engine", "amaranth", "--frames", "1")[1]
+    model = api.read(out)
+    monkeypatch.setattr(api, "read", lambda folder: replace(model, source=({}, {})))
+    assert hint in hwq("verify", out, "--engine", "amaranth", "--frames", "1")[1]
+
+
+def test_a_member_that_is_no_array(out: Path, tmp_path: Path, hwq_json: RunJson) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as z:
+        z.writestr("x.npy", b"hello")
+    code, document = hwq_json("verify", out, "--inputs", tmp_path / "x.npz")
+    assert (code, document["error"]["code"]) == (2, "FILE-DAMAGED")
