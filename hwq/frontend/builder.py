@@ -19,7 +19,6 @@ from hwq.frontend.values import Leaf, Pending
 from hwq.network.graph import Node
 from hwq.network.ops import Conv, Op
 from hwq.numerics.encoding import Encoding
-from hwq.numerics.interval import Interval
 
 __all__ = ["Builder", "Integers"]
 
@@ -205,8 +204,3 @@ def replaced(expr: Expr, part: Expr, by: Expr) -> Expr | None:
             stack.append((e, True))
             stack.extend((a, False) for a in e.args)
     return memo[id(expr)]
-
-
-def full_interval(encoding: Encoding, channels: int) -> Interval:
-    """Every integer of ``encoding``, for each channel."""
-    return Interval(np.full(channels, encoding.lo), np.full(channels, encoding.hi), encoding.step)

@@ -17,7 +17,7 @@ from hwq.frontend.options import ReadOptions
 from hwq.frontend.source import SourceNode
 from hwq.frontend.values import Constant, HostValue, Pending, Unknown, Value
 
-__all__ = ["Rule", "Step", "Unresolved", "elementwise", "unsupported"]
+__all__ = ["Rule", "Step", "Unresolved", "elementwise"]
 
 
 class Unresolved(Exception):
@@ -105,8 +105,3 @@ def _host_operand(step: Step, x: HostValue, c: ArrayLike) -> NDArray[np.float64]
     if not np.isfinite(value).all() or np.broadcast_shapes(value.shape, x.shape) != x.shape:
         raise step.error("BROADCAST", f"a constant of shape {value.shape} does not fit the tensor of shape {x.shape}")
     return value
-
-
-def unsupported(step: Step, what: str, hint: str) -> InputError:
-    """The error for an op that hwq knows but cannot compile yet."""
-    return step.error("OP-UNSUPPORTED", f"{what} ({step.node.op}) is not supported yet", hint)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, Fifo, dataflow_of
-from hwq.plan.plan import Plan
+from hwq.plan.plan import Plan, plan_hash
 
 __all__ = ["MAGIC", "MAP_VERSION", "Register", "register_map"]
 
@@ -52,7 +51,7 @@ class _Map:
 def register_map(network: Network, plan: Plan) -> tuple[Register, ...]:
     """All registers of the design of ``network`` under ``plan``, in order of offset."""
     dataflow = dataflow_of(network, plan)
-    hashes = network_hash(network), hashlib.sha256(repr(plan).encode()).hexdigest()
+    hashes = network_hash(network), plan_hash(plan)
     regs = _Map()
     regs.add("ID", 32, "constant", "The letters HWQ1", value=MAGIC)
     regs.add("MAP_VERSION", 32, "constant", "Version of this register map", value=MAP_VERSION)

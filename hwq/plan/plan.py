@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
-__all__ = ["FifoPlan", "Plan", "StagePlan", "StreamPlan"]
+__all__ = ["FifoPlan", "Plan", "StagePlan", "StreamPlan", "plan_hash"]
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,8 @@ class Plan:
     def stage(self, name: str) -> StagePlan:
         """The plan of the stage headed by node ``name``; raises ``KeyError``."""
         return {s.name: s for s in self.stages}[name]
+
+
+def plan_hash(plan: Plan) -> str:
+    """sha256 (hex) of all decisions of ``plan``."""
+    return hashlib.sha256(repr(plan).encode()).hexdigest()

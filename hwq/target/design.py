@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 
@@ -14,14 +13,14 @@ from hwq.gateware.top import build_top, register_map
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.plan.names import top_name
-from hwq.plan.plan import Plan
+from hwq.plan.plan import Plan, plan_hash
 from hwq.plan.stages import stages_of
 from hwq.target.memory_file import MemoryFile
 from hwq.target.streams import StreamPort, stream_ports
 from hwq.target.tools import module_version
 from hwq.target.verilog import INLINE_BITS, ModuleNames, RomFiles, emit_verilog
 
-__all__ = ["Design", "PortLine", "elaborate", "plan_hash"]
+__all__ = ["Design", "PortLine", "elaborate"]
 
 PortLine = tuple[str, str, int]
 Progress = Callable[[str, float | None], None]
@@ -106,11 +105,6 @@ def port_lines(component: wiring.Component) -> tuple[PortLine, ...]:
         lines.append(("__".join(map(str, path)), "input" if member.flow is wiring.In else "output", width))
     order = {"aclk": 0, "aresetn": 1}
     return tuple(sorted(lines, key=lambda line: (order.get(line[0], 2), line[0].split("_t")[0])))
-
-
-def plan_hash(plan: Plan) -> str:
-    """sha256 (hex) of all decisions of ``plan``."""
-    return hashlib.sha256(repr(plan).encode()).hexdigest()
 
 
 def _header(top: str, network: Network, plan: Plan, roms: RomFiles) -> str:

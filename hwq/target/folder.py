@@ -16,9 +16,8 @@ from hwq.network.file import check_version, load_model, network_hash
 from hwq.network.graph import Network
 from hwq.network.model import Model
 from hwq.plan.file import read_plan
-from hwq.plan.plan import Plan
+from hwq.plan.plan import Plan, plan_hash
 from hwq.target import interface, report_file
-from hwq.target.design import plan_hash
 from hwq.target.streams import StreamPort, stream_ports
 
 __all__ = ["Folder", "check_no_file", "load_folder"]

@@ -12,10 +12,11 @@ from hwq.network.model import Model
 from hwq.network.ops import Conv
 from hwq.plan.cost import Estimate, estimate
 from hwq.plan.device import Device
+from hwq.plan.plan import plan_hash
 from hwq.plan.prediction import Prediction
 from hwq.plan.resources import Resources
 from hwq.plan.stages import Stage, stages_of
-from hwq.target.design import Design, plan_hash
+from hwq.target.design import Design
 from hwq.target.tools import module_version
 
 __all__ = ["FIELDS", "FORMAT_VERSION", "LAYER_FIELDS", "report_document", "weight_bits"]

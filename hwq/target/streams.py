@@ -56,6 +56,11 @@ class StreamPort:
         """Beats a frame."""
         return ceil_div(self.elements, self.elements_per_beat)
 
+    @property
+    def last_beat_bytes(self) -> int:
+        """Bytes of the last beat of a frame that carry something: the ones of its tkeep."""
+        return ceil_div(self.elements * self.pitch - (self.beats - 1) * self.bus_bits, 8)
+
     def pack(self, codes: Integers) -> Bytes:
         """Bytes (N, beats, bus bytes) of codes (N, H, W, C)."""
         result = np.empty((len(codes), self.beats, self.bus_bits // 8), np.uint8)

@@ -96,8 +96,7 @@ def _range(width: int) -> str:
 def _keep(p: StreamPort) -> tuple[str, str]:
     """tkeep of a full beat and of the last beat of a frame, as Verilog constants."""
     size = p.bus_bits // 8
-    used = -(-(p.elements * p.pitch - (p.beats - 1) * p.bus_bits) // 8)
-    return f"{size}'h{(1 << size) - 1:x}", f"{size}'h{(1 << used) - 1:x}"
+    return f"{size}'h{(1 << size) - 1:x}", f"{size}'h{(1 << p.last_beat_bytes) - 1:x}"
 
 
 def _source(p: StreamPort, names: set[str], frames: int) -> str:

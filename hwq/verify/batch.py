@@ -139,8 +139,7 @@ def _keep_macro(p: StreamPort, present: bool) -> str:
     if not present:
         return f"#define HWQ_KEEP_{p.port}(dut, n)"
     size = p.bus_bits // 8
-    used = -(-(p.elements * p.pitch - (p.beats - 1) * p.bus_bits) // 8)
-    masks = [", ".join(hex(b) for b in ((1 << n) - 1).to_bytes(-(-size // 8), "little")) for n in (size, used)]
+    masks = [", ".join(hex(b) for b in ((1 << n) - 1).to_bytes(-(-size // 8), "little")) for n in (size, p.last_beat_bytes)]
     return (
         f"#define HWQ_KEEP_{p.port}(dut, n) {{ static const uint8_t keep[2][{-(-size // 8)}] = {{{{{masks[0]}}}, {{{masks[1]}}}}}; "
         f"store(dut->{p.port}_tkeep, keep[(n + 1) % {p.beats} == 0], {-(-size // 8)}); }}"
