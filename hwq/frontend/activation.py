@@ -37,7 +37,7 @@ class Activation:
     ``op`` is None where the integers are the leaf's own.
     """
 
-    op: Op | None
+    op: Unary | None
     scale: Real
     offset: Real
     rest: Expr

@@ -17,7 +17,7 @@ from hwq.frontend.normalize import split_affine
 from hwq.frontend.trace import Trace, trace_entry
 from hwq.frontend.values import Leaf, Pending
 from hwq.network.graph import Node
-from hwq.network.ops import Conv, Op
+from hwq.network.ops import Conv, Unary
 from hwq.numerics.encoding import Encoding
 
 __all__ = ["Builder", "Integers"]
@@ -66,14 +66,14 @@ class Builder:
         taken.add(candidate)
         return candidate
 
-    def emit(self, name: str, op: Op, source: Leaf, channels: int, tensor: str) -> tuple[str, Leaf]:
+    def emit(self, name: str, op: Unary, source: Leaf, channels: int, tensor: str) -> tuple[str, Leaf]:
         """Adds a node behind ``source``; returns its unique name and the leaf it makes."""
         assert source.tensor is not None
         assert source.interval is not None
         name, tensor = self.unique(name), self.unique(tensor, tensor=True)
         reach = op.interval(source.interval, (1, 1, source.channels))
         self.nodes.append(Node(name, op, (source.tensor,), (tensor,)))
-        self.encodings[tensor] = op.encoding(reach)
+        self.encodings[tensor] = op.encoding(reach, self.encodings[source.tensor])
         return name, Leaf(tensor, channels, reach)
 
     def contract(self, name: str, source: Leaf, op: Conv, facts: dict[str, Any], tensor: str) -> Leaf:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,8 @@ from hwq.network.container import read_container, write_container
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.host import HostStep, run_steps
 from hwq.network.model import Model, ModelInput, ModelOutput
-from hwq.network.ops import Accumulation, ArgMax, Conv, Exact, Op, Requantize, Saturating, Threshold
+from hwq.network.op_document import op_document, read_op
 from hwq.numerics.encoding import parse_encoding
-from hwq.numerics.rounding import Rounding
 
 __all__ = ["FORMAT_VERSION", "load_model", "network_hash", "save_model"]
 
@@ -127,7 +126,7 @@ def _network_document(network: Network, arrays: Arrays) -> dict[str, Any]:
         "inputs": [{"name": i.name, "shape": list(i.shape), "encoding": i.encoding.name} for i in network.inputs],
         "outputs": list(network.outputs),
         "nodes": [
-            {"name": n.name, "inputs": list(n.inputs), "outputs": list(n.outputs), "op": _op_document(n.op, f"node.{k}", arrays)}
+            {"name": n.name, "inputs": list(n.inputs), "outputs": list(n.outputs), "op": op_document(n.op, f"node.{k}", arrays)}
             for k, n in enumerate(network.nodes)
         ],
     }
@@ -137,7 +136,7 @@ def _read_network(d: Mapping[str, Any], arrays: Arrays) -> Network:
     return Network(
         d["name"],
         tuple(NetworkInput(i["name"], _triple(i["shape"]), parse_encoding(i["encoding"])) for i in d["inputs"]),
-        tuple(Node(n["name"], _OP_READERS[n["op"]["kind"]](n["op"], arrays), tuple(n["inputs"]), tuple(n["outputs"])) for n in d["nodes"]),
+        tuple(Node(n["name"], read_op(n["op"], arrays), tuple(n["inputs"]), tuple(n["outputs"])) for n in d["nodes"]),
         tuple(d["outputs"]),
     )
 
@@ -145,79 +144,6 @@ def _read_network(d: Mapping[str, Any], arrays: Arrays) -> Network:
 def _triple(shape: list[int]) -> tuple[int, int, int]:
     h, w, c = (int(v) for v in shape)
     return h, w, c
-
-
-def _op_document(op: Op, prefix: str, arrays: Arrays) -> dict[str, Any]:
-    document: dict[str, Any] = {"kind": op.kind}
-
-    def store(field: str, value: NDArray[np.int64]) -> None:
-        arrays[f"{prefix}.{field}"] = _narrow(value)
-        document[field] = f"{prefix}.{field}"
-
-    if isinstance(op, Conv):
-        store("weights", op.weights)
-        document |= {
-            "weight_encoding": op.weight_encoding.name,
-            "stride": list(op.stride),
-            "padding": list(op.padding),
-            "dilation": list(op.dilation),
-            "groups": op.groups,
-            "accumulation": _accumulation_document(op.accumulation),
-        }
-    elif isinstance(op, Threshold):
-        store("thresholds", op.thresholds)
-        store("steps", op.steps)
-        store("base", op.base)
-        document["out"] = op.out.name
-    elif isinstance(op, Requantize):
-        store("multiplier", op.multiplier)
-        store("offset", op.offset)
-        document |= {"shift": op.shift, "rounding": op.rounding.value, "low": op.low, "high": op.high, "out": op.out.name}
-    return document
-
-
-def _narrow(value: NDArray[np.int64]) -> NDArray[Any]:
-    for dtype in ("<i1", "<i2", "<i4"):
-        info = np.iinfo(dtype)
-        if value.size == 0 or (value.min() >= info.min and value.max() <= info.max):
-            return value.astype(dtype)
-    return value.astype("<i8")
-
-
-def _accumulation_document(a: Accumulation) -> dict[str, Any]:
-    return {"kind": "saturating", "bits": a.bits, "chunk": a.chunk} if isinstance(a, Saturating) else {"kind": "exact"}
-
-
-def _read_conv(d: Mapping[str, Any], arrays: Arrays) -> Conv:
-    a = d["accumulation"]
-    top, left, bottom, right = d["padding"]
-    return Conv(
-        arrays[d["weights"]].astype(np.int64),
-        parse_encoding(d["weight_encoding"]),
-        (d["stride"][0], d["stride"][1]),
-        (top, left, bottom, right),
-        (d["dilation"][0], d["dilation"][1]),
-        d["groups"],
-        Saturating(a["bits"], a["chunk"]) if a["kind"] == "saturating" else Exact(),
-    )
-
-
-def _read_threshold(d: Mapping[str, Any], arrays: Arrays) -> Threshold:
-    thresholds, steps, base = (arrays[d[k]].astype(np.int64) for k in ("thresholds", "steps", "base"))
-    return Threshold(thresholds, steps, base, parse_encoding(d["out"]))
-
-
-def _read_requantize(d: Mapping[str, Any], arrays: Arrays) -> Requantize:
-    multiplier, offset = (arrays[d[k]].astype(np.int64) for k in ("multiplier", "offset"))
-    return Requantize(multiplier, offset, d["shift"], Rounding(d["rounding"]), d["low"], d["high"], parse_encoding(d["out"]))
-
-
-_OP_READERS: dict[str, Callable[[Mapping[str, Any], Arrays], Op]] = {
-    "conv": _read_conv,
-    "threshold": _read_threshold,
-    "requantize": _read_requantize,
-    "argmax": lambda d, arrays: ArgMax(),
-}
 
 
 def _steps(steps: tuple[HostStep, ...], prefix: str, arrays: Arrays) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ class NetworkInput:
 
 @dataclass(frozen=True)
 class Node:
-    """One op of the graph. ``name`` is the user's own name of the layer, unique in the Network."""
+    """One op of the graph. ``name`` is the user's own name of the layer, unique in the Network; an output "" is dropped."""
 
     name: str
     op: Op
@@ -79,16 +79,19 @@ class Network:
             if node.name in names:
                 raise InputError("NETWORK-NAME", "two layers have this name", where=node.name)
             names.add(node.name)
-            (source,), (target,) = node.inputs, node.outputs
-            if source not in known or target in known:
-                raise InputError("NETWORK-ORDER", f"tensor {source!r} -> {target!r} is not in order", where=node.name)
-            x = known[source]
+            xs = _in_order(node, known)
+            shapes = tuple(x.shape for x in xs)
             try:
-                shape = node.op.shape(x.shape)
+                made = node.op.shapes(shapes)
+                if len(made) != len(node.outputs):
+                    raise ValueError(f"{len(node.outputs)} outputs, the op makes {len(made)}")
             except ValueError as error:
                 raise InputError("NETWORK-SHAPE", str(error), where=node.name) from None
-            reach = node.op.interval(x.interval, x.shape)
-            known[target] = TensorInfo(target, shape, node.op.encoding(reach), reach, node)
+            reach = node.op.intervals(tuple(x.interval for x in xs), shapes)
+            encodings = node.op.encodings(reach, tuple(x.encoding for x in xs))
+            for target, shape, encoding, interval in zip(node.outputs, made, encodings, reach, strict=True):
+                if target:
+                    known[target] = TensorInfo(target, shape, encoding, interval, node)
         return known
 
     def node(self, name: str) -> Node:
@@ -112,9 +115,9 @@ class Network:
             live = {name: x[start : start + batch] for name, x in inputs.items()}
             kept = {name: live[name] for name in wanted if name in live}
             for position, node in enumerate(self.nodes):
-                live[node.outputs[0]] = node.op.golden(live[node.inputs[0]])
-                if node.outputs[0] in wanted:
-                    kept[node.outputs[0]] = live[node.outputs[0]]
+                made = dict(zip(node.outputs, node.op.run(*(live[name] for name in node.inputs)), strict=True))
+                live |= made
+                kept |= {name: y for name, y in made.items() if name in wanted}
                 for name in [n for n in live if last_use.get(n, -1) <= position]:
                     del live[name]
             chunks.append(kept)
@@ -122,3 +125,14 @@ class Network:
 
     def _last_use(self, wanted: tuple[str, ...]) -> dict[str, int]:
         return {name: position for position, node in enumerate(self.nodes) for name in node.inputs}
+
+
+def _in_order(node: Node, known: Mapping[str, TensorInfo]) -> list[TensorInfo]:
+    """The tensors that ``node`` reads; raises :class:`InputError` where one is not known yet, or an output is."""
+    for source in node.inputs:
+        if source not in known:
+            raise InputError("NETWORK-ORDER", f"tensor {source!r} is computed by no earlier node", where=node.name)
+    for target in node.outputs:
+        if target in known:
+            raise InputError("NETWORK-ORDER", f"tensor {target!r} is computed twice", where=node.name)
+    return [known[source] for source in node.inputs]

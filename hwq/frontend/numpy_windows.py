@@ -1,0 +1,160 @@
+"""The numpy meaning of convolutions and pools over (N, C, ...) tensors of any number of spatial axes, in the operands' float format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.frontend.window_shape import WindowShape
+
+__all__ = ["WINDOW_OPS", "WINDOW_SIZES"]
+
+Array = NDArray[Any]
+Attributes = Mapping[str, Any]
+
+
+def _conv(i: list[Any], a: Attributes) -> Array:
+    """``y[n, o, p] = sum over (c, k) of x[n, c, p * stride + k * dilation - pad] * w[o, c, k] (+ b[o])``, group by group."""
+    x, w = i[0], i[1]
+    groups = int(a.get("group", 1))
+    shape = _conv_shape(x, w, groups, a)
+    w = w.astype(np.result_type(x, w), copy=False)
+    x = _padded(x.astype(w.dtype, copy=False), shape, 0)
+    if w.shape[1] == 1 and groups > 1:
+        y = _depthwise(x, w, shape)
+    else:
+        y = np.stack([_matrix(frame, w, groups, shape) for frame in x]) if len(x) else np.zeros((0, len(w), *shape.out), w.dtype)
+    if len(i) > 2 and i[2] is not None:
+        y += i[2].astype(y.dtype, copy=False).reshape(-1, *[1] * len(shape.out))
+    return y
+
+
+def _conv_shape(x: Array, w: Array, groups: int, a: Attributes) -> WindowShape:
+    if x.ndim < 3 or w.ndim != x.ndim:
+        raise ValueError(f"a tensor of shape {x.shape} and weights of shape {w.shape}")
+    if groups < 1 or x.shape[1] != w.shape[1] * groups or w.shape[0] % groups:
+        raise ValueError(f"{x.shape[1]} channels, weights of shape {w.shape} and {groups} groups")
+    return WindowShape.of(a, x.shape[2:], w.shape[2:])
+
+
+def _matrix(frame: Array, w: Array, groups: int, shape: WindowShape) -> Array:
+    """One frame (C, ...) as a matrix of its windows, (C * taps, positions) a group, times the weights."""
+    if prod(shape.kernel) == 1:
+        windows = _tap(frame, (0,) * len(shape.kernel), shape)
+    else:
+        windows = np.stack([_tap(frame, tap, shape) for tap in np.ndindex(shape.kernel)], axis=1)
+    rows = w.reshape(groups, len(w) // groups, -1)
+    return np.matmul(rows, windows.reshape(groups, rows.shape[2], -1)).reshape(len(w), *shape.out)
+
+
+def _depthwise(x: Array, w: Array, shape: WindowShape) -> Array:
+    x = np.repeat(x, len(w) // x.shape[1], axis=1)
+    factors = w.reshape(len(w), *shape.kernel, *[1] * len(shape.out))
+    y = np.zeros((len(x), len(w), *shape.out), w.dtype)
+    for tap in np.ndindex(shape.kernel):
+        y += _tap(x, tap, shape) * factors[(slice(None), *tap)]
+    return y
+
+
+def _tap(x: Array, tap: tuple[int, ...], shape: WindowShape) -> Array:
+    """What one tap sees of the padded ``x`` (..., spatial), at every position of the window."""
+    cut = (
+        slice(k * d, k * d + (o - 1) * s + 1, s)
+        for k, d, o, s in zip(tap, shape.dilation, shape.out, shape.stride, strict=True)
+    )
+    return x[(..., *cut)]
+
+
+def _padded(x: Array, shape: WindowShape, value: float) -> Array:
+    """``x`` with the padding of its last axes, the overhang of ``ceil_mode`` included."""
+    pads = [(b, a + o) for b, a, o in zip(shape.before, shape.after, shape.overhang, strict=True)]
+    if not any(b or a for b, a in pads):
+        return x
+    return np.pad(x, [(0, 0)] * (x.ndim - len(pads)) + pads, constant_values=value)
+
+
+def _pool_shape(x: Array, a: Attributes) -> WindowShape:
+    if x.ndim < 3:
+        raise ValueError(f"a pool over a tensor of shape {x.shape}")
+    shape = WindowShape.of(a, x.shape[2:], a["kernel_shape"])
+    reach = [(k - 1) * d + 1 for k, d in zip(shape.kernel, shape.dilation, strict=True)]
+    if any(p >= r for p, r in zip((*shape.before, *shape.after), reach * 2, strict=True)):
+        raise ValueError(f"padding {shape.before}, {shape.after} that holds whole windows of {shape.kernel}")
+    return shape
+
+
+def _max_pool(i: list[Any], a: Attributes) -> Array:
+    """The largest element of each window; padding never wins."""
+    x = i[0]
+    shape = _pool_shape(x, a)
+    padded = _padded(x, shape, -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min)
+    y: Array | None = None
+    for tap in np.ndindex(shape.kernel):
+        seen = _tap(padded, tap, shape)
+        y = seen.copy() if y is None else np.maximum(y, seen, out=y)
+    assert y is not None
+    return y
+
+
+def _average_pool(i: list[Any], a: Attributes) -> Array:
+    """The sum of each window divided by its elements: those of the image, or (``count_include_pad``) of the stated padding too."""
+    x = i[0]
+    shape = _pool_shape(x, a)
+    return _window_sum(_padded(x, shape, 0), shape) / window_count(shape, bool(a.get("count_include_pad", 0))).astype(x.dtype)
+
+
+def _window_sum(x: Array, shape: WindowShape) -> Array:
+    y = np.zeros((*x.shape[: x.ndim - len(shape.out)], *shape.out), x.dtype)
+    for tap in np.ndindex(shape.kernel):
+        y += _tap(x, tap, shape)
+    return y
+
+
+def window_count(shape: WindowShape, include_pad: bool) -> NDArray[np.int64]:
+    """The divisor of an average at every position (out); what lies behind the stated padding never counts."""
+    ones = np.ones(shape.size, np.int64)
+    if include_pad:
+        ones = np.pad(ones, list(zip(shape.before, shape.after, strict=True)), constant_values=1)
+        ones = np.pad(ones, [(0, o) for o in shape.overhang])
+    else:
+        ones = _padded(ones, shape, 0)
+    return _window_sum(ones, shape)
+
+
+def _global(i: list[Any], f: Callable[..., Array]) -> Array:
+    if i[0].ndim < 3:
+        raise ValueError(f"a pool over a tensor of shape {i[0].shape}")
+    return f(i[0], axis=tuple(range(2, i[0].ndim)), keepdims=True)
+
+
+WINDOW_OPS: dict[str, Callable[[list[Any], Attributes], Any]] = {
+    "Conv": _conv,
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+    "GlobalAveragePool": lambda i, a: _global(i, np.mean),
+    "GlobalMaxPool": lambda i, a: _global(i, np.max),
+}
+
+
+def _conv_size(x: list[Array], a: Attributes) -> int:
+    """Elements of the result, or of the matrix of one frame's windows, whichever is more."""
+    shape = _conv_shape(x[0], x[1], int(a.get("group", 1)), a)
+    outputs, positions = len(x[0]) * len(x[1]), prod(shape.out)
+    return max(outputs * positions, x[0].shape[1] * prod(shape.kernel) * positions, _padded_elements(x[0], shape))
+
+
+def _pool_size(x: list[Array], a: Attributes) -> int:
+    return _padded_elements(x[0], _pool_shape(x[0], a))
+
+
+def _padded_elements(x: Array, shape: WindowShape) -> int:
+    spatial = (z + b + a + o for z, b, a, o in zip(shape.size, shape.before, shape.after, shape.overhang, strict=True))
+    return prod(x.shape[:2]) * prod(spatial)
+
+
+# Elements that an op takes from memory.
+WINDOW_SIZES: dict[str, Callable[[list[Array], Attributes], int]] = {"Conv": _conv_size, "MaxPool": _pool_size, "AveragePool": _pool_size}

@@ -1,0 +1,146 @@
+"""Convolution, the one contraction of the Network; a fully connected layer is a small one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.network.ops.accumulation import Accumulation, Exact, Saturating
+from hwq.network.ops.base import Integers, Shape, Unary
+from hwq.network.ops.window import Window
+from hwq.numerics.encoding import Encoding
+from hwq.numerics.interval import Interval
+
+__all__ = ["Conv"]
+
+# Below these bounds a sum of integer products is exact in the float format, whatever the order of additions.
+FLOAT32_EXACT = 1 << 24
+FLOAT64_EXACT = 1 << 53
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Unary):
+    """Convolution; a fully connected layer is a 1x1 kernel on a 1x1 image.
+
+    ``y[o] = sum over kh, kw, i of weights[o, kh, kw, i] * x[...]``; zero padding is the integer 0, contributes nothing.
+    Element order of the dot product: kh, kw, channel.
+
+    Parameters
+    ----------
+    weights
+        int64 (O, KH, KW, I / groups).
+    weight_encoding
+        Encoding that holds every weight.
+    stride, dilation
+        (vertical, horizontal).
+    padding
+        (top, left, bottom, right) in pixels.
+    """
+
+    kind: ClassVar[str] = "conv"
+    weights: NDArray[np.int64]
+    weight_encoding: Encoding
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    accumulation: Accumulation = field(default_factory=Exact)
+
+    @property
+    def mh(self) -> int:
+        """Matrix height: output channels."""
+        return int(self.weights.shape[0])
+
+    @property
+    def mw(self) -> int:
+        """Matrix width: products of one output."""
+        return int(np.prod(self.weights.shape[1:]))
+
+    @property
+    def window(self) -> Window:
+        """Its sliding window."""
+        return Window((self.weights.shape[1], self.weights.shape[2]), self.stride, self.padding, self.dilation)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether this is a matrix product of each pixel: no window, no groups."""
+        return self.weights.shape[1:3] == (1, 1) and self.stride == (1, 1) and not any(self.padding) and self.groups == 1
+
+    @property
+    def matrix(self) -> NDArray[np.int64]:
+        """Weights as (MH, MW), columns in stream order."""
+        return self.weights.reshape(self.mh, self.mw)
+
+    def shape(self, x: Shape) -> Shape:
+        h, w, c = x
+        if c != self.weights.shape[3] * self.groups:
+            raise ValueError(f"{c} input channels, the weights want {self.weights.shape[3] * self.groups}")
+        return (*self.window.size(h, w), self.mh)
+
+    def interval(self, x: Interval, shape: Shape) -> Interval:
+        lo, hi = x.lo, x.hi
+        padded = any(self.padding)
+        if padded:
+            lo, hi = np.minimum(lo, 0), np.maximum(hi, 0)
+        o, kh, kw, i = self.weights.shape
+        taps = self.weights.reshape(self.groups, o // self.groups, kh * kw, i)
+        positive, negative = np.maximum(taps, 0).sum(2), np.minimum(taps, 0).sum(2)
+        lo, hi = lo.reshape(self.groups, i, 1), hi.reshape(self.groups, i, 1)
+        low = (positive @ lo + negative @ hi).reshape(o)
+        high = (positive @ hi + negative @ lo).reshape(o)
+        if isinstance(self.accumulation, Saturating):
+            # Partial sums may leave the interval of the full sum, and clipping may stop short of it.
+            sat = self.accumulation
+            reach = max(int(np.abs(low).max()), int(np.abs(high).max()), self._partial_bound(x))
+            return Interval(np.full(o, max(sat.lo, -reach)), np.full(o, min(sat.hi, reach)))
+        every_other = x.step == 2 and self.weight_encoding.step == 2 and not padded
+        return Interval(low, high, 2 if every_other else 1)
+
+    def _partial_bound(self, x: Interval) -> int:
+        """Largest possible magnitude of any partial sum, in any order."""
+        magnitude = np.maximum(np.abs(x.lo), np.abs(x.hi)).reshape(self.groups, -1, 1)
+        o, kh, kw, i = self.weights.shape
+        taps = np.abs(self.weights).reshape(self.groups, o // self.groups, kh * kw, i).sum(2)
+        return int((taps @ magnitude).max(initial=0))
+
+    def golden(self, x: Integers) -> Integers:
+        n, _h, _w, _ = x.shape
+        oh, ow, o = self.shape(x.shape[1:])
+        windows = x if self.is_dense else self._windows(x, oh, ow)
+        group_width = self.mw
+        rows = o // self.groups
+        parts = []
+        for g in range(self.groups):
+            columns = windows.reshape(n * oh * ow, self.groups, -1)[:, g] if self.groups > 1 else windows.reshape(-1, group_width)
+            parts.append(self._matmul(columns, self.matrix[g * rows : (g + 1) * rows]))
+        return np.concatenate(parts, axis=1).reshape(n, oh, ow, o) if len(parts) > 1 else parts[0].reshape(n, oh, ow, o)
+
+    def _windows(self, x: Integers, oh: int, ow: int) -> Integers:
+        """All windows as (N, OH, OW, groups, KH, KW, I / groups)."""
+        kh, kw, i = self.weights.shape[1:]
+        stacked = np.stack(list(self.window.taps(x)), axis=3).reshape(len(x), oh, ow, kh * kw, self.groups, i)
+        return np.ascontiguousarray(stacked.transpose(0, 1, 2, 4, 3, 5))
+
+    def _matmul(self, columns: Integers, matrix: NDArray[np.int64]) -> Integers:
+        if isinstance(self.accumulation, Saturating):
+            sat = self.accumulation
+            acc = np.zeros((len(columns), len(matrix)), np.int64)
+            for k in range(0, self.mw, sat.chunk):
+                acc += _exact_matmul(columns[:, k : k + sat.chunk], matrix[:, k : k + sat.chunk])
+                np.clip(acc, sat.lo, sat.hi, out=acc)
+            return acc
+        return _exact_matmul(columns, matrix)
+
+
+def _exact_matmul(x: Integers, matrix: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.int32]:
+    """``x @ matrix.T`` in the fastest arithmetic that is exact for these operands."""
+    info_bound = max(abs(int(x.min(initial=0))), abs(int(x.max(initial=0))))
+    bound = info_bound * int(np.abs(matrix).sum(1).max(initial=0))
+    if bound < FLOAT32_EXACT:
+        return (x.astype(np.float32) @ matrix.T.astype(np.float32)).astype(np.int32)
+    if bound < FLOAT64_EXACT:
+        return (x.astype(np.float64) @ matrix.T.astype(np.float64)).astype(np.int64)
+    return x.astype(np.int64) @ matrix.T
