@@ -87,9 +87,9 @@ class Network:
                     raise ValueError(f"{len(node.outputs)} outputs, the op makes {len(made)}")
             except ValueError as error:
                 raise InputError("NETWORK-SHAPE", str(error), where=node.name) from None
-            reach = node.op.intervals(tuple(x.interval for x in xs), shapes)
-            encodings = node.op.encodings(reach, tuple(x.encoding for x in xs))
-            for target, shape, encoding, interval in zip(node.outputs, made, encodings, reach, strict=True):
+            intervals = node.op.intervals(tuple(x.interval for x in xs), shapes)
+            encodings = node.op.encodings(intervals, tuple(x.encoding for x in xs))
+            for target, shape, encoding, interval in zip(node.outputs, made, encodings, intervals, strict=True):
                 if target:
                     known[target] = TensorInfo(target, shape, encoding, interval, node)
         return known

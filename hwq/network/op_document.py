@@ -104,7 +104,9 @@ def _integers(count: int | None = None) -> Callable[[Any, Arrays], tuple[int, ..
 
 
 def _window(d: Mapping[str, Any], arrays: Arrays) -> Window:
-    return Window(**{name: _integers(4 if name == "padding" else 2)(d[name], arrays) for name in ("kernel", "stride", "padding", "dilation")})
+    (kh, kw), (sh, sw), (dh, dw) = d["kernel"], d["stride"], d["dilation"]
+    top, left, bottom, right = d["padding"]
+    return Window((kh, kw), (sh, sw), (top, left, bottom, right), (dh, dw))
 
 
 # By the type that the op's field states.
