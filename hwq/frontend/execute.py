@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hwq.frontend.source import SourceGraph, SourceNode
 __all__ = ["execute"]
 
 Array = NDArray[Any]
+FRAME_ELEMENTS = 1 << 20  # of the inputs of one batch: the tensors inside are a few times larger
 
 
 def execute(
@@ -23,37 +25,56 @@ def execute(
     keep: Iterable[str] | None = None,
     *,
     override: Mapping[str, Array] | None = None,
-    batch: int = 256,
+    batch: int | None = None,
 ) -> dict[str, Array]:
     """Tensors of the source graph (its outputs, or those in ``keep``) for its own inputs (N, ...).
 
     Nothing of the algebra takes part: every op is computed as QONNX or ONNX defines it, in ``graph.precision``.
     ``override`` puts other values (N, ...) in place of computed tensors: what comes behind them is computed from those.
-    A tensor that does not depend on the input has batch 1. Raises :class:`InputError` for missing inputs and unknown ops.
+    A tensor that does not depend on the input has batch 1. ``batch`` frames go through together, by default as many as keep
+    memory small; results do not depend on it, but for the order in which BLAS adds floats.
+    Raises :class:`InputError` for missing inputs and unknown ops.
     """
     wanted = tuple(graph.outputs if keep is None else keep)
     override = {} if override is None else override
-    given = [i for i in graph.inputs if i.name in inputs]
-    if not given:
+    order = _leading_to(graph, set(wanted) - set(override), set(override))
+    needed = {*wanted, *(i for node in order for i in node.inputs)} - set(override)
+    if not inputs or any(i.name in needed and i.name not in inputs for i in graph.inputs):
         names = ", ".join(i.name for i in graph.inputs)
         raise InputError("INPUT-MISSING", f"the model wants the inputs {names}")
-    total = len(inputs[given[0].name])
-    parts = [_run(graph, wanted, inputs, override, slice(k, k + batch)) for k in range(0, max(total, 1), batch)]
+    total = len(next(iter(inputs.values())))
+    batch = batch or _batch(graph)
+    parts = [_run(graph, order, wanted, inputs, override, slice(k, k + batch)) for k in range(0, max(total, 1), batch)]
     return {name: np.concatenate([p[name] for p in parts]) if parts[0][name].ndim else parts[0][name] for name in wanted}
 
 
+def _batch(graph: SourceGraph) -> int:
+    """Frames at a time: 256 small ones, few images."""
+    return max(1, min(256, FRAME_ELEMENTS // max((prod(i.shape) for i in graph.inputs), default=1)))
+
+
 def _run(
-    graph: SourceGraph, wanted: tuple[str, ...], inputs: Mapping[str, Array], override: Mapping[str, Array], part: slice
+    graph: SourceGraph,
+    order: list[SourceNode],
+    wanted: tuple[str, ...],
+    inputs: Mapping[str, Array],
+    override: Mapping[str, Array],
+    part: slice,
 ) -> dict[str, Array]:
     precision = np.dtype(graph.precision)
-    live: dict[str, Array] = {n: _widened(np.asarray(c), precision) for n, c in graph.constants.items()}
+    last = {name: k for k, node in enumerate(order) for name in node.inputs}
+    live: dict[str, Array] = {n: _widened(np.asarray(c), precision) for n, c in graph.constants.items() if n in last or n in wanted}
     for i in graph.inputs:
-        live[i.name] = _widened(np.asarray(inputs[i.name])[part], precision)
+        if i.name in inputs:
+            live[i.name] = _widened(np.asarray(inputs[i.name])[part], precision)
     live |= {name: value[part].astype(precision) for name, value in override.items()}
-    for node in _leading_to(graph, set(wanted) - set(live), set(live)):
+    for k, node in enumerate(order):
         for name, value in zip(node.outputs, _outputs(node, live), strict=False):
             if name and name not in override:
                 live[name] = value
+        for name in {*node.inputs, *node.outputs}:
+            if last.get(name, -1) <= k and name not in wanted:
+                live.pop(name, None)  # nobody reads it any more
     return {name: live[name] for name in wanted}
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import InputError
+from hwq.frontend.numpy_resample import RESAMPLE_OPS, RESAMPLE_SIZES
+from hwq.frontend.numpy_windows import WINDOW_SIZES
 
 __all__ = ["LAYOUT_OPS", "axes_of", "check_size"]
 
@@ -25,8 +27,8 @@ def check_size(op: str, inputs: Sequence[Array | None], attributes: Attributes) 
         return
     try:
         with np.errstate(all="ignore"):
-            size = SIZES[op]([x for x in inputs if x is not None], attributes)
-    except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:
+            size = SIZES[op](list(inputs), attributes)
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, ZeroDivisionError) as error:
         raise InputError("OP-OPERANDS", f"the operator {op} cannot be applied to its operands ({error})") from None
     if size > MAX_ELEMENTS:
         raise InputError("TENSOR-SIZE", f"the operator {op} would make a tensor of {size} elements, at most {MAX_ELEMENTS} are allowed")
@@ -36,26 +38,21 @@ def _product(sizes: Array) -> int:
     return prod(int(v) for v in sizes.reshape(-1))
 
 
-def _broadcast_size(x: list[Array], a: Attributes) -> int:
-    return prod(np.broadcast_shapes(*(v.shape for v in x)))
+def _broadcast_size(x: list[Any], a: Attributes) -> int:
+    return prod(np.broadcast_shapes(*(v.shape for v in x if v is not None)))
 
 
-def _padded_size(x: list[Array], a: Attributes) -> int:
-    pads = [int(v) for v in (x[1].reshape(-1) if len(x) > 1 else a["pads"])]
-    half = len(pads) // 2
-    return prod(s + max(0, before) + max(0, after) for s, before, after in zip(x[0].shape, pads[:half], pads[half:], strict=True))
-
-
-BROADCAST = "Add Sub Mul Div Pow Max Min Where And Or Equal Greater Less GreaterOrEqual LessOrEqual Mod PRelu"
+BROADCAST = "Add Sub Mul Div Pow Max Min Sum Where And Or Equal Greater Less GreaterOrEqual LessOrEqual Mod PRelu"
 
 # Elements of the result, from the operands.
-SIZES: dict[str, Callable[[list[Array], Attributes], int]] = {
+SIZES: dict[str, Callable[[list[Any], Attributes], int]] = {
+    **WINDOW_SIZES,
+    **RESAMPLE_SIZES,
     **dict.fromkeys(BROADCAST.split(), _broadcast_size),
     "ConstantOfShape": lambda x, a: _product(x[0]),
     "Expand": lambda x, a: prod(np.broadcast_shapes(x[0].shape, tuple(int(v) for v in x[1]))),
     "Tile": lambda x, a: x[0].size * _product(x[1]),
     "Range": lambda x, a: int(abs(x[1] - x[0]) / abs(x[2])),
-    "Pad": _padded_size,
     "Gather": lambda x, a: x[1].size * (x[0].size // max(1, x[0].shape[a.get("axis", 0)])),
     "MatMul": lambda x, a: prod(np.broadcast_shapes(x[0].shape[:-2], x[1].shape[:-2])) * prod(x[0].shape[-2:-1]) * x[1].shape[-1],
     "Gemm": lambda x, a: x[0].shape[bool(a.get("transA", 0))] * x[1].shape[not a.get("transB", 0)],
@@ -103,22 +100,24 @@ def _split(i: list[Any], a: Attributes) -> tuple[Array, ...]:
     axis = a.get("axis", 0)
     sizes = i[1] if len(i) > 1 and i[1] is not None else a.get("split")
     if sizes is None:
-        return tuple(np.array_split(i[0], a["num_outputs"], axis))
+        part = -(-i[0].shape[axis] // a["num_outputs"])  # the last one may be smaller
+        return tuple(np.split(i[0], [part * k for k in range(1, a["num_outputs"])], axis))
+    if sum(int(s) for s in sizes) != i[0].shape[axis]:
+        raise ValueError(f"parts of {[int(s) for s in sizes]} of an axis of {i[0].shape[axis]}")
     return tuple(np.split(i[0], np.cumsum([int(s) for s in sizes])[:-1], axis))
+
+
+def _concat(i: list[Any], a: Attributes) -> Array:
+    parts, axis = [np.asarray(x) for x in i], a["axis"]
+    frames = max((p.shape[0] for p in parts if p.ndim), default=0)
+    if parts[0].ndim > 1 and axis % parts[0].ndim:  # a constant stands for every frame of the batch
+        parts = [np.broadcast_to(p, (frames, *p.shape[1:])) if p.shape[0] == 1 else p for p in parts]
+    return np.concatenate(parts, axis)
 
 
 def _constant_of_shape(i: list[Any], a: Attributes) -> Array:
     value = np.asarray(a.get("value", [0.0]), dtype=a.get("value_dtype", "float32"))
     return np.full([int(v) for v in i[0]], value.reshape(-1)[0], value.dtype)
-
-
-def _pad(i: list[Any], a: Attributes) -> Array:
-    pads = [int(v) for v in (i[1] if len(i) > 1 else a["pads"])]
-    value = i[2] if len(i) > 2 and i[2] is not None else a.get("value", 0)
-    if a.get("mode", "constant") != "constant":
-        raise ValueError("only constant padding")
-    half = len(pads) // 2
-    return np.pad(i[0], list(zip(pads[:half], pads[half:], strict=True)), constant_values=np.asarray(value).reshape(-1)[0])
 
 
 def _unsqueeze(i: list[Any], a: Attributes) -> Array:
@@ -131,7 +130,7 @@ LAYOUT_OPS: dict[str, Callable[[list[Any], Attributes], Any]] = {
     "Gather": lambda i, a: np.take(i[0], i[1], axis=a.get("axis", 0)),
     "Unsqueeze": _unsqueeze,
     "Squeeze": lambda i, a: np.squeeze(i[0], axes_of(i, a)),
-    "Concat": lambda i, a: np.concatenate(i, a["axis"]),
+    "Concat": _concat,
     "Slice": _slice,
     "Split": _split,
     "Reshape": _reshape,
@@ -141,5 +140,5 @@ LAYOUT_OPS: dict[str, Callable[[list[Any], Attributes], Any]] = {
     "Tile": lambda i, a: np.tile(i[0], [int(v) for v in i[1]]),
     "Range": lambda i, a: np.arange(i[0], i[1], i[2], dtype=i[0].dtype),
     "ConstantOfShape": _constant_of_shape,
-    "Pad": _pad,
+    **RESAMPLE_OPS,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from hwq.errors import InputError
 from hwq.frontend.numpy_layout import LAYOUT_OPS, axes_of, check_size
 from hwq.frontend.numpy_quant import QUANT_OPS
+from hwq.frontend.numpy_windows import WINDOW_OPS
 from hwq.frontend.onnx_types import ONNX_DTYPES
 
 __all__ = ["NUMPY_OPS", "compute"]
@@ -97,6 +99,13 @@ def _sigmoid(x: Array) -> Array:
     return np.where(x >= 0, positive, 1 - positive).astype(x.dtype)
 
 
+def _gelu(x: Array, tanh: bool) -> Array:
+    if tanh:
+        inner = _f(np.sqrt(2.0 / np.pi), x) * (x + _f(0.044715, x) * x * x * x)
+        return _f(0.5, x) * x * (1 + np.tanh(inner))
+    return _f(0.5, x) * x * (1 + _erf(x / _f(np.sqrt(2.0), x)))
+
+
 def _arg(i: list[Any], a: Attributes, sign: int) -> Array:
     axis, x = a.get("axis", 0), i[0] * i[0].dtype.type(sign)
     if a.get("select_last_index", 0):
@@ -109,7 +118,10 @@ def _arg(i: list[Any], a: Attributes, sign: int) -> Array:
 def _topk(i: list[Any], a: Attributes) -> tuple[Array, Array]:
     k = int(np.asarray(i[1]).reshape(-1)[0]) if len(i) > 1 else a["k"]
     axis = a.get("axis", -1)
-    order = np.argsort(-i[0] if a.get("largest", 1) else i[0], axis=axis, kind="stable").take(range(k), axis)
+    if not 0 <= k <= i[0].shape[axis]:
+        raise ValueError(f"the {k} largest of {i[0].shape[axis]}")
+    signed = i[0].astype(np.int64) if i[0].dtype.kind in "bu" else i[0]
+    order = np.argsort(-signed if a.get("largest", 1) else signed, axis=axis, kind="stable").take(range(k), axis)
     return np.take_along_axis(i[0], order, axis), order
 
 
@@ -124,6 +136,7 @@ def _cast(i: list[Any], a: Attributes) -> Array:
 NUMPY_OPS: dict[str, Meaning] = {
     **LAYOUT_OPS,
     **QUANT_OPS,
+    **WINDOW_OPS,
     "Identity": lambda i, a: i[0],
     "Dropout": lambda i, a: (i[0], np.ones(i[0].shape, bool)),
     "Cast": _cast,
@@ -147,14 +160,15 @@ NUMPY_OPS: dict[str, Meaning] = {
     "Softsign": lambda i, a: i[0] / (1 + np.abs(i[0])),
     "HardSigmoid": lambda i, a: np.clip(_f(a.get("alpha", 0.2), i[0]) * i[0] + _f(a.get("beta", 0.5), i[0]), 0, 1),
     "HardSwish": lambda i, a: i[0] * np.clip(i[0] * _f(1 / 6, i[0]) + _f(0.5, i[0]), 0, 1),
-    "Swish": lambda i, a: i[0] * _sigmoid(i[0]),
-    "Gelu": lambda i, a: _f(0.5, i[0]) * i[0] * (1 + _erf(i[0] / _f(np.sqrt(2.0), i[0]))),
+    "Swish": lambda i, a: i[0] * _sigmoid(_f(a.get("alpha", 1.0), i[0]) * i[0]),
+    "Gelu": lambda i, a: _gelu(i[0], a.get("approximate", "none") == "tanh"),
     "Relu": lambda i, a: np.maximum(i[0], i[0].dtype.type(0)),
     "LeakyRelu": lambda i, a: np.where(i[0] >= 0, i[0], i[0] * _f(a.get("alpha", 0.01), i[0])),
     "ThresholdedRelu": lambda i, a: np.where(i[0] > a.get("alpha", 1.0), i[0], i[0].dtype.type(0)),
     "Elu": lambda i, a: np.where(i[0] >= 0, i[0], _f(a.get("alpha", 1.0), i[0]) * np.expm1(i[0])),
     "PRelu": lambda i, a: np.where(i[0] >= 0, i[0], i[0] * i[1]),
     "Clip": _clip,
+    "Sum": lambda i, a: reduce(np.add, i),
     "Max": lambda i, a: np.maximum.reduce(np.broadcast_arrays(*i)),
     "Min": lambda i, a: np.minimum.reduce(np.broadcast_arrays(*i)),
     "Round": lambda i, a: np.rint(i[0]),
