@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwq.errors import HwqError, InputError, Problems
-from hwq.frontend import aten_elementwise, aten_layers  # noqa: F401  (fill the table)
+from hwq.frontend import aten_elementwise, aten_layers, aten_quant  # noqa: F401  (fill the table)
 from hwq.frontend.aten import HANDLERS, Call, Handler, SourceBuilder
 from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, stateful
 from hwq.frontend.source import SourceGraph, SourceInput, SourceNode

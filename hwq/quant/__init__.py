@@ -12,6 +12,7 @@ hwq.save(net, "model.pt", example)    # freezes, and says what that cost
 from __future__ import annotations
 
 from hwq.quant.bipolar import Bipolar
+from hwq.quant.conv import Conv1d, Conv2d
 from hwq.quant.freeze import FreezeReport, freeze, is_unfrozen
 from hwq.quant.frozen import Frozen
 from hwq.quant.identity import Identity
@@ -26,6 +27,8 @@ Quantize = Activation
 __all__ = [
     "Activation",
     "Bipolar",
+    "Conv1d",
+    "Conv2d",
     "FreezeReport",
     "Frozen",
     "Identity",

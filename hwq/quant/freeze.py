@@ -16,8 +16,8 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.utils import _pytree as pytree
 
 from hwq.errors import InputError, Problems
-from hwq.quant.frozen import Frozen, FrozenAffine, FrozenLinear
-from hwq.quant.layers import Activation, Linear
+from hwq.quant.frozen import Frozen, FrozenAffine, FrozenWeights
+from hwq.quant.layers import Activation, WeightLayer
 from hwq.quant.quantizer import Quantizer
 
 __all__ = ["FreezeReport", "LayerCost", "freeze", "is_unfrozen", "refuse_training"]
@@ -94,7 +94,7 @@ def refuse_training(module: nn.Module) -> None:
 
 def is_unfrozen(module: nn.Module) -> bool:
     """Whether ``module`` holds layers or quantizers of hwq.quant in their training form."""
-    return not isinstance(module, Frozen) and any(isinstance(part, Linear | Activation | Quantizer) for part in module.modules())
+    return not isinstance(module, Frozen) and any(isinstance(part, WeightLayer | Activation | Quantizer) for part in module.modules())
 
 
 class _Freezer:
@@ -116,9 +116,9 @@ class _Freezer:
 
     def _replacement(self, module: nn.Module, name: str) -> nn.Module:
         _refuse_nonfinite(module)
-        if isinstance(module, Linear):
+        if isinstance(module, WeightLayer):
             frozen = module.frozen()
-            assert isinstance(frozen, FrozenLinear)
+            assert isinstance(frozen, FrozenWeights)
             self.costs.append(_cost(name, module, frozen))
             return frozen
         if isinstance(module, Activation | Quantizer):
@@ -163,11 +163,11 @@ def _binary64(tensor: Tensor) -> NDArray[np.float64]:
 
 
 @torch.no_grad()
-def _cost(name: str, layer: Linear, frozen: FrozenLinear) -> LayerCost:
+def _cost(name: str, layer: WeightLayer, frozen: FrozenWeights) -> LayerCost:
     scale = layer.weight_quantizer.weight_scale(layer.weight)
     before = (layer.weight_quantizer.integers(layer.weight, scale) * scale).double()
-    after = frozen.codes.double() * frozen.scale.reshape(-1, 1)
-    change = (before - after).abs()
+    after = frozen.codes.double().flatten(1) * frozen.scale.reshape(-1, 1)
+    change = (before.flatten(1) - after).abs()
     return LayerCost(name, layer.weight_quantizer.encoding.name, float(change.max()), float(change.mean()))
 
 

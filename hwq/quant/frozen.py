@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from hwq.quant.freeze import FreezeReport
     from hwq.quant.layers import Accumulator
     from hwq.quant.quantizer import Quantizer
+    from hwq.quant.window import Window
 
-__all__ = ["Frozen", "FrozenAffine", "FrozenBipolar", "FrozenLinear", "FrozenStaircase", "FrozenUniform"]
+__all__ = ["Frozen", "FrozenAffine", "FrozenBipolar", "FrozenConv", "FrozenLinear", "FrozenStaircase", "FrozenUniform", "FrozenWeights"]
 
 
 class FrozenBipolar(nn.Module):
@@ -59,10 +60,11 @@ class FrozenStaircase(nn.Module):
         return self.quantizer.integers(x, self.scale) * self.scale
 
 
-class FrozenLinear(nn.Module):
-    """``(x @ codes.T) * scale + bias`` in float64: exact sums, then one rounding an operation.
+class FrozenWeights(nn.Module):
+    """``(x with codes) * scale + bias`` in float64: exact sums, then one rounding an operation.
 
-    ``codes`` (O, I) is int8, int16 or int32; ``scale`` (O,) or (1,) holds binary32 values.
+    ``codes`` (O, ...) is int8, int16 or int32; ``scale`` and ``bias`` hold one value or O of them, in a shape that
+    multiplies an output; scales are binary32 values. How sums are made is the subclass's.
     """
 
     codes: Tensor
@@ -83,21 +85,49 @@ class FrozenLinear(nn.Module):
         self.accumulator = accumulator
         self.input_quantizer = None if input is None else input.frozen()
         self.register_buffer("codes", codes.detach().to(_smallest_dtype(codes)))
-        self.register_buffer("scale", scale.detach().to(torch.float64))
-        self.register_buffer("bias", None if bias is None else bias.detach().to(torch.float64))
+        self.register_buffer("scale", self._per_output(scale.detach().to(torch.float64)))
+        self.register_buffer("bias", None if bias is None else self._per_output(bias.detach().to(torch.float64)))
         if accumulator is not None:
             step = torch.ones(()) if input is None else input.frozen_scale()
             self.register_buffer("input_scale", step.to(torch.float64))
 
+    def _per_output(self, values: Tensor) -> Tensor:
+        return values.reshape(-1, *[1] * (self.codes.dim() - 2))
+
+    def _sums(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
     def forward(self, x: Tensor) -> Tensor:
-        if self.input_quantizer is not None:
-            x = self.input_quantizer(x)
-        if self.accumulator is None:
-            y = torch.ops.hwq.linear(x, self.codes)
-        else:
-            y = torch.ops.hwq.linear_saturating(x, self.input_scale, self.codes, self.accumulator.bits, self.accumulator.chunk)
-        y = y * self.scale
+        y = self._sums(x if self.input_quantizer is None else self.input_quantizer(x)) * self.scale
         return y if self.bias is None else y + self.bias
+
+
+class FrozenLinear(FrozenWeights):
+    """``(x @ codes.T) * scale + bias``; ``codes`` (O, I)."""
+
+    def _sums(self, x: Tensor) -> Tensor:
+        if self.accumulator is None:
+            y: Tensor = torch.ops.hwq.linear(x, self.codes)
+            return y
+        y = torch.ops.hwq.linear_saturating(x, self.input_scale, self.codes, self.accumulator.bits, self.accumulator.chunk)
+        return y
+
+
+class FrozenConv(FrozenWeights):
+    """``(x * codes) * scale + bias``, a convolution; ``codes`` (O, C / groups, kernel)."""
+
+    def __init__(self, window: Window, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.window = window
+
+    def _sums(self, x: Tensor) -> Tensor:
+        w = self.window
+        geometry = (w.stride, w.padding, w.dilation, w.groups)
+        if self.accumulator is None:
+            y: Tensor = torch.ops.hwq.conv(x, self.codes, *geometry)
+            return y
+        y = torch.ops.hwq.conv_saturating(x, self.input_scale, self.codes, *geometry, self.accumulator.bits, self.accumulator.chunk)
+        return y
 
 
 def _smallest_dtype(codes: Tensor) -> torch.dtype:

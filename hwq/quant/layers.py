@@ -14,7 +14,7 @@ from hwq.numerics.encoding import Encoding
 from hwq.quant.quantizer import Quantizer, quantizer_of, refuse_export
 from hwq.quant.saturating import saturating_matmul
 
-__all__ = ["Accumulator", "Activation", "Linear"]
+__all__ = ["Accumulator", "Activation", "Linear", "WeightLayer"]
 
 
 class Accumulator(Protocol):
@@ -26,7 +26,77 @@ class Accumulator(Protocol):
     def chunk(self) -> int: ...
 
 
-class Linear(nn.Module):
+class WeightLayer(nn.Module):
+    """What layers with a quantized weight share: ``weight`` (O, ...), ``bias`` (O,) or None, and their quantizers."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        fans: int,
+        bias: bool,
+        weight: Quantizer | str,
+        input: Quantizer | str | None,
+        accumulator: Accumulator | None,
+    ) -> None:
+        super().__init__()
+        kind = type(self).__name__
+        self.weight = nn.Parameter(torch.empty(shape))
+        self.bias = nn.Parameter(torch.zeros(shape[0])) if bias else None
+        self.weight_quantizer = quantizer_of(weight, f"{kind}(weight=)")
+        self.input_quantizer = None if input is None else quantizer_of(input, f"{kind}(input=)")
+        self.accumulator = accumulator
+        bound = math.sqrt(6.0 / fans)
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        refuse_export(self)
+        scale = self.weight_quantizer.weight_scale(self.weight)
+        codes = self.weight_quantizer.integers(self.weight, scale)
+        if self.accumulator is None:
+            y = self._contract(x if self.input_quantizer is None else self.input_quantizer(x), codes)
+        else:
+            y = self._counted(x, codes, self.accumulator)
+        y = y * self._per_output(scale)
+        return y if self.bias is None else y + self._per_output(self.bias)
+
+    def _contract(self, x: Tensor, codes: Tensor) -> Tensor:
+        """Exact sums of ``x`` and the integer weights."""
+        raise NotImplementedError
+
+    def _saturate(self, integers: Tensor, codes: Tensor, accumulator: Accumulator) -> Tensor:
+        """Saturating sums of integers and the integer weights."""
+        raise NotImplementedError
+
+    def _per_output(self, values: Tensor) -> Tensor:
+        """One value or O of them, in a shape that multiplies an output."""
+        raise NotImplementedError
+
+    def _counted(self, x: Tensor, codes: Tensor, accumulator: Accumulator) -> Tensor:
+        if self.input_quantizer is not None:
+            step = self.input_quantizer.input_scale(x)
+            return self._saturate(self.input_quantizer.integers(x, step), codes, accumulator) * step
+        if not torch.equal(x.detach(), torch.round(x.detach())):
+            raise InputError(
+                "SATURATING-INPUT",
+                "a saturating accumulator counts integers, and the input of this layer holds others",
+                hint=f"Give the layer its input quantizer: {type(self).__name__}(..., input=Uniform(4), accumulator=Saturating(...))",
+            )
+        return self._saturate(x, codes, accumulator)
+
+    @torch.no_grad()
+    def hard_weight(self) -> tuple[Tensor, Tensor]:
+        """Integer codes (as the weight) and binary32 scales (1,) or (O,); raises :class:`InputError` where the quantizer gave others."""
+        scale = self.weight_quantizer.weight_scale(self.weight).to(torch.float32)
+        codes = self.weight_quantizer.integers(self.weight, scale)
+        _check_codes(codes, scale, self.weight_quantizer.encoding)
+        return codes, scale.reshape(-1)
+
+    def frozen(self) -> nn.Module:
+        """The hard form: integer codes, binary32 scales, float64 arithmetic."""
+        raise NotImplementedError
+
+
+class Linear(WeightLayer):
     """Fully connected layer: ``y = (x @ integers.T) * scale + bias``.
 
     Parameters
@@ -54,53 +124,26 @@ class Linear(nn.Module):
         input: Quantizer | str | None = None,
         accumulator: Accumulator | None = None,
     ) -> None:
-        super().__init__()
         if in_features < 1 or out_features < 1:
             raise InputError("LAYER-SHAPE", f"Linear({in_features}, {out_features}) was asked, at least 1 of each is needed")
+        super().__init__((out_features, in_features), in_features + out_features, bias, weight, input, accumulator)
         self.in_features, self.out_features = in_features, out_features
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
-        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
-        self.weight_quantizer = quantizer_of(weight, "Linear(weight=)")
-        self.input_quantizer = None if input is None else quantizer_of(input, "Linear(input=)")
-        self.accumulator = accumulator
-        bound = math.sqrt(6.0 / (in_features + out_features))
-        nn.init.uniform_(self.weight, -bound, bound)
 
-    def forward(self, x: Tensor) -> Tensor:
-        refuse_export(self)
-        scale = self.weight_quantizer.weight_scale(self.weight)
-        codes = self.weight_quantizer.integers(self.weight, scale)
-        if self.accumulator is None:
-            y = functional.linear(x if self.input_quantizer is None else self.input_quantizer(x), codes)
-        else:
-            y = self._saturating(x, codes)
-        y = y * scale.reshape(-1)
-        return y if self.bias is None else y + self.bias
+    def _contract(self, x: Tensor, codes: Tensor) -> Tensor:
+        return functional.linear(x, codes)
 
-    def _saturating(self, x: Tensor, codes: Tensor) -> Tensor:
-        assert self.accumulator is not None
-        bits, chunk = self.accumulator.bits, self.accumulator.chunk
-        if self.input_quantizer is not None:
-            step = self.input_quantizer.input_scale(x)
-            return saturating_matmul(self.input_quantizer.integers(x, step), codes, bits, chunk) * step
-        if not torch.equal(x.detach(), torch.round(x.detach())):
-            raise InputError(
-                "SATURATING-INPUT",
-                "a saturating accumulator counts integers, and the input of this layer holds others",
-                hint="Give the layer its input quantizer: Linear(..., input=Uniform(4), accumulator=Saturating(...))",
-            )
-        return saturating_matmul(x, codes, bits, chunk)
+    def _saturate(self, integers: Tensor, codes: Tensor, accumulator: Accumulator) -> Tensor:
+        return saturating_matmul(integers, codes, accumulator.bits, accumulator.chunk)
+
+    def _per_output(self, values: Tensor) -> Tensor:
+        return values.reshape(-1)
 
     def frozen(self) -> nn.Module:
         """The hard form: integer codes, binary32 scales, float64 arithmetic."""
         from hwq.quant.frozen import FrozenLinear
 
-        with torch.no_grad():
-            scale = self.weight_quantizer.weight_scale(self.weight).to(torch.float32)
-            codes = self.weight_quantizer.integers(self.weight, scale)
-        encoding = self.weight_quantizer.encoding
-        _check_codes(codes, scale, encoding)
-        return FrozenLinear(codes, scale.reshape(-1), self.bias, self.input_quantizer, self.accumulator, encoding)
+        codes, scale = self.hard_weight()
+        return FrozenLinear(codes, scale, self.bias, self.input_quantizer, self.accumulator, self.weight_quantizer.encoding)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}, accumulator={self.accumulator}"

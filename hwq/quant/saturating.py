@@ -43,10 +43,13 @@ class Saturating:
 
 
 def saturating_matmul(x: Tensor, codes: Tensor, bits: int, chunk: int) -> Tensor:
-    """Integers (..., O) of integers ``x`` (..., I) and ``codes`` (O, I), both in a float format that holds every sum exactly."""
+    """Integers (..., O) of integers ``x`` (..., I) and ``codes`` (O, I), both in a float format that holds every sum exactly.
+
+    ``codes`` may bring further axes in front, (..., O, I), which broadcast against those of ``x`` but its last two.
+    """
     accumulator = Saturating(bits, chunk)
-    acc = x.new_zeros((*x.shape[:-1], codes.shape[0]))
-    for start in range(0, codes.shape[1], chunk):
-        part = x[..., start : start + chunk] @ codes[:, start : start + chunk].T
+    acc = x.new_zeros((*x.shape[:-1], codes.shape[-2]))
+    for start in range(0, codes.shape[-1], chunk):
+        part = x[..., start : start + chunk] @ codes[..., start : start + chunk].mT
         acc = torch.clamp(acc + part, accumulator.lo, accumulator.hi)
     return acc

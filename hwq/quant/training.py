@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from hwq.errors import InputError
 from hwq.quant.bipolar import Bipolar
-from hwq.quant.layers import Linear
+from hwq.quant.layers import WeightLayer
 
 __all__ = ["Fit", "Progress", "Schedule", "accuracy", "fit", "seeded", "tensors"]
 
@@ -117,7 +117,7 @@ def _epoch(
 def clip_latent(module: nn.Module) -> None:
     """Clip the latent weights of bipolar layers to [-1, 1]: beyond, they would never turn again."""
     for part in module.modules():
-        if isinstance(part, Linear) and isinstance(part.weight_quantizer, Bipolar):
+        if isinstance(part, WeightLayer) and isinstance(part.weight_quantizer, Bipolar):
             part.weight.clamp_(-1.0, 1.0)
 
 

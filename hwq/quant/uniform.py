@@ -65,7 +65,7 @@ class Uniform(Quantizer):
         if self.mode not in ("max", "learned", "fixed"):
             raise InputError("QUANTIZER-OPTION", f"scale is {scale!r}, expected 'max', 'learned' or a number", where="Uniform")
         start = torch.tensor(float("nan") if isinstance(scale, str) else float(scale))
-        if self.mode == "fixed" and not (torch.isfinite(start) and start > 0):
+        if self.mode == "fixed" and not 0 < torch.tensor(float(scale), device="cpu") < torch.inf:
             raise InputError("QUANTIZER-OPTION", f"scale is {scale}, expected a positive number that binary32 holds", where="Uniform")
         if self.mode == "learned":
             self.step = nn.Parameter(start)
@@ -87,9 +87,10 @@ class Uniform(Quantizer):
         return self._of_max(per_channel(weight.detach().abs()).amax(1)).reshape(-1, *[1] * (weight.dim() - 1))
 
     def input_scale(self, x: Tensor) -> Tensor:
-        if self.training and self.mode != "fixed":
-            self._observe(x.detach())
-        self._check_seen()
+        if not self.step.is_meta:  # a shape without values is nothing to learn from
+            if self.training and self.mode != "fixed":
+                self._observe(x.detach())
+            self._check_seen()
         return self.step.abs() if self.mode == "learned" else self.step
 
     def frozen_scale(self) -> Tensor:
