@@ -16,7 +16,7 @@ from hwq.frontend.inputs import exact_encoding
 from hwq.frontend.lattice import fit_lattice
 from hwq.frontend.normalize import Affine, is_integral
 from hwq.frontend.values import Leaf
-from hwq.network.ops import Op, Requantize, Threshold
+from hwq.network.ops import Requantize, Threshold, Unary
 from hwq.numerics.encoding import Bipolar, Encoding
 from hwq.numerics.interval import Interval
 from hwq.numerics.prover import FEW_THRESHOLDS, Identity, Proof, Thresholds, prove
@@ -152,7 +152,7 @@ def _from_zero(stairs: Staircase, low: int) -> Staircase:
     return Staircase(stairs.reach, stairs.start - low, stairs.points, stairs.steps)
 
 
-def _op(proof: Proof, low: int, high: int) -> Op | None:
+def _op(proof: Proof, low: int, high: int) -> Unary | None:
     form = proof.form
     if isinstance(form, Identity):
         return None

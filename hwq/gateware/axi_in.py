@@ -62,7 +62,7 @@ class AxiIngress(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.egress = egress = Egress(self.edge.width, self.unit.depth)
+        m.submodules.egress = egress = Egress(self.edge.word_bits, self.unit.depth)
         beat, write = Signal(), Signal()
         padding, dropping = Signal(), Signal()
         position = Counter(m, write, self.edge.words, "position")

@@ -165,11 +165,11 @@ def _unit_cost(unit: Unit, dataflow: Dataflow, network: Network) -> Resources:
         return axi_cost(unit.bus_bits)
     assert out is not None
     if isinstance(unit, Mvu):
-        buffer = fifo_cost(dataflow.edges[unit.inputs[0]].width, unit.buffer)
+        buffer = fifo_cost(dataflow.edges[unit.inputs[0]].word_bits, unit.buffer)
         core = stage_cost(summary_of(network, unit.stage), unit.plan.pe, unit.plan.simd, unit.plan.memory, unit.plan.pixels)
-        return core + buffer + fifo_cost(out.width, unit.depth)
+        return core + buffer + fifo_cost(out.word_bits, unit.depth)
     if isinstance(unit, Elementwise | ArgMaxUnit):
-        return stage_cost(summary_of(network, unit.stage), unit.plan.pe, 1, "logic") + fifo_cost(out.width, unit.depth)
+        return stage_cost(summary_of(network, unit.stage), unit.plan.pe, 1, "logic") + fifo_cost(out.word_bits, unit.depth)
     if isinstance(unit, Converter):
-        return converter_cost(unit.channels, unit.bits) + fifo_cost(out.width, unit.depth)
-    return fifo_cost(out.width, unit.depth) if isinstance(unit, Fifo) else Resources(lut=2.0 * len(unit.outputs), ff=len(unit.outputs))
+        return converter_cost(unit.elements, out.bits) + fifo_cost(out.word_bits, unit.depth)
+    return fifo_cost(out.word_bits, unit.depth) if isinstance(unit, Fifo) else Resources(lut=2.0 * len(unit.outputs), ff=len(unit.outputs))

@@ -1,182 +1,84 @@
 """Network x Plan -> dataflow: every stream component of the design with all its sizes, and the edges between them.
 
 This is the one place that decides which components exist. The token simulator and the gateware both build from it,
-one engine or component per descriptor.
+one engine or component per descriptor (units.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import lcm
 
 from hwq.errors import InputError
-from hwq.network.graph import Network, TensorInfo
-from hwq.network.ops import Conv
-from hwq.plan.latency import argmax_latency, elementwise_latency, mvu_latency
+from hwq.network.graph import Network
+from hwq.network.ops import Conv, Pad, Pool, Split, TopK, Upsample
+from hwq.plan.geometry import Geometry, ceil_div
+from hwq.plan.latency import (
+    argmax_latency,
+    depthwise_latency,
+    elementwise_latency,
+    join_latency,
+    mvu_latency,
+    pool_latency,
+    topk_latency,
+    upsample_latency,
+)
 from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.stages import Stage, stages_of
+from hwq.plan.units import (
+    ArgMaxUnit,
+    AxiIn,
+    AxiOut,
+    ConcatUnit,
+    Converter,
+    Depthwise,
+    Edge,
+    Elementwise,
+    Fifo,
+    Fork,
+    Join,
+    Mvu,
+    PadUnit,
+    PoolUnit,
+    SplitUnit,
+    TopKUnit,
+    Unit,
+    UpsampleUnit,
+    WindowUnit,
+    memory_kind,
+    pitch_of,
+)
 
 __all__ = [
     "ArgMaxUnit",
     "AxiIn",
     "AxiOut",
+    "ConcatUnit",
     "Converter",
     "Dataflow",
+    "Depthwise",
     "Edge",
     "Elementwise",
     "Fifo",
     "Fork",
+    "Join",
     "Mvu",
+    "PadUnit",
+    "PoolUnit",
+    "SplitUnit",
+    "TopKUnit",
     "Unit",
+    "UpsampleUnit",
+    "WindowUnit",
+    "blocks_between",
+    "ceil_div",
     "dataflow_of",
     "pitch_of",
 ]
 
-
-def ceil_div(a: int, b: int) -> int:
-    """Smallest integer not below ``a / b``."""
-    return -(-a // b)
-
-
-def pitch_of(bits: int) -> int:
-    """Bits an element occupies on an AXI stream: the power of two at or above its width."""
-    return 1 << (bits - 1).bit_length() if bits > 1 else 1
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A stream between two components.
-
-    A word carries ``pixels`` x ``elements`` codes of ``bits`` bits, channel innermost, element 0 in the low bits,
-    unused lanes zero. A frame is ``positions`` pixels of ``channels`` channels in raster order.
-    """
-
-    name: str
-    elements: int
-    bits: int
-    channels: int
-    positions: int = 1
-    pixels: int = 1
-
-    @property
-    def words_per_pixel(self) -> int:
-        """Words that carry the channels of one pixel (or of V pixels)."""
-        return ceil_div(self.channels, self.elements)
-
-    @property
-    def words(self) -> int:
-        """Words a frame."""
-        return ceil_div(self.positions, self.pixels) * self.words_per_pixel
-
-    @property
-    def width(self) -> int:
-        """Bits a word."""
-        return self.pixels * self.elements * self.bits
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A stream component: its name (unique), the edges it reads and writes (by name)."""
-
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class AxiIn(Unit):
-    """AXI4-Stream ingress of graph input ``tensor``: a FIFO of ``depth`` words behind the framing check. One word a beat."""
-
-    tensor: str
-    bus_bits: int
-    pitch: int
-    depth: int = 2
-
-
-@dataclass(frozen=True)
-class AxiOut(Unit):
-    """AXI4-Stream egress of graph output ``tensor``: a FIFO of ``depth`` words, packing, tlast, tuser."""
-
-    tensor: str
-    bus_bits: int
-    pitch: int
-    depth: int = 2
-
-
-@dataclass(frozen=True)
-class Converter(Unit):
-    """Width converter, any ratio; its block is one pixel of ``channels`` elements: ``u`` words in, ``d`` words out."""
-
-    channels: int
-    bits: int
-    elements_in: int
-    elements_out: int
-    depth: int
-
-    @property
-    def words_in(self) -> int:
-        """Words read a block, u."""
-        return ceil_div(self.channels, self.elements_in)
-
-    @property
-    def words_out(self) -> int:
-        """Words written a block, d."""
-        return ceil_div(self.channels, self.elements_out)
-
-
-@dataclass(frozen=True)
-class Fifo(Unit):
-    """A plain FIFO of ``depth`` words."""
-
-    depth: int
-
-
-@dataclass(frozen=True)
-class Fork(Unit):
-    """Eager fork: one word to every output, each taken when its reader is ready; no storage."""
-
-
-@dataclass(frozen=True)
-class Mvu(Unit):
-    """Reader, matrix-vector datapath and Egress of one contraction, with the staircase behind it when there is one.
-
-    ``sf`` words make a vector, re-read ``nf`` times; the firing at the end of each pass produces a word of ``pe`` codes.
-    ``latency`` is L: cycles from the completing firing to the Egress write.
-    """
-
-    stage: Stage
-    plan: StagePlan
-    mw: int
-    mh: int
-    sf: int
-    nf: int
-    vectors: int
-    buffer: int
-    depth: int
-    latency: int
-
-
-@dataclass(frozen=True)
-class Elementwise(Unit):
-    """A staircase of its own (threshold or requantize), one word in, one word out, ``latency`` cycles to the Egress."""
-
-    stage: Stage
-    plan: StagePlan
-    channels: int
-    depth: int
-    latency: int
-
-
-@dataclass(frozen=True)
-class ArgMaxUnit(Unit):
-    """Reads ``words`` words a pixel, writes one word with the index; the last firing produces."""
-
-    stage: Stage
-    plan: StagePlan
-    channels: int
-    words: int
-    depth: int
-    latency: int
+# Stages with a buffer of their own on the input: no FIFO needed between a fork and them.
+BUFFERED = ("mvu", "depthwise", "pool", "upsample")
 
 
 @dataclass(frozen=True)
@@ -200,29 +102,31 @@ class _Builder:
         self.network, self.plan = network, plan
         self.units: list[Unit] = []
         self.edges: dict[str, Edge] = {}
-        self.depths = {f.name: f.depth for f in plan.fifos}
+        self.fifos = {f.name: f for f in plan.fifos}
         self.buses = {s.name: s.bus_bits for s in plan.streams}
         self.waiting: dict[str, list[str]] = {}  # tensor -> edges not yet read, one a reader
+        self.stages = stages_of(network)
         # A layer may be called "fc.converter": components of our own make way for it.
-        self.names = {s.name for s in stages_of(network)}
+        self.names = {s.name for s in self.stages}
 
     def build(self) -> Dataflow:
         for i in self.network.inputs:
             t = self.network.tensors[i.name]
-            pitch = pitch_of(t.encoding.bits)
-            bus = self.buses[i.name]
+            pitch, bus = pitch_of(t.encoding.bits), self.buses[i.name]
             h, w, c = t.shape
             edge = Edge(f"{i.name}.axi", bus // pitch, t.encoding.bits, h * w * c)
             self.add(AxiIn(self.name(f"{i.name}.axi_in"), (), (edge.name,), i.name, bus, pitch), edge)
             self.publish(i.name, edge)
-        for stage in stages_of(self.network):
-            self.add_stage(stage)
+        for stage in self.stages:
+            made = self.add_stage(stage)
+            for target, edge in made.items():
+                self.publish(target, edge)
         for name in self.network.outputs:
             t = self.network.tensors[name]
-            pitch = pitch_of(t.encoding.bits)
-            bus = self.buses[name]
+            pitch, bus = pitch_of(t.encoding.bits), self.buses[name]
+            h, w, c = t.shape
             port = self.name(f"{name}.axi_out")
-            edge = self.read(name, port, bus // pitch)
+            edge = self.read(name, port, Edge(f"{port}.in", bus // pitch, t.encoding.bits, h * w * c))
             self.add(AxiOut(port, (edge.name,), (), name, bus, pitch))
         return Dataflow(tuple(self.units), self.edges)
 
@@ -237,79 +141,262 @@ class _Builder:
         self.units.append(unit)
         self.edges.update({e.name: e for e in edges})
 
+    # -- between stages
+
     def publish(self, tensor: str, edge: Edge) -> None:
         """Make ``edge`` readable by every reader of ``tensor``: a fork when there are several."""
-        readers = len(self.network.consumers(tensor)) + self.network.outputs.count(tensor)
-        if readers == 0:
+        readers = self.readers(tensor)
+        if not readers:
             raise InputError("NETWORK-UNUSED", "nothing reads this tensor", where=tensor, hint="Remove it, or make it an output")
-        if readers == 1:
+        if len(readers) == 1:
             self.waiting[tensor] = [edge.name]
             return
-        branches = [
-            Edge(f"{tensor}.branch{k}", edge.elements, edge.bits, edge.channels, edge.positions, edge.pixels) for k in range(readers)
-        ]
+        branches = [replace(edge, name=f"{tensor}.branch{k}") for k in range(len(readers))]
         self.add(Fork(self.name(f"{tensor}.fork"), (edge.name,), tuple(b.name for b in branches)), *branches)
-        buffered = []
-        for b in branches:
-            name = self.name(f"{b.name}.fifo")
-            behind = Edge(name, b.elements, b.bits, b.channels, b.positions, b.pixels)
-            self.add(Fifo(name, (b.name,), (behind.name,), self.depths.get(name, 2)), behind)
-            buffered.append(behind.name)
-        self.waiting[tensor] = buffered
+        self.waiting[tensor] = [
+            b.name if kind in BUFFERED else self.fifo(f"{b.name}.fifo", b, b).name for b, kind in zip(branches, readers, strict=True)
+        ]
 
-    def read(self, tensor: str, reader: str, elements: int) -> Edge:
-        """An edge of ``tensor`` in words of ``elements``, through a converter when the writer's words differ."""
+    def readers(self, tensor: str) -> list[str]:
+        """The kinds of the stages that read ``tensor``, in the order in which they are built; graph outputs last."""
+        kinds = [stage.kind for stage in self.stages for source in stage.sources if source == tensor]
+        return kinds + ["output"] * self.network.outputs.count(tensor)
+
+    def fifo(self, name: str, source: Edge, shape: Edge) -> Edge:
+        """A FIFO behind ``source``; its words are read as those of ``shape``."""
+        name = self.name(name)
+        behind = replace(shape, name=name)
+        plan = self.fifos.get(name)
+        depth = plan.depth if plan else 2
+        self.add(Fifo(name, (source.name,), (name,), depth, memory_kind(plan.memory if plan else "auto", depth)), behind)
+        return behind
+
+    def read(self, tensor: str, reader: str, wanted: Edge) -> Edge:
+        """An edge of ``tensor`` in words as ``wanted``, through converters when the writer's words differ."""
         edge = self.edges[self.waiting[tensor].pop(0)]
-        if edge.elements == elements or (edge.channels <= min(elements, edge.elements) and edge.positions == 1):
-            # Equal, or one word a frame on both sides: the reader adds or drops lanes that carry nothing.
-            return edge
+        return self.converted(edge, reader, wanted)
+
+    def converted(self, edge: Edge, reader: str, wanted: Edge) -> Edge:
+        is_flat = _is_flat(edge) or _is_flat(wanted)
+        if is_flat and (_frame(edge) == _frame(wanted)):
+            # One pixel on both sides: the reader adds or drops lanes that carry nothing where a word holds all channels.
+            if edge.elements == wanted.elements or edge.channels <= min(edge.elements, wanted.elements):
+                return edge
+            return self.converter(edge, reader, wanted)
+        if not is_flat:
+            same = (edge.elements, edge.pixels) == (wanted.elements, wanted.pixels)
+            return edge if same else self.converter(edge, reader, wanted)
+        if _is_contiguous(edge) and _is_contiguous(wanted):
+            if edge.lanes == wanted.lanes and edge.words == wanted.words:
+                return self.fifo(f"{reader}.reframe", edge, wanted)
+            return self.converter(edge, reader, wanted)
+        # Through words of whole pixels, which both sides can meet.
+        image = wanted if _is_flat(edge) else edge
+        whole = replace(image, name=f"{reader}.pixels", elements=image.channels)
+        return self.converted(self.converted(edge, f"{reader}.pixels", whole), reader, wanted)
+
+    def converter(self, edge: Edge, reader: str, wanted: Edge) -> Edge:
         name = self.name(f"{reader}.converter")
-        out = Edge(f"{reader}.in", elements, edge.bits, edge.channels, edge.positions)
-        self.add(
-            Converter(name, (edge.name,), (out.name,), edge.channels, edge.bits, edge.elements, elements, self.depths.get(name, 2)), out
-        )
+        out = replace(wanted, name=f"{name}.out")
+        plan = self.fifos.get(name)
+        self.add(Converter(name, (edge.name,), (out.name,), plan.depth if plan else 2, *blocks_between(edge, wanted)), out)
         return out
 
-    def add_stage(self, stage: Stage) -> None:
-        p = self.plan.stage(stage.name)
-        source, target = self.network.tensors[stage.source], self.network.tensors[stage.target]
-        if source.shape[:2] != (1, 1):
-            raise InputError("OP-IMAGE", f"this layer reads an image of shape {source.shape}; only vectors are built yet", where=stage.name)
-        build: dict[str, Callable[[Stage, StagePlan, TensorInfo, TensorInfo], Edge]] = {
-            "mvu": self.mvu,
-            "elementwise": self.elementwise,
-            "argmax": self.argmax,
-        }
-        self.publish(stage.target, build[stage.kind](stage, p, source, target))
+    # -- stages
 
-    def mvu(self, stage: Stage, p: StagePlan, source: TensorInfo, target: TensorInfo) -> Edge:
+    def add_stage(self, stage: Stage) -> dict[str, Edge]:
+        """Add the stage; the edge of every target that is kept."""
+        p = self.plan.stage(stage.name)
+        if stage.kind == "split":
+            return self.split(stage, p)
+        build: dict[str, Callable[[Stage, StagePlan], Edge]] = {
+            "mvu": self.mvu,
+            "depthwise": self.depthwise,
+            "pool": self.pool,
+            "elementwise": self.elementwise,
+            "add": self.join,
+            "mul": self.join,
+            "concat": self.concat,
+            "upsample": self.upsample,
+            "pad": self.pad,
+            "flatten": self.flatten,
+            "argmax": self.argmax,
+            "topk": self.topk,
+        }
+        return {stage.target: build[stage.kind](stage, p)}
+
+    def edge(self, name: str, tensor: str, elements: int, pixels: int = 1) -> Edge:
+        """An edge for ``tensor`` in words of ``pixels`` x ``elements``."""
+        t = self.network.tensors[tensor]
+        h, w, c = t.shape
+        return Edge(name, elements, t.encoding.bits, c, h, w, pixels)
+
+    def input(self, stage: Stage, elements: int, pixels: int = 1, place: int = 0) -> Edge:
+        """The edge on which ``stage`` reads its input ``place``."""
+        port = stage.name if place == 0 else f"{stage.name}.{place}"
+        return self.read(stage.sources[place], port, self.edge(f"{port}.in", stage.sources[place], elements, pixels))
+
+    def output(self, stage: Stage, elements: int, pixels: int = 1) -> Edge:
+        return self.edge(f"{stage.name}.out", stage.target, elements, pixels)
+
+    def mvu(self, stage: Stage, p: StagePlan) -> Edge:
         op = stage.node.op
         assert isinstance(op, Conv)
-        if not op.is_dense:
-            raise InputError("OP-CONV", "convolutions are not built yet, only fully connected layers", where=stage.name)
-        i = self.read(stage.source, stage.name, p.simd)
-        sf, nf = ceil_div(op.mw, p.simd), ceil_div(op.mh, p.pe)
-        o = Edge(f"{stage.name}.out", p.pe, target.encoding.bits, op.mh)
-        latency = mvu_latency(self.network, stage, p)
-        unit = Mvu(stage.name, (i.name,), (o.name,), stage, p, op.mw, op.mh, sf, nf, 1, p.buffer, p.depth, latency)
+        i, o = self.input(stage, p.simd, p.pixels), self.output(stage, p.pe, p.pixels)
+        words = op.groups * ceil_div(op.weights.shape[3], p.simd)
+        passes = ceil_div(op.mh // op.groups, p.pe)
+        h, w, _ = self.network.tensors[stage.source].shape
+        g = self.checked(stage, Geometry(h, w, words, op.window, p.pixels, op.groups, passes))
+        latency = mvu_latency(self.network, stage, p, g)
+        self.add(Mvu(stage.name, (i.name,), (o.name,), stage, p, g, p.buffer, p.depth, latency, op.mw, op.mh), o)
+        return o
+
+    def checked(self, stage: Stage, g: Geometry) -> Geometry:
+        if not g.moves_forward:
+            raise InputError("OP-PADDING", f"padding of {g.window.padding} is more than its window can hold", where=stage.name)
+        return g
+
+    def depthwise(self, stage: Stage, p: StagePlan) -> Edge:
+        op = stage.node.op
+        assert isinstance(op, Conv)
+        multiplier = op.mh // op.groups
+        lanes = p.pe // multiplier
+        i, o = self.input(stage, lanes, p.pixels), self.output(stage, p.pe, p.pixels)
+        h, w, c = self.network.tensors[stage.source].shape
+        words = ceil_div(c, lanes)
+        g = self.checked(stage, Geometry(h, w, words, op.window, p.pixels, words))
+        latency = depthwise_latency(self.network, stage, p, g)
+        self.add(Depthwise(stage.name, (i.name,), (o.name,), stage, p, g, p.buffer, p.depth, latency, multiplier), o)
+        return o
+
+    def pool(self, stage: Stage, p: StagePlan) -> Edge:
+        op = stage.node.op
+        assert isinstance(op, Pool)
+        i, o = self.input(stage, p.pe, p.pixels), self.output(stage, p.pe, p.pixels)
+        h, w, c = self.network.tensors[stage.source].shape
+        words = ceil_div(c, p.pe)
+        g = self.checked(stage, Geometry(h, w, words, op.window, p.pixels, words))
+        latency = pool_latency(self.network, stage, p, g)
+        self.add(PoolUnit(stage.name, (i.name,), (o.name,), stage, p, g, p.buffer, p.depth, latency), o)
+        return o
+
+    def elementwise(self, stage: Stage, p: StagePlan) -> Edge:
+        i, o = self.input(stage, p.pe, p.pixels), self.output(stage, p.pe, p.pixels)
+        latency = elementwise_latency(self.network, stage, p)
+        self.add(Elementwise(stage.name, (i.name,), (o.name,), stage, p, o.channels, p.depth, latency), o)
+        return o
+
+    def join(self, stage: Stage, p: StagePlan) -> Edge:
+        inputs = [self.input(stage, p.pe, p.pixels, k) for k in range(len(stage.sources))]
+        o = self.output(stage, p.pe, p.pixels)
+        latency = join_latency(self.network, stage, p)
+        self.add(Join(stage.name, tuple(i.name for i in inputs), (o.name,), stage, p, o.channels, p.depth, latency), o)
+        return o
+
+    def concat(self, stage: Stage, p: StagePlan) -> Edge:
+        sizes = [self.network.tensors[s].shape[2] for s in stage.sources]
+        is_wide = p.pe == sum(sizes)
+        inputs = [self.input(stage, size if is_wide else p.pe, p.pixels, k) for k, size in enumerate(sizes)]
+        o = self.output(stage, p.pe, p.pixels)
+        words = tuple(1 if is_wide else size // p.pe for size in sizes)
+        self.add(ConcatUnit(stage.name, tuple(i.name for i in inputs), (o.name,), stage, p, words, is_wide, p.depth), o)
+        return o
+
+    def split(self, stage: Stage, p: StagePlan) -> dict[str, Edge]:
+        op = stage.node.op
+        assert isinstance(op, Split)
+        is_wide = p.pe == sum(op.sizes)
+        i = self.input(stage, p.pe, p.pixels)
+        made: dict[str, Edge] = {}
+        kept = []
+        for k, (target, size) in enumerate(zip(stage.targets, op.sizes, strict=True)):
+            kept.append(len(made) if target else -1)
+            if target:
+                made[target] = self.edge(f"{stage.name}.out{k}", target, size if is_wide else p.pe, p.pixels)
+        words = tuple(1 if is_wide else size // p.pe for size in op.sizes)
+        names = tuple(e.name for e in made.values())
+        self.add(SplitUnit(stage.name, (i.name,), names, stage, p, words, tuple(kept), is_wide, p.depth), *made.values())
+        return made
+
+    def upsample(self, stage: Stage, p: StagePlan) -> Edge:
+        op = stage.node.op
+        assert isinstance(op, Upsample)
+        i, o = self.input(stage, p.pe), self.output(stage, p.pe)
+        latency = upsample_latency(self.network, stage, p)
+        unit = UpsampleUnit(
+            stage.name, (i.name,), (o.name,), stage, p, i.height, i.width, o.words_per_pixel, op.factor, p.buffer, p.depth, latency
+        )
         self.add(unit, o)
         return o
 
-    def elementwise(self, stage: Stage, p: StagePlan, source: TensorInfo, target: TensorInfo) -> Edge:
-        i = self.read(stage.source, stage.name, p.pe)
-        h, w, c = target.shape
-        o = Edge(f"{stage.name}.out", p.pe, target.encoding.bits, c, h * w)
-        latency = elementwise_latency(self.network, stage, p)
-        self.add(Elementwise(stage.name, (i.name,), (o.name,), stage, p, c, p.depth, latency), o)
+    def pad(self, stage: Stage, p: StagePlan) -> Edge:
+        op = stage.node.op
+        assert isinstance(op, Pad)
+        h, w, _ = self.network.tensors[stage.source].shape
+        i, o = self.input(stage, p.pe), self.output(stage, p.pe)
+        self.add(PadUnit(stage.name, (i.name,), (o.name,), stage, p, h, w, o.words_per_pixel, op.padding, p.depth), o)
         return o
 
-    def argmax(self, stage: Stage, p: StagePlan, source: TensorInfo, target: TensorInfo) -> Edge:
-        i = self.read(stage.source, stage.name, p.pe)
-        h, w, c = source.shape
-        o = Edge(f"{stage.name}.out", 1, target.encoding.bits, 1, h * w)
+    def flatten(self, stage: Stage, p: StagePlan) -> Edge:
+        # No component of its own: a converter, or a FIFO that renames the words.
+        wanted = self.edge(f"{stage.name}.in", stage.target, p.pe)
+        return self.read(stage.source, stage.name, wanted)
+
+    def argmax(self, stage: Stage, p: StagePlan) -> Edge:
+        i, o = self.input(stage, p.pe), self.output(stage, 1)
         latency = argmax_latency(self.network, stage, p)
+        c = self.network.tensors[stage.source].shape[2]
         self.add(ArgMaxUnit(stage.name, (i.name,), (o.name,), stage, p, c, ceil_div(c, p.pe), p.depth, latency), o)
         return o
+
+    def topk(self, stage: Stage, p: StagePlan) -> Edge:
+        op = stage.node.op
+        assert isinstance(op, TopK)
+        i, o = self.input(stage, p.pe), self.output(stage, op.k)
+        latency = topk_latency(self.network, stage, p)
+        c = self.network.tensors[stage.source].shape[2]
+        self.add(TopKUnit(stage.name, (i.name,), (o.name,), stage, p, c, ceil_div(c, p.pe), op.k, p.depth, latency), o)
+        return o
+
+
+def _is_flat(edge: Edge) -> bool:
+    return edge.positions == 1
+
+
+def _frame(edge: Edge) -> tuple[int, int, int]:
+    return edge.height, edge.width, edge.channels
+
+
+def _is_contiguous(edge: Edge) -> bool:
+    """Whether the words of a frame hold its elements in stream order without holes but at the end of the frame."""
+    if _is_flat(edge):
+        return True
+    if edge.width % edge.pixels:
+        return False
+    return edge.elements == edge.channels or (edge.pixels == 1 and edge.channels % edge.elements == 0)
+
+
+def blocks_between(source: Edge, target: Edge) -> tuple[int, int, int, int, int, int]:
+    """Blocks a frame, elements, words in, words out of a block, the same words of the last block."""
+    if _frame(source) == _frame(target):
+        pixels = lcm(source.pixels, target.pixels)
+        columns = ceil_div(source.width, pixels)
+        into, out = ((pixels // e.pixels) * e.words_per_pixel for e in (source, target))
+        if columns * pixels != source.width:
+            raise ValueError(f"{source.name}: {pixels} pixels do not divide a row of {source.width}")
+        return source.height * columns, pixels * source.channels, into, out, into, out
+    total = source.positions * source.channels
+    elements = min(lcm(source.lanes, target.lanes), total)
+    blocks = ceil_div(total, elements)
+    rest = total - (blocks - 1) * elements
+    return (
+        blocks,
+        elements,
+        ceil_div(elements, source.lanes),
+        ceil_div(elements, target.lanes),
+        ceil_div(rest, source.lanes),
+        ceil_div(rest, target.lanes),
+    )
 
 
 def dataflow_of(network: Network, plan: Plan) -> Dataflow:

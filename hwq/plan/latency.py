@@ -9,6 +9,7 @@ from hwq.network.ops import Conv, Requantize, Saturating, Threshold
 from hwq.numerics.encoding import Bipolar
 from hwq.numerics.rounding import Rounding
 from hwq.plan.domain import Domain, accumulator_domain, chunk_folds
+from hwq.plan.geometry import Geometry
 from hwq.plan.lane import heap_levels, lane_form
 from hwq.plan.plan import StagePlan
 from hwq.plan.stages import Stage
@@ -20,12 +21,17 @@ __all__ = [
     "activation_latency",
     "argmax_latency",
     "broadcast_levels",
+    "depthwise_latency",
     "egress_floor",
     "elementwise_latency",
+    "join_latency",
     "mvu_latency",
+    "pool_latency",
     "requantize_latency",
     "threshold_base",
     "threshold_latency",
+    "topk_latency",
+    "upsample_latency",
 ]
 
 # A synchronous memory and its output register.
@@ -75,7 +81,7 @@ def accumulator_latency(op: Conv, simd: int) -> int:
     return 1 if sf > 1 else 0
 
 
-def mvu_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
+def mvu_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geometry) -> int:
     """L of an MVU stage in cycles: memory, register tree, lane, accumulator, activation."""
     op = stage.node.op
     assert isinstance(op, Conv)
@@ -93,6 +99,31 @@ def elementwise_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
 def argmax_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
     """L of an argmax stage in cycles: a tournament of ``pe`` lanes, then the best so far."""
     return (plan.pe - 1).bit_length() + 1
+
+
+def topk_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
+    """L of a top-k stage in cycles."""
+    return 2
+
+
+def depthwise_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geometry) -> int:
+    """L of a depthwise stage in cycles."""
+    return READ_LATENCY + 3
+
+
+def pool_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geometry) -> int:
+    """L of a pool stage in cycles."""
+    return READ_LATENCY + 1
+
+
+def join_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
+    """L of a sum or product of streams in cycles."""
+    return 1
+
+
+def upsample_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
+    """L of an upsampling stage in cycles."""
+    return READ_LATENCY
 
 
 def egress_floor(latency: int, sf: int) -> int:

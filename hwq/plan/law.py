@@ -17,7 +17,7 @@ def unit_cycles(unit: Unit, dataflow: Dataflow) -> int:
         return unit.vectors * unit.sf * unit.nf
     edge = dataflow.edges[(unit.inputs or unit.outputs)[0]]
     if isinstance(unit, Converter):
-        return edge.positions * max(unit.words_in, unit.words_out)
+        return (unit.blocks - 1) * max(unit.words_in, unit.words_out) + max(unit.last_in, unit.last_out)
     return edge.words
 
 

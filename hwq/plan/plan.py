@@ -15,19 +15,25 @@ class StagePlan:
     Parameters
     ----------
     pe
-        Rows (output channels) a cycle; 1..MH, need not divide it. For elementwise stages and argmax: lanes a cycle.
+        Rows (output channels) a cycle; 1..MH, need not divide it. In grouped convolutions a divisor of a group's rows, in
+        depthwise ones a multiple of the channel multiplier. Elsewhere: lanes (channels) a cycle.
     simd
-        Columns (products) a cycle; 1..MW, need not divide it.
+        Columns (products) a cycle, of the channels of one tap; need not divide them. In grouped convolutions a divisor of a
+        group's channels; 1 in depthwise ones.
     pixels
-        Windows a cycle, V.
+        Windows (or pixels) a cycle, V; divides the width of the images read and written.
     style
         ``folded`` (weights in memory) or ``constant`` (one fold only: weights are constants).
     memory
         Weight memory: ``logic`` (constants), ``lutram`` or ``block``.
     buffer
-        Input buffer of the Reader, in words of ``simd`` elements.
+        Input buffer of the Reader, in words of ``pixels`` x ``simd`` (``pe`` without columns) elements.
     depth
-        Egress depth, in words of ``pe`` elements.
+        Egress depth, in words of ``pixels`` x ``pe`` elements.
+    buffer_memory
+        Memory of the input buffer: ``lutram``, ``block``, ``ultra``; ``auto`` is LUT RAM up to 64 words, block RAM beyond.
+    constants
+        Memory of thresholds and other constants of channels: ``logic``, ``lutram``, ``block``; ``auto`` follows ``memory``.
     """
 
     name: str
@@ -38,6 +44,8 @@ class StagePlan:
     memory: str = "lutram"
     buffer: int = 2
     depth: int = 2
+    buffer_memory: str = "auto"
+    constants: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -50,10 +58,14 @@ class StreamPlan:
 
 @dataclass(frozen=True)
 class FifoPlan:
-    """Depth in words of a stream component that is no stage of its own: a width converter's egress, or a FIFO behind an edge."""
+    """Depth in words of a stream component that is no stage of its own: a width converter's egress, or a FIFO behind an edge.
+
+    ``memory`` of a FIFO is ``lutram``, ``block`` or ``ultra``; ``auto`` is LUT RAM up to 64 words, block RAM beyond.
+    """
 
     name: str
     depth: int = 2
+    memory: str = "auto"
 
 
 @dataclass(frozen=True)

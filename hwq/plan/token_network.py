@@ -203,7 +203,7 @@ class TokenNetwork:
 
     def _output(self, unit: Unit, depth: int, latency: int) -> int:
         edge = self.dataflow.edges[unit.outputs[0]]
-        self._of_edge[edge.name] = self._channel(unit.name, depth, latency, edge.words, edge.width)
+        self._of_edge[edge.name] = self._channel(unit.name, depth, latency, edge.words, edge.word_bits)
         return self._of_edge[edge.name]
 
     def _add(self, unit: Unit) -> None:
@@ -215,7 +215,7 @@ class TokenNetwork:
                 self._stream(unit, source, unit.depth, 0)
             case AxiOut():
                 edge = self.dataflow.edges[unit.inputs[0]]
-                fifo = self._channel(unit.name, unit.depth, 0, edge.words, edge.width)
+                fifo = self._channel(unit.name, unit.depth, 0, edge.words, edge.word_bits)
                 self._engines.append(_Engine(ts.STREAM, unit.name, self._of_edge[edge.name], fifo))
                 sink = self._channel(f"{unit.name}.sink", 1, 0, edge.words)
                 self._engines.append(_Engine(ts.SINK, unit.name, fifo, sink, port=unit.tensor))
@@ -244,7 +244,7 @@ class TokenNetwork:
     def _buffer(self, unit: Unit, depth: int, minimum: int) -> int:
         """The input buffer of ``unit``: written by one engine, read by another."""
         edge = self.dataflow.edges[unit.inputs[0]]
-        buffer = self._channel(buffer_name(unit.name), depth, 0, edge.words, edge.width, minimum)
+        buffer = self._channel(buffer_name(unit.name), depth, 0, edge.words, edge.word_bits, minimum)
         self._engines.append(_Engine(ts.STREAM, unit.name, self._of_edge[edge.name], buffer))
         return buffer
 

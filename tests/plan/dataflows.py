@@ -6,7 +6,23 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Dataflow, Edge, Elementwise, Fifo, Fork, Mvu, Unit, ceil_div
+from hwq.network.ops import Window
+from hwq.plan.dataflow import (
+    ArgMaxUnit,
+    AxiIn,
+    AxiOut,
+    Converter,
+    Dataflow,
+    Edge,
+    Elementwise,
+    Fifo,
+    Fork,
+    Mvu,
+    Unit,
+    blocks_between,
+    ceil_div,
+)
+from hwq.plan.geometry import Geometry
 
 # The token simulator never looks at what a stage computes.
 NOTHING: Any = None
@@ -37,7 +53,7 @@ class Builder:
 
     def convert(self, i: Edge, elements: int, depth: int) -> Edge:
         o = self.edge(elements, i.channels)
-        self.units.append(Converter(self.name("converter"), (i.name,), (o.name,), i.channels, 1, i.elements, elements, depth))
+        self.units.append(Converter(self.name("converter"), (i.name,), (o.name,), depth, *blocks_between(i, o)))
         return o
 
     def fifo(self, i: Edge, depth: int) -> Edge:
@@ -58,8 +74,21 @@ class Builder:
     def mvu(self, i: Edge, mh: int, pe: int, buffer: int, depth: int, latency: int) -> Edge:
         o = self.edge(pe, mh)
         name, nf = self.name("mvu"), ceil_div(mh, pe)
+        geometry = Geometry(1, 1, i.words, Window((1, 1)), passes=nf)
         self.units.append(
-            Mvu(name, (i.name,), (o.name,), NOTHING, NOTHING, i.channels, mh, i.words, nf, 1, i.words + buffer, depth, latency)
+            Mvu(
+                name,
+                (i.name,),
+                (o.name,),
+                NOTHING,
+                NOTHING,
+                Geometry(1, 1, i.words, Window((1, 1)), passes=nf),
+                i.words + buffer,
+                depth,
+                latency,
+                i.channels,
+                mh,
+            )
         )
         return o
 

@@ -1,0 +1,321 @@
+"""Descriptors of the stream components of a design with all their sizes, and of the edges between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hwq.plan.geometry import Geometry, ceil_div
+from hwq.plan.plan import StagePlan
+from hwq.plan.stages import Stage
+
+__all__ = [
+    "ArgMaxUnit",
+    "AxiIn",
+    "AxiOut",
+    "ConcatUnit",
+    "Converter",
+    "Depthwise",
+    "Edge",
+    "Elementwise",
+    "Fifo",
+    "Fork",
+    "Join",
+    "Mvu",
+    "PadUnit",
+    "PoolUnit",
+    "SplitUnit",
+    "TopKUnit",
+    "Unit",
+    "UpsampleUnit",
+    "WindowUnit",
+    "pitch_of",
+]
+
+# Deeper FIFOs and buffers leave LUT RAM.
+LUTRAM_DEPTH = 64
+
+
+def pitch_of(bits: int) -> int:
+    """Bits an element occupies on an AXI stream: the power of two at or above its width."""
+    return 1 << (bits - 1).bit_length() if bits > 1 else 1
+
+
+def memory_kind(memory: str, depth: int) -> str:
+    """The memory that a plan's ``memory`` means for ``depth`` words: ``lutram``, ``block`` or ``ultra``."""
+    if memory != "auto":
+        return memory
+    return "lutram" if depth <= LUTRAM_DEPTH else "block"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A stream between two components: frames of ``height`` x ``width`` pixels of ``channels`` channels, in raster order.
+
+    A word carries ``pixels`` neighbours of a row x ``elements`` codes of ``bits`` bits, channel innermost, element 0 in the low
+    bits; lanes beyond the last channel or the end of the row are zero. All channel words of ``pixels`` pixels come before the next.
+    A flat edge (an AXI stream, a flattened image) is one pixel.
+    """
+
+    name: str
+    elements: int
+    bits: int
+    channels: int
+    height: int = 1
+    width: int = 1
+    pixels: int = 1
+
+    @property
+    def positions(self) -> int:
+        """Pixels a frame."""
+        return self.height * self.width
+
+    @property
+    def words_per_pixel(self) -> int:
+        """Words that carry the channels of one pixel (or of V pixels)."""
+        return ceil_div(self.channels, self.elements)
+
+    @property
+    def columns(self) -> int:
+        """Groups of V pixels in a row."""
+        return ceil_div(self.width, self.pixels)
+
+    @property
+    def words(self) -> int:
+        """Words a frame."""
+        return self.height * self.columns * self.words_per_pixel
+
+    @property
+    def lanes(self) -> int:
+        """Codes a word."""
+        return self.pixels * self.elements
+
+    @property
+    def word_bits(self) -> int:
+        """Bits a word."""
+        return self.lanes * self.bits
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A stream component: its name (unique), the edges it reads and writes (by name)."""
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AxiIn(Unit):
+    """AXI4-Stream ingress of graph input ``tensor``: a FIFO of ``depth`` words behind the framing check. One word a beat."""
+
+    tensor: str
+    bus_bits: int
+    pitch: int
+    depth: int = 2
+
+
+@dataclass(frozen=True)
+class AxiOut(Unit):
+    """AXI4-Stream egress of graph output ``tensor``: a FIFO of ``depth`` words, packing, tlast, tuser."""
+
+    tensor: str
+    bus_bits: int
+    pitch: int
+    depth: int = 2
+
+
+@dataclass(frozen=True)
+class Converter(Unit):
+    """Width converter, any ratio, block by block: ``words_in`` words in, ``words_out`` words out, ``blocks`` a frame.
+
+    A block holds ``elements`` elements of the frame in stream order; the last one of a frame may be shorter (``last_in``,
+    ``last_out``). Between images it is the least number of pixels that fill whole words on both sides, with all their channels;
+    against a flat edge the least common multiple of the two words.
+    """
+
+    depth: int
+    blocks: int
+    elements: int
+    words_in: int
+    words_out: int
+    last_in: int
+    last_out: int
+
+
+@dataclass(frozen=True)
+class Fifo(Unit):
+    """A plain FIFO of ``depth`` words. In ``memory`` other than LUT RAM: a Reader of that many words before an Egress of
+    :data:`FIFO_EGRESS` words."""
+
+    depth: int
+    memory: str = "lutram"
+
+
+FIFO_EGRESS = 4
+
+
+@dataclass(frozen=True)
+class Fork(Unit):
+    """Eager fork: one word to every output, each taken when its reader is ready; no storage."""
+
+
+@dataclass(frozen=True)
+class WindowUnit(Unit):
+    """A Reader with a datapath and an Egress behind it.
+
+    ``buffer`` words of the Reader, ``depth`` words of the Egress; ``latency`` is L: cycles from the completing firing to the
+    Egress write, those of the Reader's memory included.
+    """
+
+    stage: Stage
+    plan: StagePlan
+    geometry: Geometry
+    buffer: int
+    depth: int
+    latency: int
+
+    @property
+    def sf(self) -> int:
+        """Firings a word of output."""
+        return self.geometry.sf
+
+    @property
+    def nf(self) -> int:
+        """Passes over a vector."""
+        return self.geometry.passes
+
+    @property
+    def vectors(self) -> int:
+        """Vectors a frame."""
+        return self.geometry.vectors
+
+
+@dataclass(frozen=True)
+class Mvu(WindowUnit):
+    """A contraction, with the staircase behind it when there is one: every pass produces a word of ``pixels`` x ``pe`` codes.
+
+    ``mw`` products an output, ``mh`` output channels. In a grouped convolution the blocks are the groups; each has ``passes``
+    passes of its own rows.
+    """
+
+    mw: int
+    mh: int
+
+
+@dataclass(frozen=True)
+class Depthwise(WindowUnit):
+    """A depthwise convolution: ``pe`` output channels of ``pe / multiplier`` input channels a cycle; every block produces a word."""
+
+    multiplier: int
+
+
+@dataclass(frozen=True)
+class PoolUnit(WindowUnit):
+    """A pool (and the staircase behind a sum): ``pe`` channels a cycle; every block produces a word."""
+
+
+@dataclass(frozen=True)
+class Elementwise(Unit):
+    """A staircase of its own, a table or constants of border classes: one word in, one word out, ``latency`` cycles to the Egress."""
+
+    stage: Stage
+    plan: StagePlan
+    channels: int
+    depth: int
+    latency: int
+
+
+@dataclass(frozen=True)
+class Join(Unit):
+    """Sum or product of several streams of equal words (and the staircase behind it): fires when all inputs hold a word."""
+
+    stage: Stage
+    plan: StagePlan
+    channels: int
+    depth: int
+    latency: int
+
+
+@dataclass(frozen=True)
+class ConcatUnit(Unit):
+    """Channels of one stream after those of the other. ``words`` of V pixels per input, one a cycle, in turn, where ``is_wide`` is
+    false; else every input brings all its channels in one word and all are taken at once."""
+
+    stage: Stage
+    plan: StagePlan
+    words: tuple[int, ...]
+    is_wide: bool
+    depth: int
+    latency: int = 0
+
+
+@dataclass(frozen=True)
+class SplitUnit(Unit):
+    """The reverse of a concat: ``words`` of V pixels per target, one a cycle; ``kept`` gives the output of each target, -1 where it is
+    dropped. Where ``is_wide``, one word holds all channels and goes to all outputs at once. An Egress of ``depth`` words an output."""
+
+    stage: Stage
+    plan: StagePlan
+    words: tuple[int, ...]
+    kept: tuple[int, ...]
+    is_wide: bool
+    depth: int
+    latency: int = 0
+
+
+@dataclass(frozen=True)
+class UpsampleUnit(Unit):
+    """Nearest neighbour: a buffer of ``buffer`` words (a row at least where rows repeat), read over; one word a cycle.
+
+    Per row of the image: ``factor[0]`` times, each of ``columns`` pixels: ``factor[1]`` times, its ``words`` words. ``latency``
+    is that from the firing to the Egress write.
+    """
+
+    stage: Stage
+    plan: StagePlan
+    height: int
+    columns: int
+    words: int
+    factor: tuple[int, int]
+    buffer: int
+    depth: int
+    latency: int
+
+
+@dataclass(frozen=True)
+class PadUnit(Unit):
+    """Words of zeros around the image, ``padding`` (top, left, bottom, right) pixels; one word a cycle, V = 1."""
+
+    stage: Stage
+    plan: StagePlan
+    height: int
+    width: int
+    words: int
+    padding: tuple[int, int, int, int]
+    depth: int
+    latency: int = 0
+
+
+@dataclass(frozen=True)
+class ArgMaxUnit(Unit):
+    """Reads ``words`` words a pixel, writes one word with the index; the last firing produces."""
+
+    stage: Stage
+    plan: StagePlan
+    channels: int
+    words: int
+    depth: int
+    latency: int
+
+
+@dataclass(frozen=True)
+class TopKUnit(Unit):
+    """Reads ``words`` words of ``pe`` channels a pixel, writes one word with the ``k`` indices; the last firing produces."""
+
+    stage: Stage
+    plan: StagePlan
+    channels: int
+    words: int
+    k: int
+    depth: int
+    latency: int
