@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import hwq
 from hwq.cli import compile as compile_command
-from hwq.cli import doctor, explain, report, run, targets, train, verify
+from hwq.cli import doctor, explain, report, run, targets, train, verify, zoo
 from hwq.errors import InputError
 
 __all__ = ["parse"]
@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": explain,
     "report": report,
     "train": train,
+    "zoo": zoo,
     "targets": targets,
     "doctor": doctor,
 }

@@ -19,7 +19,7 @@ from hwq.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ENTRY_POINT_GROUP", "Recipe", "TrainResult", "Trained", "available_recipes", "train"]
+__all__ = ["ENTRY_POINT_GROUP", "Recipe", "TrainResult", "Trained", "available_recipes", "check_writable", "train"]
 
 ENTRY_POINT_GROUP = "hwq.recipes"
 Progress = Callable[[str, float | None], None]
@@ -78,7 +78,7 @@ def train(recipe: str, output: str | os.PathLike[str], seed: int | None = None, 
         known = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(recipes))}"
         raise InputError("RECIPE", f"there is no recipe {recipe!r}", hint=known)
     path = Path(output)
-    _check_writable(path)
+    check_writable(path)
     start = time.perf_counter()
     trained = recipes[recipe](progress=progress) if seed is None else recipes[recipe](seed=seed, progress=progress)
     scores = _save(trained, path, recipe)
@@ -89,7 +89,8 @@ def train(recipe: str, output: str | os.PathLike[str], seed: int | None = None, 
     return TrainResult(recipe, path, test_data, right, trained.validation_accuracy, len(trained.labels), seconds)
 
 
-def _check_writable(path: Path) -> None:
+def check_writable(path: Path) -> None:
+    """Raise :class:`InputError` before long work whose result could not be written."""
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise InputError("FILE-WRITE", "no file can be written there", where=str(path), hint="Name a file in an existing folder")
 
