@@ -16,11 +16,11 @@ from hwq.zoo.networks import NETWORKS, Network, build, write_random
 if TYPE_CHECKING:
     from hwq.zoo.choice import Choice as Choice
     from hwq.zoo.counts import count as count
-    from hwq.zoo.randomize import randomize as randomize
+    from hwq.zoo.random_weights import randomize as randomize
 
 __all__ = ["NETWORKS", "Choice", "Network", "build", "count", "randomize", "write_random"]
 
-_LAZY = {"Choice": "hwq.zoo.choice", "count": "hwq.zoo.counts", "randomize": "hwq.zoo.randomize"}
+_LAZY = {"Choice": "hwq.zoo.choice", "count": "hwq.zoo.counts", "randomize": "hwq.zoo.random_weights"}
 
 
 def __getattr__(name: str) -> Any:

@@ -149,13 +149,13 @@ def write_random(
 ) -> Path:
     """Write a network of the zoo with random weights as a model.pt: the real shapes and work, without a training.
 
-    Options as of :func:`build`; ``seed`` as of :func:`hwq.zoo.randomize.randomize`.
+    Options as of :func:`build`; ``seed`` as of :func:`hwq.zoo.random_weights.randomize`.
     """
     _need_torch()
     from hwq.frontend.model_pt import save_model_pt
     from hwq.quant import freeze
     from hwq.quant.training import seeded
-    from hwq.zoo.randomize import random_images, randomize
+    from hwq.zoo.random_weights import random_images, randomize
 
     say = progress or (lambda text, fraction: None)
     check_writable(Path(output))
