@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwq.errors import InputError
-from hwq.network.ops import Conv, Saturating
+from hwq.network.ops import Conv, Pool, Saturating
 from hwq.numerics.encoding import Bipolar, Encoding
 from hwq.plan.lane import lane_form
 
-__all__ = ["Domain", "accumulator_domain", "chunk_folds", "encoding_domain"]
+__all__ = ["Domain", "accumulator_domain", "chunk_folds", "encoding_domain", "pool_domain"]
 
 
 @dataclass(frozen=True)
@@ -75,3 +75,12 @@ def accumulator_domain(op: Conv, x: Encoding, simd: int) -> Domain:
     sf = -(-op.mw // simd)
     form = lane_form(x, op.weight_encoding, simd)
     return Domain(0, sf * form.y_max, form.step, form.offset(sf * simd, sf * simd - op.mw))
+
+
+def pool_domain(op: Pool, x: Encoding) -> Domain:
+    """Domain of the sum of a window of codes of ``x``; taps in the padding are the integer 0."""
+    taps, codes = op.window.kernel[0] * op.window.kernel[1], encoding_domain(x)
+    if op.window.is_padded and not codes.is_integer:
+        # Their count varies: integers, not codes, are summed.
+        return Domain(-taps, taps)
+    return Domain(taps * codes.lo, taps * codes.hi, codes.scale, taps * codes.offset)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from hwq.network.graph import Network, Node
-from hwq.network.ops import Conv, Requantize, Saturating, Threshold
+from hwq.network.ops import Add, BorderAffine, Conv, Lookup, Mul, Pool, Requantize, Saturating, Threshold, TopK
 from hwq.numerics.encoding import Bipolar
 from hwq.numerics.rounding import Rounding
-from hwq.plan.domain import Domain, accumulator_domain, chunk_folds
+from hwq.plan.domain import Domain, accumulator_domain, chunk_folds, pool_domain
 from hwq.plan.geometry import Geometry
+from hwq.plan.join import JoinForm
 from hwq.plan.lane import heap_levels, lane_form
 from hwq.plan.plan import StagePlan
 from hwq.plan.stages import Stage
@@ -20,6 +21,7 @@ __all__ = [
     "accumulator_latency",
     "activation_latency",
     "argmax_latency",
+    "border_latency",
     "broadcast_levels",
     "depthwise_latency",
     "egress_floor",
@@ -92,8 +94,17 @@ def mvu_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geome
 
 
 def elementwise_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
-    """L of a threshold or requantize stage in cycles."""
+    """L of a stage that maps single codes: a staircase behind the memory of its constants, a table, constants of border classes."""
+    if isinstance(stage.node.op, Lookup):
+        return READ_LATENCY
+    if isinstance(stage.node.op, BorderAffine):
+        return border_latency(stage.node.op)
     return READ_LATENCY + activation_latency(stage.node, Domain(0, 1))
+
+
+def border_latency(op: BorderAffine) -> int:
+    """L of constants of border classes: place to class, class to constants, product unless all scales are 1, sum."""
+    return 2 * READ_LATENCY + 1 + bool((op.scale != 1).any())
 
 
 def argmax_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
@@ -102,8 +113,10 @@ def argmax_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
 
 
 def topk_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
-    """L of a top-k stage in cycles."""
-    return 2
+    """L of a top-k stage in cycles: ``k`` ranks, each a tournament of ``pe`` lanes and a comparison with the best so far."""
+    op = stage.node.op
+    assert isinstance(op, TopK)
+    return op.k * ((plan.pe - 1).bit_length() + 1)
 
 
 def depthwise_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geometry) -> int:
@@ -112,13 +125,20 @@ def depthwise_latency(network: Network, stage: Stage, plan: StagePlan, geometry:
 
 
 def pool_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geometry) -> int:
-    """L of a pool stage in cycles."""
-    return READ_LATENCY + 1
+    """L of a pool stage in cycles: memory, accumulator, the staircase behind a sum."""
+    op = stage.node.op
+    assert isinstance(op, Pool)
+    if op.mode != "sum":
+        return READ_LATENCY + 1
+    return READ_LATENCY + 1 + activation_latency(stage.activation, pool_domain(op, network.tensors[stage.source].encoding))
 
 
 def join_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
-    """L of a sum or product of streams in cycles."""
-    return 1
+    """L of a sum or product of streams in cycles: codes to value (see :class:`hwq.plan.join.JoinForm`), the staircase behind it."""
+    op = stage.node.op
+    assert isinstance(op, Add | Mul)
+    form = JoinForm(op, tuple(network.tensors[s].encoding for s in stage.sources))
+    return form.value_latency(READ_LATENCY) + activation_latency(stage.activation, form.domain)
 
 
 def upsample_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
