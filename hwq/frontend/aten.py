@@ -41,6 +41,7 @@ class SourceBuilder:
         self.live: set[str] = set()  # tensors that depend on an input
         self._names: dict[str, str] = {}  # graph tensor -> source tensor
         self._taken = set(reserved)
+        self._read = {tensor for _, tensor in graph.outputs} | {r for node in graph.nodes for r in _reads(node)}
 
     def bind(self, tensor: str, name: str) -> None:
         """``tensor`` of the exported graph is ``name`` of the source graph from here on."""
@@ -53,6 +54,10 @@ class SourceBuilder:
                 raise InputError("GRAPH-DAMAGED", f"tensor {tensor!r} is used before anything makes it")
             self._names[tensor] = self.constant(self.graph.tensors[tensor], tensor)
         return self._names[tensor]
+
+    def is_read(self, tensor: str) -> bool:
+        """Whether anything in the exported graph reads the tensor, or gives it to the user."""
+        return tensor in self._read
 
     def unique(self, name: str) -> str:
         """``name``, with a number behind it where it is taken."""
@@ -73,6 +78,11 @@ class SourceBuilder:
         if any(i in self.live for i in inputs):
             self.live.update(o for o in outputs if o)
         self.nodes.append(SourceNode(layer, op, tuple(inputs), tuple(outputs), dict(attributes)))
+
+
+def _reads(node: ExportedNode) -> list[str]:
+    values = [v for a in node.arguments.values() for v in (a if isinstance(a, list) else [a])]
+    return [v.name for v in values if isinstance(v, Ref)]
 
 
 class Call:

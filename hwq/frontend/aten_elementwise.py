@@ -87,7 +87,10 @@ def _rsub(c: Call) -> None:
 def _div(c: Call) -> None:
     mode = "floor" if "floor_divide" in c.node.target else c.get("rounding_mode")
     if mode is None:
-        c.result("Div", c.tensor("self"), c.tensor("other"))
+        x = c.tensor("self")
+        if not c.dtype_of("self").startswith("float") and c.dtype in ONNX_TYPES:
+            x = c.step("Cast", x, to=ONNX_TYPES[c.dtype])  # torch divides integers as floats
+        c.result("Div", x, c.tensor("other"))
     elif mode == "floor":
         c.result("Floor", c.step("Div", c.tensor("self"), c.tensor("other")))
     else:

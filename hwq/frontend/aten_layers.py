@@ -1,8 +1,6 @@
-"""Torch operators that see more than one element: contractions, norms, shapes, reductions; and the operators of hwq.quant."""
+"""Torch operators that see more than one element: contractions, norms, reductions; and the operators of hwq.quant."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -42,31 +40,6 @@ def _addmm(c: Call) -> None:
     c.result("Add", product, bias)
 
 
-@handles("aten.conv2d", "aten.convolution")
-def _conv(c: Call) -> None:
-    if c.get("transposed", False) or len(c.shape) != 4 or isinstance(c.get("padding", 0), str):
-        raise InputError("OP-UNSUPPORTED", "this kind of convolution is not supported", where=c.layer)
-    pads = _pair(c.get("padding", 0))
-    bias = [c.tensor("bias")] if c.has("bias") else []
-    kernel = c.shape_of("weight")[2:]
-    c.result(
-        "Conv",
-        c.tensor("input"),
-        c.tensor("weight"),
-        *bias,
-        strides=_pair(c.get("stride", 1)),
-        pads=pads + pads,
-        dilations=_pair(c.get("dilation", 1)),
-        group=int(c.get("groups", 1)),
-        kernel_shape=list(kernel),
-    )
-
-
-def _pair(value: Any) -> list[int]:
-    values = [value, value] if isinstance(value, int) else list(value)
-    return values * 2 if len(values) == 1 else values
-
-
 @handles(
     "aten.batch_norm",
     "aten._native_batch_norm_legit_no_training",
@@ -100,55 +73,6 @@ def _dropout(c: Call) -> None:
             "TRAIN-MODE", "this dropout was exported in train mode", where=c.layer, hint="Call module.eval() before the export"
         )
     c.result("Identity", c.tensor("input"))
-
-
-@handles("aten.view", "aten.reshape", "aten._unsafe_view", "aten.flatten", "aten.unsqueeze", "aten.squeeze", "aten.unflatten")
-def _reshape(c: Call) -> None:
-    source = c.tensor("self")
-    shape = list(c.shape)
-    if source in c.builder.live:
-        shape = _free_batch(c, shape)
-    c.result("Reshape", source, c.builder.constant(np.asarray(shape, np.int64), "shape"))
-
-
-def _free_batch(c: Call, shape: list[int]) -> list[int]:
-    batch = c.builder.graph.metas[c.builder.graph.inputs[0][1]].shape[:1]
-    if not shape or shape[0] not in (1, *batch):
-        raise InputError("BATCH-AXIS", f"a reshape to {tuple(shape)} mixes the batch with other axes", where=c.layer)
-    return [-1, *shape[1:]]
-
-
-@handles("aten.expand")
-def _expand(c: Call) -> None:
-    if c.shape == c.shape_of("self"):
-        c.result("Identity", c.tensor("self"))
-    else:
-        c.result("Expand", c.tensor("self"), c.builder.constant(np.asarray(c.shape, np.int64), "shape"))
-
-
-@handles("aten.t", "aten.numpy_T")
-def _t(c: Call) -> None:
-    c.result("Transpose", c.tensor("self"), perm=list(range(len(c.shape)))[::-1])
-
-
-@handles("aten.transpose", "aten.swapaxes")
-def _transpose(c: Call) -> None:
-    rank = len(c.shape)
-    a, b = (c.axis(c.get(k, d), rank) for k, d in (("dim0", 0), ("dim1", 1)))
-    perm = list(range(rank))
-    perm[a], perm[b] = b, a
-    c.result("Transpose", c.tensor("self"), perm=perm)
-
-
-@handles("aten.permute")
-def _permute(c: Call) -> None:
-    c.result("Transpose", c.tensor("self"), perm=[c.axis(d, len(c.shape)) for d in c.get("dims")])
-
-
-@handles("aten.cat", "aten.concat", "aten.concatenate")
-def _cat(c: Call) -> None:
-    parts = [c.builder.name_of(r.name) for r in c.get("tensors")]
-    c.result("Concat", *parts, axis=c.axis(c.get("dim", 0), len(c.shape)))
 
 
 @handles("aten.softmax", "aten._softmax", "aten.log_softmax", "aten._log_softmax")
@@ -193,8 +117,10 @@ def _reduce(c: Call) -> None:
         c.result(kind.removeprefix("Reduce"), c.tensor("self"), c.tensor("other"))
         return
     rank = len(c.shape_of("self"))
-    dims = c.get("dim") or list(range(rank))
-    axes = [c.axis(d, rank) for d in ([dims] if isinstance(dims, int) else dims)]
+    dims = c.get("dim")
+    axes = [c.axis(d, rank) for d in ([dims] if isinstance(dims, int) else dims or range(rank))]
+    if 0 in axes and c.tensor("self") in c.builder.live:
+        raise InputError("BATCH-AXIS", "it reduces over the frames of the batch", where=c.layer, hint="Name the other axes: dim=(2, 3)")
     c.result(kind, c.tensor("self"), axes=axes, keepdims=int(c.get("keepdim", False)))
 
 

@@ -43,10 +43,18 @@ def _f(x: Any, like: Array) -> Array:
     return np.asarray(x, dtype=like.dtype)
 
 
-def _div(i: list[Any], a: Attributes) -> Array:
-    if i[0].dtype.kind in "iu":
-        return np.trunc(i[0] / i[1]).astype(i[0].dtype)
-    return i[0] / i[1]
+def _alike(i: list[Any]) -> list[Array]:
+    """Operands of one dtype: where a float tensor meets integers, these take its format (numpy would widen both)."""
+    floats = [x.dtype for x in i if x.dtype.kind == "f"]
+    return [x.astype(floats[0]) if floats and x.dtype.kind != "f" else x for x in i]
+
+
+def _arithmetic(f: Callable[[Any, Any], Array]) -> Meaning:
+    return lambda i, a: f(*_alike(i))
+
+
+def _div(x: Array, y: Array) -> Array:
+    return np.trunc(x / y).astype(x.dtype) if x.dtype.kind in "iu" else x / y
 
 
 def _gemm(i: list[Any], a: Attributes) -> Array:
@@ -141,10 +149,10 @@ NUMPY_OPS: dict[str, Meaning] = {
     "Dropout": lambda i, a: (i[0], np.ones(i[0].shape, bool)),
     "Cast": _cast,
     "CastLike": lambda i, a: i[0].astype(i[1].dtype),
-    "Add": lambda i, a: i[0] + i[1],
-    "Sub": lambda i, a: i[0] - i[1],
-    "Mul": lambda i, a: i[0] * i[1],
-    "Div": _div,
+    "Add": _arithmetic(np.add),
+    "Sub": _arithmetic(np.subtract),
+    "Mul": _arithmetic(np.multiply),
+    "Div": _arithmetic(_div),
     "Mod": lambda i, a: np.fmod(i[0], i[1]) if a.get("fmod", 0) else np.mod(i[0], i[1]),
     "Pow": lambda i, a: np.power(i[0], i[1]).astype(i[0].dtype),
     "Neg": lambda i, a: -i[0],

@@ -62,7 +62,8 @@ def _depthwise(x: Array, w: Array, shape: WindowShape) -> Array:
 
 def _tap(x: Array, tap: tuple[int, ...], shape: WindowShape) -> Array:
     """What one tap sees of the padded ``x`` (..., spatial), at every position of the window."""
-    cut = (slice(k * d, k * d + (o - 1) * s + 1, s) for k, d, o, s in zip(tap, shape.dilation, shape.out, shape.stride, strict=True))
+    places = zip(tap, shape.dilation, shape.out, shape.stride, strict=True)
+    cut: list[Any] = [slice(k * d, k * d + (o - 1) * s + 1, s) for k, d, o, s in places]
     return x[(..., *cut)]
 
 

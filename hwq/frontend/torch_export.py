@@ -84,7 +84,7 @@ def _quiet_export(module: nn.Module, example: tuple[Any, ...], shapes: Any) -> E
         warnings.simplefilter("ignore")
         program = export(module, example, dynamic_shapes=shapes, strict=False)
         if any(getattr(n.target, "_schema", None) is not None and n.target._schema.is_mutable for n in program.graph.nodes):
-            return program.run_decompositions()  # takes writes in place out of the graph
+            return program.run_decompositions({})  # takes writes in place out of the graph, and nothing else apart
         return program
 
 
@@ -99,7 +99,8 @@ def _one_frame(value: Any) -> Any:
 def output_names(module: nn.Module, example: tuple[Any, ...]) -> list[str]:
     """Public names of the outputs: keys of a dict, else ``output``, or ``output_0`` and so on; also proves that the example fits."""
     try:
-        with torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
             result = module(*example)
     except HwqError:
         raise
@@ -158,6 +159,12 @@ class _Converter:
         value = self.program.state_dict.get(target)
         if value is None:
             value = self.program.constants[target]
+        if not isinstance(value, torch.Tensor):
+            raise InputError(
+                "EXPORT-FAILED",
+                f"the module holds a {type(value).__name__} ({target}) that takes part in its forward",
+                hint="Compute with tensors alone",
+            )
         return to_numpy(value)
 
     def _record(self, name: str, value: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from hwq.errors import HwqError, InputError, Problems
-from hwq.frontend import aten_elementwise, aten_layers, aten_quant  # noqa: F401  (fill the table)
+from hwq.frontend import aten_elementwise, aten_layers, aten_layout, aten_quant, aten_windows  # noqa: F401  (fill the table)
+from hwq.frontend.aliases import Aliases, is_in_place
 from hwq.frontend.aten import HANDLERS, Call, Handler, SourceBuilder
+from hwq.frontend.aten_refused import reason_and_hint
 from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, stateful
 from hwq.frontend.source import SourceGraph, SourceInput, SourceNode
 
@@ -30,11 +32,16 @@ def _source_graph(graph: ExportedGraph) -> SourceGraph:
         builder.bind(tensor, name)
         builder.live.add(name)
     problems: list[HwqError] = []
-    for node in graph.nodes:
+    aliases = Aliases(graph.nodes, [tensor for _, tensor in graph.outputs])
+    for place, node in enumerate(graph.nodes):
         try:
-            _convert(builder, node)
+            _convert(builder, node, aliases, place)
         except (InputError, *DAMAGE) as error:
-            problems.append(error if isinstance(error, InputError) else _damaged(node, error))
+            problem = error if isinstance(error, InputError) else _damaged(node, error)
+            if problem.code == "OP-UNSUPPORTED":  # told by the algebra, together with what else it finds
+                _keep(builder, node, (problem.message, problem.hint or ""))
+                continue
+            problems.append(problem)
             for output in node.outputs:
                 builder.bind(output, output)
     if problems:
@@ -74,19 +81,20 @@ def _input(graph: ExportedGraph, name: str, tensor: str) -> SourceInput:
     return SourceInput(name, (1, *meta.shape[1:]), meta.dtype)
 
 
-def _convert(builder: SourceBuilder, node: ExportedNode) -> None:
+def _convert(builder: SourceBuilder, node: ExportedNode, aliases: Aliases, place: int) -> None:
     call = Call(builder, node)
     handler, in_place = _handler(node.target)
-    if handler is None:
-        _keep(builder, node, call)
-        return
     subject = next(iter(node.arguments.values()), None) if in_place else None
     # A batch norm in train mode counts its batches: it says itself what is wrong.
     if isinstance(subject, Ref) and subject.name in builder.graph.tensors and not subject.name.endswith("num_batches_tracked"):
         raise stateful(subject.name, call.layer)
-    handler(call)
-    if isinstance(subject, Ref):
-        builder.bind(subject.name, builder.name_of(node.outputs[0]))
+    renamed = aliases.written(place, node) if isinstance(subject, Ref) else []
+    if handler is None:
+        _keep(builder, node, reason_and_hint(node.target))
+    else:
+        handler(call)
+    for name in renamed:
+        builder.bind(name, builder.name_of(node.outputs[0]))
 
 
 def _handler(target: str) -> tuple[Handler | None, bool]:
@@ -94,14 +102,16 @@ def _handler(target: str) -> tuple[Handler | None, bool]:
     base = target.rpartition(".")[0] if target.count(".") == 2 else target
     if target in HANDLERS or base in HANDLERS:
         return HANDLERS.get(target, HANDLERS.get(base)), False
-    return HANDLERS.get(base.removesuffix("_")), base.endswith("_")
+    return HANDLERS.get(base.removesuffix("_")), is_in_place(target)
 
 
-def _keep(builder: SourceBuilder, node: ExportedNode, call: Call) -> None:
+def _keep(builder: SourceBuilder, node: ExportedNode, why: tuple[str, str] | None) -> None:
+    """A node under torch's own name, which the algebra refuses; ``why`` is what it says then."""
     values = [v for a in node.arguments.values() for v in (a if isinstance(a, list) else [a])]
     inputs = [builder.name_of(v.name) for v in values if isinstance(v, Ref)]
     outputs = [builder.unique(o) if o else "" for o in node.outputs]
-    builder.emit(node.target, call.layer, inputs, outputs, {})
+    attributes = {} if why is None else {"hwq_reason": why[0], "hwq_hint": why[1]}
+    builder.emit(node.target, Call(builder, node).layer, inputs, outputs, attributes)
     for tensor, name in zip(node.outputs, outputs, strict=True):
         if tensor:
             builder.bind(tensor, name)
