@@ -45,6 +45,8 @@ NOT_YET = {
 
 def refusal(step: Step) -> InputError:
     """The error for an op without a rule; readers write one of a foreign operator domain as ``domain::op``."""
+    if step.attribute("hwq_reason"):  # a reader knows better
+        return step.error("OP-UNSUPPORTED", step.attribute("hwq_reason"), step.attribute("hwq_hint") or None)
     domain, foreign, op = step.node.op.rpartition("::")
     if foreign:
         message = f"the operator {op} of the domain {domain!r} is not supported"
