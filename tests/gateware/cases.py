@@ -8,6 +8,7 @@ from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.ops import Accumulation, Conv, Exact, Op, Requantize, Threshold
 from hwq.numerics.encoding import Encoding, parse_encoding
 from hwq.numerics.rounding import Rounding
+from hwq.plan.dataflow import Dataflow, Edge, Unit, dataflow_of
 from hwq.plan.plan import Plan, StagePlan, StreamPlan
 
 
@@ -61,3 +62,21 @@ def plan_of(network: Network, *stages: StagePlan, bus: int = 64, out_bus: int = 
     """A plan with the given stages."""
     streams = [StreamPlan(i.name, bus) for i in network.inputs] + [StreamPlan(o, out_bus) for o in network.outputs]
     return Plan("0" * 64, "test", 100.0, tuple(streams), stages, fifos)
+
+
+def image_network(inputs: dict[str, tuple[str, tuple[int, int, int]]], *nodes: Node, outputs: tuple[str, ...] = ("y",)) -> Network:
+    """``nodes`` on inputs by name: encoding and shape (H, W, C)."""
+    made = tuple(NetworkInput(name, shape, parse_encoding(encoding)) for name, (encoding, shape) in inputs.items())
+    return Network("n", made, nodes, outputs)
+
+
+def first_unit(network: Network, kind: type[Unit], stage: StagePlan, bus: int = 8, out_bus: int = 64) -> tuple[Unit, Dataflow]:
+    """The only unit of ``kind`` in the dataflow of ``network``, whose one stage has the plan ``stage``."""
+    dataflow = dataflow_of(network, plan_of(network, stage, bus=bus, out_bus=out_bus))
+    (unit,) = (u for u in dataflow.units if isinstance(u, kind))
+    return unit, dataflow
+
+
+def edges_of(dataflow: Dataflow, unit: Unit) -> tuple[list[Edge], list[Edge]]:
+    """Edges that ``unit`` reads, and writes."""
+    return [dataflow.edges[e] for e in unit.inputs], [dataflow.edges[e] for e in unit.outputs]

@@ -118,3 +118,15 @@ def fork_law(words: int, source: Trace, sinks: list[Trace]) -> tuple[list[int], 
             branch.append(slot(there, allowed))
         arrivals.accept(max(branch[-1] for branch in popped))
     return arrivals.accepted, popped
+
+
+def join_law(words: int, depth: int, latency: int, sources: list[Trace], sink: Trace) -> tuple[list[list[int]], list[int]]:
+    """Every input's word j is taken in the cycle in which all have it and a credit is free."""
+    arrivals, departures = [Arrivals(s) for s in sources], Departures(depth, latency, sink)
+    last = -1
+    for _ in range(words):
+        last = max([last + 1, departures.credit(), *(a.offer() for a in arrivals)])
+        departures.take(last)
+        for a in arrivals:
+            a.accept(last)
+    return [a.accepted for a in arrivals], departures.popped

@@ -11,6 +11,9 @@ import numpy as np
 from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
+from hwq.numerics.encoding import Encoding
+from hwq.plan.dataflow import Edge
+
 Trace = Sequence[bool] | None
 
 
@@ -118,6 +121,21 @@ def pack(codes: Sequence[int], bits: int) -> int:
 def words_of(codes: np.ndarray, bits: int, elements: int) -> list[int]:
     """Words of (vectors, channels) codes: each vector begins a word, lanes beyond the channels are zero."""
     return [pack(row[k : k + elements], bits) for row in codes for k in range(0, codes.shape[1], elements)]
+
+
+def image_words(codes: np.ndarray, elements: int, bits: int, pixels: int = 1) -> list[int]:
+    """Words of (frames, H, W, C) codes: row by row, groups of ``pixels`` neighbours, channel words; what does not exist is zero."""
+    n, h, w, c = codes.shape
+    padded = np.zeros((n, h, -(-w // pixels) * pixels, -(-c // elements) * elements), np.int64)
+    padded[:, :, :w, :c] = codes
+    grouped = padded.reshape(n, h, -1, pixels, padded.shape[3] // elements, elements).transpose(0, 1, 2, 4, 3, 5)
+    return [pack(word, bits) for word in grouped.reshape(-1, pixels * elements).tolist()]
+
+
+def edge_words(integers: np.ndarray, encoding: Encoding, edge: Edge) -> list[int]:
+    """Words of (frames, H, W, C) integers as they stand on ``edge``."""
+    codes = encoding.encode(integers).reshape(len(integers), edge.height, edge.width, edge.channels)
+    return image_words(codes, edge.elements, edge.bits, edge.pixels)
 
 
 def refusal(build: Callable[[], object]) -> str:
