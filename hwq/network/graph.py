@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
+from threadpoolctl import threadpool_limits
+
 from hwq.errors import InputError
 from hwq.network.ops import Integers, Op, Shape
+from hwq.network.ops.contraction import CORES
 from hwq.numerics.encoding import Encoding
 from hwq.numerics.interval import Interval
 
 __all__ = ["Network", "NetworkInput", "Node", "TensorInfo"]
+
+# Frames that the golden model takes at once, and elements of its largest tensor then: what caches hold.
+MOST_FRAMES = 1024
+CACHED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -102,28 +111,38 @@ class Network:
         """Nodes that read ``tensor``, in order."""
         return tuple(n for n in self.nodes if tensor in n.inputs)
 
-    def run(self, inputs: Mapping[str, Integers], *, keep: Iterable[str] | None = None, batch: int = 1024) -> dict[str, Integers]:
+    def run(self, inputs: Mapping[str, Integers], *, keep: Iterable[str] | None = None) -> dict[str, Integers]:
         """The golden model: integers of the outputs (or of the tensors in ``keep``) for integer inputs (N, H, W, C).
 
-        Frames go through in batches of ``batch`` so that intermediates stay in cache and memory is bounded.
+        Frames go through a few at a time, so that intermediates stay in cache and memory is bounded, on all cores.
         """
         wanted = tuple(self.outputs if keep is None else keep)
         total = len(next(iter(inputs.values())))
-        last_use = self._last_use(wanted)
-        chunks: list[dict[str, Integers]] = []
-        for start in range(0, max(total, 1), batch):
-            live = {name: x[start : start + batch] for name, x in inputs.items()}
-            kept = {name: live[name] for name in wanted if name in live}
-            for position, node in enumerate(self.nodes):
-                made = dict(zip(node.outputs, node.op.run(*(live[name] for name in node.inputs)), strict=True))
-                live |= made
-                kept |= {name: y for name, y in made.items() if name in wanted}
-                for name in [n for n in live if last_use.get(n, -1) <= position]:
-                    del live[name]
-            chunks.append(kept)
-        return {name: np.concatenate([c[name] for c in chunks]) for name in wanted}
+        batch = max(1, min(MOST_FRAMES, CACHED // max(prod(t.shape) for t in self.tensors.values())))
+        starts = range(0, max(total, 1), batch)
 
-    def _last_use(self, wanted: tuple[str, ...]) -> dict[str, int]:
+        def part(start: int) -> dict[str, Integers]:
+            return self._run({name: x[start : start + batch] for name, x in inputs.items()}, wanted)
+
+        if len(starts) == 1:
+            return part(0)
+        # One core a part: libraries that start threads of their own only get in each other's way.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(CORES.get(), initializer=CORES.set, initargs=(1,)) as pool:
+            parts = list(pool.map(part, starts))
+        return {name: np.concatenate([p[name] for p in parts]) for name in wanted}
+
+    def _run(self, live: dict[str, Integers], wanted: tuple[str, ...]) -> dict[str, Integers]:
+        kept = {name: live[name] for name in wanted if name in live}
+        for position, node in enumerate(self.nodes):
+            made = dict(zip(node.outputs, node.op.run(*(live[name] for name in node.inputs)), strict=True))
+            live |= made
+            kept |= {name: y for name, y in made.items() if name in wanted}
+            for name in [n for n in live if self._last_use.get(n, -1) <= position]:
+                del live[name]
+        return kept
+
+    @cached_property
+    def _last_use(self) -> Mapping[str, int]:
         return {name: position for position, node in enumerate(self.nodes) for name in node.inputs}
 
 

@@ -94,7 +94,9 @@ def test_a_sum_of_two_bipolar_tensors_reaches_every_other_integer() -> None:
 
 def test_products_stay_in_the_corners_of_their_intervals() -> None:
     a, b = image(1, 4, 3, 3, 5), image(2, 4, 3, 3, 5)
-    np.testing.assert_array_equal(Mul().run(a, b)[0], np.array([int(p) * int(q) for p, q in zip(a.flat, b.flat, strict=True)]).reshape(a.shape))
+    np.testing.assert_array_equal(
+        Mul().run(a, b)[0], np.array([int(p) * int(q) for p, q in zip(a.flat, b.flat, strict=True)]).reshape(a.shape)
+    )
     in_interval(Mul(), a, b)
 
 

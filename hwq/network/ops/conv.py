@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from hwq.network.ops.accumulation import Accumulation, Exact, Saturating
 from hwq.network.ops.base import Integers, Shape, Unary
+from hwq.network.ops.contraction import Matrix, PackedWeights
 from hwq.network.ops.window import Window
 from hwq.numerics.encoding import Encoding
 from hwq.numerics.interval import Interval
 
 __all__ = ["Conv"]
-
-# Below these bounds a sum of integer products is exact in the float format, whatever the order of additions.
-FLOAT32_EXACT = 1 << 24
-FLOAT64_EXACT = 1 << 53
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,40 +106,45 @@ class Conv(Unary):
         return int((taps @ magnitude).max(initial=0))
 
     def golden(self, x: Integers) -> Integers:
-        n, _h, _w, _ = x.shape
+        n = len(x)
         oh, ow, o = self.shape(x.shape[1:])
-        windows = x if self.is_dense else self._windows(x, oh, ow)
-        group_width = self.mw
-        rows = o // self.groups
-        parts = []
-        for g in range(self.groups):
-            columns = windows.reshape(n * oh * ow, self.groups, -1)[:, g] if self.groups > 1 else windows.reshape(-1, group_width)
-            parts.append(self._matmul(columns, self.matrix[g * rows : (g + 1) * rows]))
+        if self.groups == 1 and isinstance(self.accumulation, Exact) and self._packed.pays(x, n * oh * ow * self.weights.size):
+            return self._packed.convolve(x, self.window)
+        dtype = max((m.exact_type(x) for m in self._matrices), key=lambda t: (t.kind == "i", t.itemsize))
+        if self.is_dense:
+            return self._products(x.reshape(-1, self.mw).astype(dtype), self._matrices[0]).reshape(n, oh, ow, o)
+        windows = self._windows(x)
+        parts = [
+            self._products(windows[:, :, :, g].astype(dtype, order="C").reshape(n * oh * ow, -1), matrix)
+            for g, matrix in enumerate(self._matrices)
+        ]
         return np.concatenate(parts, axis=1).reshape(n, oh, ow, o) if len(parts) > 1 else parts[0].reshape(n, oh, ow, o)
 
-    def _windows(self, x: Integers, oh: int, ow: int) -> Integers:
-        """All windows as (N, OH, OW, groups, KH, KW, I / groups)."""
-        kh, kw, i = self.weights.shape[1:]
-        stacked = np.stack(list(self.window.taps(x)), axis=3).reshape(len(x), oh, ow, kh * kw, self.groups, i)
-        return np.ascontiguousarray(stacked.transpose(0, 1, 2, 4, 3, 5))
+    @cached_property
+    def _matrices(self) -> tuple[Matrix, ...]:
+        """The weights of every group."""
+        rows = self.mh // self.groups
+        return tuple(Matrix(self.matrix[g * rows : (g + 1) * rows]) for g in range(self.groups))
 
-    def _matmul(self, columns: Integers, matrix: NDArray[np.int64]) -> Integers:
-        if isinstance(self.accumulation, Saturating):
-            sat = self.accumulation
-            acc = np.zeros((len(columns), len(matrix)), np.int64)
-            for k in range(0, self.mw, sat.chunk):
-                acc += _exact_matmul(columns[:, k : k + sat.chunk], matrix[:, k : k + sat.chunk])
-                np.clip(acc, sat.lo, sat.hi, out=acc)
-            return acc
-        return _exact_matmul(columns, matrix)
+    @cached_property
+    def _packed(self) -> PackedWeights:
+        return PackedWeights(self.weights)
 
+    def _windows(self, x: Integers) -> Integers:
+        """All windows as (N, OH, OW, groups, KH, KW, I / groups), a view of the padded image."""
+        top, left, bottom, right = self.padding
+        if any(self.padding):
+            x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
+        reach = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.weights.shape[1:3], strict=True))
+        taps = sliding_window_view(x, reach, (1, 2))[:, :: self.stride[0], :: self.stride[1], :, :: self.dilation[0], :: self.dilation[1]]
+        return taps.reshape(*taps.shape[:3], self.groups, -1, *taps.shape[4:]).transpose(0, 1, 2, 3, 5, 6, 4)
 
-def _exact_matmul(x: Integers, matrix: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.int32]:
-    """``x @ matrix.T`` in the fastest arithmetic that is exact for these operands."""
-    info_bound = max(abs(int(x.min(initial=0))), abs(int(x.max(initial=0))))
-    bound = info_bound * int(np.abs(matrix).sum(1).max(initial=0))
-    if bound < FLOAT32_EXACT:
-        return (x.astype(np.float32) @ matrix.T.astype(np.float32)).astype(np.int32)
-    if bound < FLOAT64_EXACT:
-        return (x.astype(np.float64) @ matrix.T.astype(np.float64)).astype(np.int64)
-    return x.astype(np.int64) @ matrix.T
+    def _products(self, columns: NDArray[Any], matrix: Matrix) -> Integers:
+        if not isinstance(self.accumulation, Saturating):
+            return matrix.product(columns)
+        sat = self.accumulation
+        acc = np.zeros((len(columns), len(matrix.weights)), np.int64)
+        for k in range(0, self.mw, sat.chunk):
+            acc += Matrix(matrix.weights[:, k : k + sat.chunk]).product(columns[:, k : k + sat.chunk])
+            np.clip(acc, sat.lo, sat.hi, out=acc)
+        return acc

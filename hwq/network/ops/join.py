@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise, product
 from typing import ClassVar
 
@@ -51,7 +52,17 @@ class Add(Op):
         return (Interval(sum(np.minimum(a, b) for a, b in ends), sum(np.maximum(a, b) for a, b in ends), step),)
 
     def run(self, *xs: Integers) -> tuple[Integers, ...]:
-        return (sum(c * x.astype(np.int64) for c, x in zip(self.coefficients, xs, strict=True)),)
+        bound = sum(
+            int(np.abs(c).max()) * max(int(x.max(initial=0)), -int(x.min(initial=0))) for c, x in zip(self.coefficients, xs, strict=True)
+        )
+        dtype = np.dtype(np.int32 if bound < 1 << 31 else np.int64)
+        return (
+            reduce(np.add, (_weighed(c.astype(dtype), x.astype(dtype, copy=False)) for c, x in zip(self.coefficients, xs, strict=True))),
+        )
+
+
+def _weighed(coefficients: NDArray[np.integer], x: Integers) -> Integers:
+    return x if (coefficients == 1).all() else coefficients * x
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,8 +74,9 @@ class Threshold(Unary):
     def golden(self, x: Integers) -> Integers:
         index = np.zeros(x.shape, _smallest_dtype(self.count + int(np.abs(self.base).max(initial=0))))
         index += self.base.astype(index.dtype)
+        thresholds = self._comparable(x.dtype)
         for t in range(self.count):
-            fired = x >= self.thresholds[:, t]
+            fired = x >= thresholds[:, t]
             if (self.steps[:, t] == 1).all():
                 index += fired
             else:
@@ -84,6 +85,12 @@ class Threshold(Unary):
             return index
         wide = index.astype(_smallest_dtype(max(abs(self.out.lo), abs(self.out.hi)) * 2))
         return wide * wide.dtype.type(self.out.step) + wide.dtype.type(self.out.lo)
+
+    def _comparable(self, dtype: np.dtype[np.integer]) -> Integers:
+        """The thresholds in the type of the input, where none lies outside it: comparing unlike types is slow."""
+        info = np.iinfo(dtype)
+        fits = self.count == 0 or (self.thresholds.min() >= info.min and self.thresholds.max() <= info.max)
+        return self.thresholds.astype(dtype) if fits else self.thresholds
 
 
 @dataclass(frozen=True, eq=False)
