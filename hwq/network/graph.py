@@ -9,7 +9,6 @@ from functools import cached_property
 from math import prod
 
 import numpy as np
-
 from threadpoolctl import threadpool_limits
 
 from hwq.errors import InputError
