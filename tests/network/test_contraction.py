@@ -42,6 +42,5 @@ def test_float_products_are_exact_at_any_width(seed: int, x_bits: int, w_bits: i
     rng = np.random.default_rng(seed)
     x, w = (rng.integers(-(1 << bits), 1 << bits, (4, 200), np.int64) for bits in (x_bits, w_bits))
     matrix = Matrix(w)
-    np.testing.assert_array_equal(
-        matrix.product(x.astype(matrix.exact_type(x))), [[sum(int(a) * int(b) for a, b in zip(p, q, strict=True)) for q in w] for p in x]
-    )
+    expected = [[sum(int(a) * int(b) for a, b in zip(p, q, strict=True)) for q in w] for p in x]
+    np.testing.assert_array_equal(matrix.product(x.astype(matrix.exact_type(x))), expected)
