@@ -20,7 +20,25 @@ from hwq.network.file import load_model, network_hash, save_model
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.host import HostStep
 from hwq.network.model import Model, ModelInput, ModelOutput
-from hwq.network.ops import ArgMax, Requantize, Saturating
+from hwq.network.op_document import op_document, read_op
+from hwq.network.ops import (
+    Add,
+    ArgMax,
+    BorderAffine,
+    Concat,
+    Conv,
+    Flatten,
+    Lookup,
+    Mul,
+    Pad,
+    Pool,
+    Requantize,
+    Saturating,
+    Split,
+    TopK,
+    Upsample,
+    Window,
+)
 from hwq.numerics.encoding import Integer
 from hwq.numerics.rounding import Rounding
 from tests.network.networks import BIPOLAR, TERNARY, dense_network
@@ -44,6 +62,46 @@ def everything() -> Network:
     requantize = Requantize(np.array([3]), np.array([1]), 2, Rounding.HALF_EVEN, -4, 7, Integer(4, True))
     tail = (Node("rq", requantize, base.outputs, ("r",)), Node("argmax", ArgMax(), ("r",), ("index",)))
     return Network("everything", base.inputs, base.nodes + tail, ("index",))
+
+
+def every_image_op() -> Network:
+    """Two inputs, two outputs, and every op on images with fields that are no defaults."""
+    ones = np.ones((2, 1), np.int64)
+    window = Window((3, 2), (2, 1), (1, 0, 1, 1), (1, 2))
+    weights = np.random.default_rng(3).integers(-8, 8, (6, 3, 2, 2))
+    border = BorderAffine(np.array([0, 1, 0]), np.array([0, 0, 1, 1, 1]), np.array([[1, 2], [3, 4]]), np.arange(4).reshape(2, 2, 1))
+    nodes = (
+        Node("pad", Pad((1, 0, 1, 2)), ("a",), ("padded",)),
+        Node("conv", Conv(weights, Integer(4, True), (2, 1), (1, 0, 1, 1), (1, 2), 2), ("padded",), ("acc",)),
+        Node("border", border, ("acc",), ("levelled",)),
+        Node("split", Split((4, 2)), ("levelled",), ("four", "")),
+        Node("pool", Pool("max", window), ("b",), ("pooled",)),
+        Node("up", Upsample((1, 5)), ("pooled",), ("up",)),
+        Node("add", Add(ones * 3), ("four", "up"), ("sum",)),
+        Node("mul", Mul(), ("sum", "up"), ("product",)),
+        Node("concat", Concat(), ("sum", "product"), ("both",)),
+        Node("topk", TopK(3), ("both",), ("best",)),
+        Node("table", Lookup(np.arange(10, dtype=np.int64).reshape(1, 10) % 7, 0, 1, Integer(3, False)), ("best",), ("mapped",)),
+        Node("flatten", Flatten(), ("sum",), ("flat",)),
+    )
+    inputs = (NetworkInput("a", (3, 4, 4), Integer(4, True)), NetworkInput("b", (5, 2, 4), Integer(2, False)))
+    return Network("images", inputs, nodes, ("mapped", "flat"))
+
+
+def test_every_op_comes_back_equal() -> None:
+    network = every_image_op()
+    arrays: dict[str, np.ndarray] = {}
+    rng = np.random.default_rng(0)
+    x = {"a": rng.integers(-8, 8, (5, 3, 4, 4)), "b": rng.integers(0, 4, (5, 5, 2, 4))}
+    back = Network(
+        network.name,
+        network.inputs,
+        tuple(replace(n, op=read_op(json.loads(json.dumps(op_document(n.op, n.name, arrays))), arrays)) for n in network.nodes),
+        network.outputs,
+    )
+    for name, y in network.run(x).items():
+        np.testing.assert_array_equal(back.run(x)[name], y)
+    assert network_hash(back) == network_hash(network)
 
 
 def test_a_model_comes_back_equal(tmp_path: Path) -> None:
