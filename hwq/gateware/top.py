@@ -115,7 +115,7 @@ class Top(wiring.Component):
             case AxiOut():
                 return partial(AxiEgress, unit, source, signed=tensors[unit.tensor].encoding.signed)
             case Converter():
-                return partial(ConverterStage, source.channels, source.bits, source.elements, target.elements, unit.depth)
+                return partial(ConverterStage, unit, source, target)
             case Fifo():
                 return partial(FifoStage, word_layout(source.bits, source.elements, source.pixels), unit.depth)
             case Fork():

@@ -91,11 +91,11 @@ def mvu_law(
     return arrivals.accepted, departures.popped
 
 
-def converter_law(blocks: int, words_in: int, words_out: int, depth: int, source: Trace, sink: Trace) -> tuple[list[int], list[int]]:
-    """Blocks handed over whole: X[b] = max(last word in + 1, last word out of block b - 1)."""
+def converter_law(blocks: list[tuple[int, int]], depth: int, source: Trace, sink: Trace) -> tuple[list[int], list[int]]:
+    """Blocks of (words in, words out), handed over whole: X[b] = max(last word in + 1, last word out of block b - 1)."""
     arrivals, departures = Arrivals(source), Departures(depth, 0, sink)
     handed, fired = -1, -1
-    for block in range(blocks):
+    for block, (words_in, words_out) in enumerate(blocks):
         for k in range(words_in):
             t = arrivals.offer()
             if k == 0 and block:

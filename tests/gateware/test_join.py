@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -101,4 +103,4 @@ def test_signed_digits_are_few_and_add_up(n):
     digits = signed_digits(n)
     assert sum(sign << place for sign, place in digits) == n
     places = [place for _, place in digits]
-    assert all(b - a >= 2 for a, b in zip(places, places[1:], strict=False))
+    assert all(b - a >= 2 for a, b in pairwise(places))

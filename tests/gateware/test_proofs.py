@@ -24,7 +24,7 @@ from hwq.gateware.lane import Lane
 from hwq.gateware.parts import Parts, rtlil_module
 from hwq.network.ops import ArgMax, Conv, Saturating
 from hwq.numerics.encoding import Bipolar, parse_encoding
-from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Edge, Elementwise, dataflow_of
+from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Edge, Elementwise, dataflow_of
 from hwq.plan.lane import lane_form
 from hwq.plan.plan import StagePlan
 from tests.gateware.cases import chain, dense, plan_of, staircase
@@ -156,7 +156,7 @@ def stream_components() -> dict[str, object]:
         "mvu": mvu_stage(),
         "fifo": Fifo(unsigned(2), 2),
         "fork": ForkStage(unsigned(2), 2),
-        "converter": ConverterStage(6, 1, 2, 3, 2),
+        "converter": ConverterStage(Converter("c", ("i",), ("o",), 2, 2, 6, 3, 2, 1, 1), Edge("i", 2, 1, 8), Edge("o", 3, 1, 2, 2, 2)),
         "elementwise": ElementwiseStage(*units["elementwise"], x, Bipolar(), Parts()),
         "argmax": ArgMaxStage(*units["argmax"], x),
         "ingress": AxiIngress(AxiIn("i", (), ("o",), "x", 8, 2), Edge("o", 4, 2, 10)),
