@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 import warnings
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -81,12 +84,47 @@ def _brevitas(module: nn.Module, example_input: Any, name: str) -> SourceGraph:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError("EXPORT-FAILED", f"Brevitas cannot export the module: {lines[0][:300]}", where=name) from None
     graph = read_onnx(model.SerializeToString(), name)
+    nodes = _named(graph.nodes, module)
+    return _with_output_names(replace(graph, nodes=nodes), _output_names(module, args, len(graph.outputs)))
+
+
+def _output_names(module: nn.Module, args: tuple[Any, ...], count: int) -> list[str]:
+    """Names as on every other road: the keys of a dict, else ``output`` or ``output_0`` and so on."""
+    import torch
+
+    if count == 1:
+        return ["output"]
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        result = module(*args)
+    if isinstance(result, dict) and len(result) == count:
+        return [str(key) for key in result]
+    return [f"output_{k}" for k in range(count)]
+
+
+def _with_output_names(graph: SourceGraph, names: list[str]) -> SourceGraph:
+    """The exporter numbers outputs: they get ``names``, unless other tensors have them."""
+    taken = {o for n in graph.nodes for o in n.outputs} | {i.name for i in graph.inputs} | set(graph.constants)
+    if taken.intersection(names):
+        return graph
+    renames = tuple(SourceNode("", "Identity", (old,), (new,)) for old, new in zip(graph.outputs, names, strict=True))
+    return replace(graph, nodes=(*graph.nodes, *renames), outputs=tuple(names))
+
+
+def _named(nodes: Sequence[SourceNode], module: nn.Module) -> tuple[SourceNode, ...]:
+    """The nodes under the user's names; further uses of one layer are ``act@1``, ``act@2``."""
     paths = _user_paths(module)
-    nodes = tuple(replace(n, name=_user_name(n.name, paths)) for n in graph.nodes)
-    if len(graph.outputs) != 1 or "output" in {o for n in nodes for o in n.outputs}:
-        return replace(graph, nodes=nodes)
-    # The exporter numbers outputs: give the only one the name it has on every other road.
-    return replace(graph, nodes=(*nodes, SourceNode("", "Identity", graph.outputs, ("output",))), outputs=("output",))
+    layers = {p for p in paths if type(module.get_submodule(p)).__module__.startswith(("brevitas.", "torch.nn."))}
+    uses: Counter[tuple[str, str]] = Counter()
+    named = []
+    for node in nodes:
+        name = _user_name(node.name, paths)
+        if name in layers:
+            inner = (name, re.sub(r"_\d+(?=/|$)", "", node.name))  # the exporter numbers what repeats in a scope
+            uses[inner] += 1
+            name = name if uses[inner] == 1 else f"{name}@{uses[inner] - 1}"
+        named.append(replace(node, name=name))
+    return tuple(named)
 
 
 def _user_paths(module: nn.Module) -> set[str]:
@@ -109,5 +147,5 @@ def _user_name(node: str, paths: set[str]) -> str:
     """``/block/fc1/weight_quant/Quant`` is ``block.fc1`` where that is the user's layer; else the node's own name."""
     parts = [p for p in node.split("/")[:-1] if p]
     # A child of nn.Sequential is scoped by its whole path: /layers/layers.0/Gemm.
-    path = ".".join(p for p, inner in zip(parts, [*parts[1:], ""], strict=True) if not inner.startswith(f"{p}."))
+    path = ".".join(p for p, inner in zip(parts, [*parts[1:], ""], strict=False) if not inner.startswith(f"{p}."))
     return max((p for p in (path, *_prefixes(path)) if p in paths), key=len, default=node)

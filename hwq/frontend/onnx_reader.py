@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import HwqError, InputError, Problems
+from hwq.frontend.onnx_opsets import modernised
 from hwq.frontend.onnx_tensors import tensor_array
 from hwq.frontend.onnx_types import ONNX_DTYPES
 from hwq.frontend.source import SourceGraph, SourceInput, SourceNode
@@ -25,6 +26,7 @@ MAX_FILE = 1 << 31
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 QUANTIZER_DOMAINS = frozenset({"onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"})
+TARGETS = {"Reshape": 1, "Expand": 1, "Resize": 3}  # the input that holds the shape of the result
 QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc"})
 
 
@@ -163,18 +165,19 @@ def _one_frame(
     for node in nodes:
         if live.intersection(node.inputs):
             live.update(node.outputs)
-        made.append(_one_frame_target(node, batch, constants) if node.op == "Reshape" and live.issuperset(node.inputs[:1]) else node)
+        made.append(_one_frame_target(node, batch, constants) if node.op in TARGETS and live.issuperset(node.inputs[:1]) else node)
     return tuple(replace(i, shape=(1, *i.shape[1:])) if len(i.shape) > 1 else i for i in inputs), tuple(made)
 
 
 def _one_frame_target(node: SourceNode, batch: int, constants: dict[str, NDArray[Any]]) -> SourceNode:
-    """A Reshape of an activation to the fixed batch, with a target of its own: the constant may serve a weight too."""
-    target = constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
+    """An activation brought to a shape with the fixed batch, with a target of its own: the constant may serve a weight too."""
+    place = TARGETS[node.op]
+    target = constants.get(node.inputs[place]) if len(node.inputs) > place and "axes" not in node.attributes else None
     if target is None or target.ndim != 1 or target.size < 2 or target[0] != batch:
         return node
-    name = f"{node.inputs[1]} (one frame)"
+    name = f"{node.inputs[place]} (one frame)"
     constants[name] = np.array([1, *target[1:]], target.dtype)
-    return replace(node, inputs=(node.inputs[0], name, *node.inputs[2:]))
+    return replace(node, inputs=(*node.inputs[:place], name, *node.inputs[place + 1 :]))
 
 
 def _annotation(graph: Any, name: str) -> str | None:
@@ -208,9 +211,7 @@ def _nodes(model: Any, constants: dict[str, NDArray[Any]], problems: list[HwqErr
         attributes = {k: v for key, value in attributes.items() for k, v in _plain(key, value)}
         if op == "QuantizeLinear" and len(node.input) > 2 and types.get(node.input[2]) in (21, 22):
             attributes["zero_point_type"] = {21: "uint4", 22: "int4"}[types[node.input[2]]]
-        if op in ("Softmax", "LogSoftmax") and "axis" not in attributes:
-            attributes["axis"] = 1 if _opset(model) < 13 else -1
-        nodes.append(SourceNode(node.name, op, tuple(node.input), tuple(node.output), attributes))
+        nodes.append(modernised(SourceNode(node.name, op, tuple(node.input), tuple(node.output), attributes), _opset(model)))
     return tuple(nodes)
 
 
