@@ -1,139 +1,50 @@
-"""Cost model: fabric a component needs, from counts and sizes alone. All coefficients stand here, each with its reason.
+"""Cost model of a planned network: fabric of every component, and how well its block RAMs are filled.
 
-A first model, from the fabric's structure (6-input LUTs, 64-deep LUT memories, 72-bit block RAM ports, Yosys' choice of
-DSP slices) and not yet fitted to synthesis: :data:`ERROR_BAND` says how far it may be off.
+A model from the fabric's structure (6-input LUTs, 64-deep LUT memories, 72-bit block RAM ports, Yosys' choice of
+DSP slices), not yet fitted to synthesis: :data:`ERROR_BAND` says how far it may be off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import ceil
+from dataclasses import dataclass, field
 
 from hwq.network.graph import Network
-from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Dataflow, Elementwise, Fifo, Mvu, Unit, ceil_div, dataflow_of
+from hwq.plan.dataflow import (
+    AxiIn,
+    AxiOut,
+    Converter,
+    Dataflow,
+    Fifo,
+    Fork,
+    Unit,
+    UpsampleUnit,
+    WindowUnit,
+    dataflow_of,
+)
 from hwq.plan.device import Device
-from hwq.plan.plan import Plan
+from hwq.plan.memories import FIFO_CONTROL, FIFO_CONTROL_FF, Memory, fifo_cost, ram
+from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.resources import Resources
+from hwq.plan.stage_cost import buffer_of, roms_of, stage_cost
+from hwq.plan.stages import stages_of
 from hwq.plan.summary import StageSummary, summary_of
+from hwq.plan.units import FIFO_EGRESS
 
-__all__ = ["ERROR_BAND", "Estimate", "axi_cost", "converter_cost", "estimate", "fifo_cost", "lanes_cost", "memory_cost", "stage_cost"]
+__all__ = ["ERROR_BAND", "STATUS", "Estimate", "axi_cost", "converter_cost", "estimate"]
 
 ERROR_BAND = 0.5  # an estimate e stands for e * (1 - band) .. e * (1 + band)
 
-XNOR_PRODUCT = 1.25  # LUT a binary product: XNOR folded into a 6:3 counter tree
-XNOR_CONSTANT = 0.8  # the same with weights as wiring
-SIGNED_BIT = 1.0  # LUT a bit of a signed term in an adder tree
-TERNARY_PRODUCT = 2.8  # LUT a product of two ternary codes, with its share of two counter trees
-MULTIPLIER_BIT = 1.1  # LUT a partial-product bit of a multiplier in LUTs
-DSP_OUTPUT_BITS = 9  # products this wide and wider become DSP slices in synth_xilinx
-ACCUMULATOR_BIT = 1.0  # LUT a bit: add, hold and restart in one LUT and its carry
-SATURATION_BIT = 1.0  # LUT a bit of the clipping multiplexer behind it
-COMPARE_BIT = 0.5  # a carry chain compares two bits a LUT
-REQUANTIZE_BIT = 1.0  # adder and clip, LUT a bit each
-REGISTERS = 1.5  # FF a LUT of a pipelined tree
-STAGE_CONTROL = 45.0  # counters, reader, credits: LUT a stage
-STAGE_CONTROL_FF = 70.0
-FIFO_CONTROL = 12.0  # credits and pointers of an Egress, depth 2..64
-FIFO_CONTROL_FF = 15.0
-CONVERTER_BIT = 1.0  # LUT a bit of a pixel: shift or load
+CONVERTER_BIT = 1.0  # LUT a bit of a block: shift or load
 CONVERTER_BIT_FF = 2.0  # fill register and shift register
 AXI_CONTROL = 30.0  # framing, packing
 AXI_CONTROL_FF = 40.0
 STATUS = Resources(lut=250.0, ff=450.0)  # AXI4-Lite registers and counters, once a design
 
-LUTRAM_DEPTH = 64  # deeper FIFOs and buffers become block RAM
 
-
-def lanes_cost(s: StageSummary, products: int, constant: bool) -> Resources:
-    """Products and adder trees of ``products`` multiplications a cycle."""
-    if constant:
-        products = ceil(products * s.nonzero)
-    a, w = s.x_bits, s.w_bits
-    if s.x_bipolar and s.w_bipolar:
-        return _logic((XNOR_CONSTANT if constant else XNOR_PRODUCT) * products)
-    if s.w_bipolar or s.x_bipolar:
-        return _logic(SIGNED_BIT * (max(a, w) + 1) * products)
-    if constant:
-        return _logic(SIGNED_BIT * (a + 1) * max(1.0, w / 2) * products)
-    if a <= 2 and w <= 2:
-        return _logic(TERNARY_PRODUCT * products)
-    if w <= 2 or a <= 2:
-        return _logic(SIGNED_BIT * (max(a, w) + 2) * products)
-    if a + w >= DSP_OUTPUT_BITS:
-        return Resources(lut=SIGNED_BIT * (a + w) * products, ff=(a + w) * products, dsp=float(products))
-    return _logic((MULTIPLIER_BIT * a * w + SIGNED_BIT * (a + w)) * products)
-
-
-def _logic(lut: float) -> Resources:
-    return Resources(lut=lut, ff=REGISTERS * lut)
-
-
-def memory_cost(width: int, depth: int, kind: str) -> Resources:
-    """A read-only memory of ``depth`` words of ``width`` bits: ``logic``, ``lutram`` (LUTs as a table) or ``block``."""
-    if kind == "logic" or depth <= 1:
-        return Resources()
-    if kind == "block":
-        return Resources(bram36=block_count(width, depth))
-    # A LUT6 is 64x1 of read-only memory, or 32x2.
-    return Resources(lut=width * (0.5 if depth <= 32 else ceil_div(depth, 64)), ff=float(width))
-
-
-def block_count(width: int, depth: int) -> float:
-    """36 Kb block RAMs (halves counted) of a simple dual-port memory."""
-    best = float("inf")
-    for bits, words in ((72, 512), (36, 1024), (18, 2048), (9, 4096), (4, 8192), (2, 16384), (1, 32768)):
-        columns, rest = divmod(width, bits)
-        # Half a block holds half the port width at the same depth.
-        blocks = columns + (0 if rest == 0 else 0.5 if rest <= bits // 2 else 1)
-        best = min(best, blocks * ceil_div(depth, words))
-    return best
-
-
-def fifo_cost(width: int, depth: int) -> Resources:
-    """An Egress or an input buffer of ``depth`` words of ``width`` bits, with its credits and pointers."""
-    control = Resources(lut=FIFO_CONTROL, ff=FIFO_CONTROL_FF)
-    if depth <= 1:
-        return Resources(lut=3.0, ff=float(width) + 4)
-    if depth > LUTRAM_DEPTH:
-        return control + Resources(bram36=block_count(width, depth))
-    # RAM32M16: 8 LUTs hold 14 bits x 32; RAM64M8: 8 LUTs hold 7 bits x 64.
-    luts = 8.0 * ceil_div(width, 14 if depth <= 32 else 7)
-    return control + Resources(lut=luts, lutram=luts)
-
-
-def stage_cost(s: StageSummary, pe: int, simd: int, memory: str, pixels: int = 1) -> Resources:
-    """A stage without its buffer and Egress."""
-    control = Resources(lut=STAGE_CONTROL, ff=STAGE_CONTROL_FF)
-    if s.kind != "mvu":
-        nf = ceil_div(s.mw, pe)
-        if s.kind == "argmax":
-            return control + _logic(2.0 * s.acc_bits * pe)
-        return control + _staircase_cost(s, pe, nf)
-    sf, nf = ceil_div(s.mw, simd), ceil_div(s.mh, pe)
-    weights = memory_cost(pe * simd * s.w_bits, sf * nf, memory)
-    lanes = lanes_cost(s, pe * simd, sf * nf == 1)
-    adder = ACCUMULATOR_BIT * s.acc_bits * pe if sf > 1 else 0.0
-    clip = SATURATION_BIT * s.acc_bits * pe if s.chunk else 0.0
-    return control + weights + lanes + _logic(adder + clip) + _staircase_cost(s, pe, nf)
-
-
-def _staircase_cost(s: StageSummary, pe: int, nf: int) -> Resources:
-    if s.multiplier_bits:
-        product = s.acc_bits + s.multiplier_bits
-        constants = memory_cost(pe * (s.multiplier_bits + product), nf, "lutram")
-        rest = _logic(REQUANTIZE_BIT * 2 * product * pe)
-        if product >= DSP_OUTPUT_BITS:
-            # A slice multiplies 27 x 18 bits.
-            return constants + rest + Resources(dsp=float(pe * ceil_div(s.acc_bits, 26) * ceil_div(s.multiplier_bits, 18)))
-        return constants + rest + _logic(MULTIPLIER_BIT * s.acc_bits * s.multiplier_bits * pe)
-    compare = _logic((COMPARE_BIT * s.acc_bits + (1.0 if s.thresholds > 1 else 0.0)) * s.thresholds * pe)
-    return compare + memory_cost(pe * s.thresholds * s.acc_bits, nf, "lutram")
-
-
-def converter_cost(channels: int, bits: int) -> Resources:
-    """A width converter without its Egress; its block is one pixel of ``channels`` elements."""
-    return Resources(lut=10 + CONVERTER_BIT * channels * bits, ff=10 + CONVERTER_BIT_FF * channels * bits)
+def converter_cost(elements: int, bits: int) -> Resources:
+    """A width converter without its Egress; ``elements`` is those of its block."""
+    return Resources(lut=10 + CONVERTER_BIT * elements * bits, ff=10 + CONVERTER_BIT_FF * elements * bits)
 
 
 def axi_cost(bus_bits: int) -> Resources:
@@ -143,33 +54,92 @@ def axi_cost(bus_bits: int) -> Resources:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Fabric of a planned network: in all, by component, and as a share of the device by resource."""
+    """Fabric of a planned network.
+
+    Parameters
+    ----------
+    total, per_unit
+        In all, and by component.
+    utilisation
+        Shares of the device by resource.
+    error_band
+        An estimate e stands for ``e * (1 - error_band) .. e * (1 + error_band)``.
+    bram_bits, bram_efficiency
+        Bits that lie in block RAMs, and their share of all bits of the block RAMs taken; 1 where none is.
+    weight_bits_per_cycle
+        Bits of weights that the weight memories and constants deliver a cycle, in all.
+    memories
+        The memories of every component that has some.
+    """
 
     total: Resources
     per_unit: Mapping[str, Resources]
     utilisation: Mapping[str, float]
     error_band: float = ERROR_BAND
+    bram_bits: int = 0
+    bram_efficiency: float = 1.0
+    weight_bits_per_cycle: int = 0
+    memories: Mapping[str, tuple[Memory, ...]] = field(default_factory=dict)
 
 
 def estimate(network: Network, plan: Plan, device: Device) -> Estimate:
     """Fabric that ``plan`` needs on ``device``, estimated from counts; see :data:`ERROR_BAND`."""
-    dataflow = dataflow_of(network, plan)
-    per_unit = {u.name: _unit_cost(u, dataflow, network) for u in dataflow.units}
+    summaries = {s.name: summary_of(network, s) for s in stages_of(network)}
+    return estimate_of(dataflow_of(network, plan), plan, summaries, device)
+
+
+def estimate_of(dataflow: Dataflow, plan: Plan, summaries: Mapping[str, StageSummary], device: Device) -> Estimate:
+    """:func:`estimate` of a dataflow built already."""
+    per_unit = {u.name: _unit_cost(u, dataflow, summaries) for u in dataflow.units}
     total = sum(per_unit.values(), STATUS)
-    return Estimate(total, per_unit, total.fraction_of(device.capacity))
+    memories = {u.name: unit_memories(u, dataflow, summaries) for u in dataflow.units}
+    blocks = [m for found in memories.values() for m in found if m.block_bits]
+    used, taken = sum(m.bits for m in blocks), sum(m.block_bits for m in blocks)
+    bandwidth = sum(_weight_width(s, plan.stage(s.name)) for s in summaries.values())
+    return Estimate(
+        total,
+        per_unit,
+        total.fraction_of(device.capacity),
+        bram_bits=used,
+        bram_efficiency=used / taken if taken else 1.0,
+        weight_bits_per_cycle=bandwidth,
+        memories={n: m for n, m in memories.items() if m},
+    )
 
 
-def _unit_cost(unit: Unit, dataflow: Dataflow, network: Network) -> Resources:
-    out = dataflow.edges[unit.outputs[0]] if unit.outputs else None
+def _weight_width(s: StageSummary, p: StagePlan) -> int:
+    return p.pe * (p.simd if s.kind == "mvu" else 1) * s.w_bits
+
+
+def unit_memories(unit: Unit, dataflow: Dataflow, summaries: Mapping[str, StageSummary]) -> tuple[Memory, ...]:
+    """Every memory of a component: of constants, its input buffer, its Egress."""
+    found: list[Memory] = []
+    stage = getattr(unit, "stage", None)
+    if stage is not None:
+        s, p = summaries[stage.name], unit.plan  # type: ignore[attr-defined]
+        found += roms_of(s, p.pe, p.simd, p.memory, p.constants)
+        if isinstance(unit, WindowUnit | UpsampleUnit):
+            buffer = buffer_of(s, p.pe, p.simd, p.pixels, unit.buffer, p.buffer_memory)
+            found += [buffer] if buffer else []
+    if isinstance(unit, Fifo) and unit.memory != "lutram":
+        edge = dataflow.edges[unit.outputs[0]]
+        return ram(edge.word_bits, unit.depth, unit.memory), ram(edge.word_bits, FIFO_EGRESS)
+    depth = getattr(unit, "depth", 0)
+    return (*found, *(ram(dataflow.edges[e].word_bits, depth) for e in unit.outputs if depth))
+
+
+def _unit_cost(unit: Unit, dataflow: Dataflow, summaries: Mapping[str, StageSummary]) -> Resources:
     if isinstance(unit, AxiIn | AxiOut):
         return axi_cost(unit.bus_bits)
-    assert out is not None
-    if isinstance(unit, Mvu):
-        buffer = fifo_cost(dataflow.edges[unit.inputs[0]].word_bits, unit.buffer)
-        core = stage_cost(summary_of(network, unit.stage), unit.plan.pe, unit.plan.simd, unit.plan.memory, unit.plan.pixels)
-        return core + buffer + fifo_cost(out.word_bits, unit.depth)
-    if isinstance(unit, Elementwise | ArgMaxUnit):
-        return stage_cost(summary_of(network, unit.stage), unit.plan.pe, 1, "logic") + fifo_cost(out.word_bits, unit.depth)
+    if isinstance(unit, Fork):
+        return Resources(lut=2.0 * len(unit.outputs), ff=len(unit.outputs))
+    queues = sum((m.cost for m in unit_memories(unit, dataflow, summaries) if m.is_written), Resources())
+    controls = (1 + isinstance(unit, WindowUnit | UpsampleUnit)) * len(unit.outputs)
+    queues += Resources(lut=FIFO_CONTROL * controls, ff=FIFO_CONTROL_FF * controls)
     if isinstance(unit, Converter):
-        return converter_cost(unit.elements, out.bits) + fifo_cost(out.word_bits, unit.depth)
-    return fifo_cost(out.word_bits, unit.depth) if isinstance(unit, Fifo) else Resources(lut=2.0 * len(unit.outputs), ff=len(unit.outputs))
+        return queues + converter_cost(unit.elements, dataflow.edges[unit.outputs[0]].bits)
+    if isinstance(unit, Fifo):
+        return queues
+    p = unit.plan  # type: ignore[attr-defined]
+    s = summaries[unit.stage.name]  # type: ignore[attr-defined]
+    return queues + stage_cost(s, p.pe, p.simd, p.memory, p.pixels, p.constants)

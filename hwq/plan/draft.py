@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
 
-__all__ = ["PlanDraft", "StageDraft"]
+__all__ = ["FifoDraft", "PlanDraft", "StageDraft"]
+
+# Fields with a value that always works: they may be left out of a plan that is otherwise whole.
+OPTIONAL = ("buffer_memory", "constants")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,26 @@ class StageDraft:
     memory: str | None = None
     buffer: int | None = None
     depth: int | None = None
+    buffer_memory: str | None = None
+    constants: str | None = None
+
+    @property
+    def open_fields(self) -> list[str]:
+        """Fields without which this is no whole plan of a stage."""
+        return [k for k, v in vars(self).items() if v is None and k not in OPTIONAL]
+
+    def complete(self) -> StagePlan:
+        """The plan of the stage when no field is open."""
+        return StagePlan(**{k: v for k, v in vars(self).items() if v is not None})
+
+
+@dataclass(frozen=True)
+class FifoDraft:
+    """Fields of a :class:`FifoPlan`, None where the planner chooses."""
+
+    name: str
+    depth: int | None = None
+    memory: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,30 +56,19 @@ class PlanDraft:
     clock_mhz: float | None = None
     streams: Mapping[str, int] = field(default_factory=dict)
     stages: Mapping[str, StageDraft] = field(default_factory=dict)
-    fifos: Mapping[str, int] = field(default_factory=dict)
+    fifos: Mapping[str, FifoDraft] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: Plan) -> PlanDraft:
         """Everything that ``plan`` says."""
+        names = [f.name for f in fields(StageDraft)]
         return cls(
             plan.network,
             plan.target,
             plan.clock_mhz,
             {s.name: s.bus_bits for s in plan.streams},
-            {
-                s.name: StageDraft(
-                    s.name,
-                    s.pe,
-                    s.simd,
-                    s.pixels,
-                    s.style,
-                    s.memory,
-                    s.buffer,
-                    s.depth,
-                )
-                for s in plan.stages
-            },
-            {f.name: f.depth for f in plan.fifos},
+            {s.name: StageDraft(**{n: getattr(s, n) for n in names}) for s in plan.stages},
+            {f.name: FifoDraft(f.name, f.depth, f.memory) for f in plan.fifos},
         )
 
     def stage(self, name: str) -> StageDraft:
@@ -65,8 +77,8 @@ class PlanDraft:
 
     @property
     def is_complete(self) -> bool:
-        """Whether no field of any stage named is open (stages not named at all are not counted)."""
-        return all(None not in vars(s).values() for s in self.stages.values())
+        """Whether no field of any stage or FIFO named is open (those not named at all are not counted)."""
+        return not any(s.open_fields for s in self.stages.values()) and all(f.depth is not None for f in self.fifos.values())
 
     def complete(self) -> Plan:
         """The plan this draft is when nothing is open; raises ``ValueError`` otherwise."""
@@ -77,6 +89,6 @@ class PlanDraft:
             str(self.target),
             float(self.clock_mhz or 0),
             tuple(StreamPlan(n, b) for n, b in self.streams.items()),
-            tuple(StagePlan(**vars(s)) for s in self.stages.values()),
-            tuple(FifoPlan(n, d) for n, d in self.fifos.items()),
+            tuple(s.complete() for s in self.stages.values()),
+            tuple(FifoPlan(f.name, f.depth or 1, f.memory or "auto") for f in self.fifos.values()),
         )

@@ -13,7 +13,7 @@ from hwq.errors import HwqError, InputError, Problems
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.plan.dataflow import ceil_div
-from hwq.plan.draft import PlanDraft, StageDraft
+from hwq.plan.draft import FifoDraft, PlanDraft, StageDraft
 from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.rules import breaches
 from hwq.plan.stages import stages_of
@@ -21,7 +21,7 @@ from hwq.plan.summary import StageSummary, summary_of
 
 __all__ = ["FORMAT_VERSION", "plan_text", "read_draft", "read_plan", "write_plan"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: buffer_memory, constants, memory of FIFOs; both read
 MAX_FILE = 1 << 24
 TOML_HINT = "A plan is the plan.toml of an output folder, or lines of it"
 
@@ -31,17 +31,19 @@ HEADER = """\
 # what is not said is chosen anew. Stages whose pe or simd you change want buffer and depth left out.
 """
 NOTES = """\
-# [[stage]]: pe rows and simd columns a cycle (they need not divide the layer), pixels windows a cycle,
+# [[stage]]: pe rows and simd columns a cycle (they need not divide the layer), pixels windows side by side a cycle,
 #   style folded | constant (one fold only), memory lutram | block | logic (constants),
-#   buffer input words of simd elements, depth output words of pe elements.
+#   buffer input words of pixels x simd elements (pe without columns), depth output words of pixels x pe elements,
+#   buffer_memory auto | lutram | block | ultra, constants (thresholds, multipliers) auto | logic | lutram | block.
+# [[fifo]]: depth words, memory as buffer_memory.
 """
 
 _TOP = ("format_version", "network", "target", "clock_mhz", "stream", "stage", "fifo")
-_TEXTS = ("name", "style", "memory")
+_TEXTS = ("name", "style", "memory", "buffer_memory", "constants")
 _TABLES: Mapping[str, tuple[str, ...]] = {
     "stream": ("name", "bus_bits"),
     "stage": tuple(f.name for f in fields(StageDraft)),
-    "fifo": ("name", "depth"),
+    "fifo": tuple(f.name for f in fields(FifoDraft)),
 }
 
 
@@ -66,8 +68,12 @@ def plan_text(plan: Plan, network: Network | None = None) -> str:
 
 
 def _folds(s: StageSummary, stage: StagePlan) -> str:
-    nf = ceil_div(s.mh, stage.pe)
-    return f"{s.mw} x {s.mh}, {ceil_div(s.mw, stage.simd)} x {nf} folds" if s.kind == "mvu" else f"{s.kind}, {nf} words"
+    if s.kind == "mvu":
+        g = s.geometry(stage.pe, stage.simd, stage.pixels)
+        size = f"{s.mw} x {s.mh}" if s.groups == 1 else f"{s.groups} groups of {s.mw} x {s.rows}"
+        image = f", {s.out_shape[0]}x{s.out_shape[1]} pixels" if s.out_shape[:2] != (1, 1) else ""
+        return f"{size}, {g.sf} x {g.passes * g.blocks} folds{image}"
+    return f"{s.kind}, {ceil_div(s.rows, stage.pe)} words"
 
 
 def _table(kind: str, values: Mapping[str, Any], comment: str = "") -> list[str]:
@@ -136,7 +142,7 @@ def _draft(document: Mapping[str, Any]) -> PlanDraft:
         None if clock is None else float(clock),
         {t["name"]: t["bus_bits"] for t in document.get("stream", [])},
         {t["name"]: StageDraft(**t) for t in document.get("stage", [])},
-        {t["name"]: t["depth"] for t in document.get("fifo", [])},
+        {t["name"]: FifoDraft(**t) for t in document.get("fifo", [])},
     )
 
 
@@ -185,8 +191,8 @@ def _table_problems(kind: str, table: Mapping[str, Any], label: str) -> Iterator
             yield InputError("PLAN-VALUE", f"{key} is {value!r}, expected a text", where=label)
         elif key not in _TEXTS and not _whole(value):
             yield InputError("PLAN-VALUE", f"{key} is {value!r}, expected a whole number", where=label)
-    if kind != "stage":
-        yield from (InputError("PLAN-FIELD", f"{k} is missing", where=label) for k in known[1:] if k not in table)
+    if kind != "stage" and known[1] not in table:
+        yield InputError("PLAN-FIELD", f"{known[1]} is missing", where=label)
 
 
 def _whole(value: object) -> TypeGuard[int]:
@@ -201,7 +207,7 @@ def _gaps(draft: PlanDraft, network: Network) -> Iterator[HwqError]:
         if stage.name not in draft.stages:
             yield InputError("PLAN-FIELD", "this stage has no table", where=f"stage {stage.name}")
             continue
-        open_fields = [k for k, v in vars(draft.stages[stage.name]).items() if v is None]
+        open_fields = draft.stages[stage.name].open_fields
         if open_fields:
             yield InputError("PLAN-FIELD", f"{', '.join(open_fields)} missing", where=f"stage {stage.name}")
     for port in dict.fromkeys([i.name for i in network.inputs] + list(network.outputs)):

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from hwq.errors import HwqError, InputError, NegativeVerdict, Problems
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
+from hwq.plan.buffers import BufferMemories, first_buffer
 from hwq.plan.cost import estimate
-from hwq.plan.dataflow import Converter, Fifo, ceil_div, dataflow_of, pitch_of
+from hwq.plan.dataflow import Converter, Fifo, dataflow_of, pitch_of
 from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft
 from hwq.plan.folding import Folder, Folding
@@ -21,7 +22,7 @@ from hwq.plan.goal import Goal
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
 from hwq.plan.prediction import predict_tokens
 from hwq.plan.resources import Resources
-from hwq.plan.rules import BUSES, breaches
+from hwq.plan.rules import BUSES, breaches, device_breaches
 from hwq.plan.sizing import least_depths, start_depths
 from hwq.plan.token_network import TokenNetwork, buffer_name
 from hwq.plan.verdict import does_not_fit
@@ -53,15 +54,15 @@ def plan_network(
     """
     draft = PlanDraft.of(base) if isinstance(base, Plan) else base or PlanDraft()
     clock = clock_mhz or draft.clock_mhz or device.clock_mhz
-    _check(network, draft, clock)
+    _check(network, draft, clock, device)
     return _Planner(network, device, goal or Goal(), clock, draft, progress or (lambda text, fraction: None)).plan()
 
 
-def _check(network: Network, draft: PlanDraft, clock: float) -> None:
+def _check(network: Network, draft: PlanDraft, clock: float, device: Device) -> None:
     if draft.network is not None and draft.network != network_hash(network):
         # All its names would be breaches too.
         raise Problems([InputError("PLAN-NETWORK", "this is the plan of another network", hint="Plan anew without --plan")])
-    problems: list[HwqError] = list(breaches(network, draft))
+    problems: list[HwqError] = [*breaches(network, draft), *device_breaches(draft, device)]
     if not 0 < clock < 2000:
         problems.append(InputError("PLAN-CLOCK", f"a clock of {clock:g} MHz was asked, expected 0..2000"))
     if problems:
@@ -154,7 +155,8 @@ class _Planner:
             return low
         if not self.affordable(folder, high):
             return None
-        while high - low > 1:
+        # Half a per mille of a large number of cycles is no matter.
+        while high - low > max(1, low >> 11):
             middle = (low + high) // 2
             self.progress(f"folding for {middle} cycles a frame", None)
             low, high = (low, middle) if self.affordable(folder, middle) else (middle, high)
@@ -163,7 +165,7 @@ class _Planner:
     def affordable(self, folder: Folder, cycles: int) -> Folding | None:
         """A folding of at most ``cycles`` cycles a frame within the budget, or None."""
         allowance = self.goal.allowance(self.device)
-        prices = {name: 1.0 / amount if amount else 1e9 for name, amount in allowance.as_dict().items()}
+        prices = self.prices
         for _ in range(REPRICINGS):
             folding = folder.fold(cycles, prices)
             if folding is None:
@@ -263,28 +265,41 @@ class _Planner:
         stages = tuple(self.stage_plan(folder, name, folding) for name in folding.folds)
         streams = tuple(StreamPlan(name, bus) for name, bus in folder.buses.items())
         plan = Plan(network_hash(self.network), self.device.name, self.clock, streams, stages)
-        return self.with_depths(plan, sized)
+        return self.with_depths(plan, folder, sized)
 
     def stage_plan(self, folder: Folder, name: str, folding: Folding) -> StagePlan:
         f, d, s = folding.folds[name], self.draft.stage(name), folder.summaries[name]
-        one_fold = s.kind == "mvu" and f.pe >= s.mh and f.simd >= s.mw
+        one_fold = s.kind == "mvu" and s.taps * s.groups == 1 and f.pe >= s.rows and f.simd >= s.columns
         style = d.style or ("constant" if one_fold and f.memory == "logic" else "folded")
-        buffer = 2 * ceil_div(s.mw, f.simd) if s.kind == "mvu" else 2
-        return StagePlan(name, f.pe, f.simd, d.pixels or 1, style, d.memory or f.memory, d.buffer or buffer, d.depth or 2)
+        buffer = d.buffer or first_buffer(s, f.pe, f.simd, f.pixels)
+        return StagePlan(name, f.pe, f.simd, f.pixels, style, f.memory, buffer, d.depth or 2, d.buffer_memory or "auto", f.constants)
 
-    def with_depths(self, plan: Plan, sized: bool) -> Plan:
+    def with_depths(self, plan: Plan, folder: Folder, sized: bool) -> Plan:
         dataflow = dataflow_of(self.network, plan)
-        fixed = dict(self.draft.fifos)
+        fixed = {name: f.depth for name, f in self.draft.fifos.items() if f.depth is not None}
         sizable = [u.name for u in dataflow.units if isinstance(u, Converter | Fifo)]
-        _refuse_unknown_fifos(fixed, sizable)
+        _refuse_unknown_fifos(self.draft.fifos, sizable)
         fifos = list(sizable)
         for stage in plan.stages:
             d = self.draft.stage(stage.name)
             sizable += [stage.name, buffer_name(stage.name)]
             fixed |= {n: v for n, v in ((stage.name, d.depth), (buffer_name(stage.name), d.buffer)) if v is not None}
         depths = least_depths(dataflow, fixed, sizable, self.progress) if sized else start_depths(dataflow) | fixed
-        stages = tuple(replace(s, buffer=depths.get(buffer_name(s.name), s.buffer), depth=depths[s.name]) for s in plan.stages)
-        return replace(plan, stages=stages, fifos=tuple(FifoPlan(n, depths[n]) for n in fifos))
+        memories = BufferMemories(self.prices, self.draft, folder.summaries)
+        # A flatten has no component of its own, and so no depth.
+        stages = (replace(s, buffer=depths.get(buffer_name(s.name), s.buffer), depth=depths.get(s.name, s.depth)) for s in plan.stages)
+        widths = {u.name: dataflow.edges[u.outputs[0]].word_bits for u in dataflow.units if isinstance(u, Converter | Fifo)}
+        deep = {u.name for u in dataflow.units if isinstance(u, Fifo)}
+        return replace(
+            plan,
+            stages=tuple(map(memories.of_stage, stages)),
+            fifos=tuple(FifoPlan(n, depths[n], memories.of_fifo(n, widths[n], depths[n]) if n in deep else "auto") for n in fifos),
+        )
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """What a unit of each resource costs: its share of the budget."""
+        return {name: 1.0 / amount if amount else 1e9 for name, amount in self.goal.allowance(self.device).as_dict().items()}
 
 
 def _refuse_unknown_fifos(given: Iterable[str], known: Iterable[str]) -> None:

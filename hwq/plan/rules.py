@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from math import gcd
 
 from hwq.errors import InputError
 from hwq.network.graph import Network
 from hwq.plan.dataflow import ceil_div, pitch_of
+from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.stages import stages_of
-from hwq.plan.summary import StageSummary, summary_of
+from hwq.plan.summary import WINDOWED, StageSummary, summary_of
 
-__all__ = ["BUSES", "MEMORIES", "STYLES", "breaches"]
+__all__ = ["BUSES", "CONSTANTS", "MEMORIES", "RAMS", "STYLES", "breaches", "device_breaches"]
 
 BUSES = (8, 16, 32, 64, 128, 256, 512, 1024)
 STYLES = ("folded", "constant")
 MEMORIES = ("logic", "lutram", "block")
-# Words of a FIFO or a buffer. The planner needs a few dozen at most; what is far deeper costs memory and minutes for nothing.
+RAMS = ("auto", "lutram", "block", "ultra")
+CONSTANTS = ("auto", "logic", "lutram", "block")
+# Words of an Egress or of the buffer of a single pixel. The planner needs a few dozen at most; what is far deeper costs memory and
+# minutes for nothing. A FIFO beside a branch may hold an image.
 MAX_DEPTH = 4096
+MAX_FIFO = 1 << 20
 DEPTH_WHY = "leave it out to have it chosen"
 
 
@@ -30,9 +36,23 @@ def breaches(network: Network, draft: PlanDraft) -> list[InputError]:
     for name, summary in summaries.items():
         if name in draft.stages:
             found += _stage_breaches(summary, draft.stages[name])
-    for name, depth in draft.fifos.items():
-        found += _range(f"fifo {name}", "depth", depth, 1, MAX_DEPTH, DEPTH_WHY)
+    for name, fifo in draft.fifos.items():
+        found += _range(f"fifo {name}", "depth", fifo.depth, 1, MAX_FIFO, DEPTH_WHY)
+        found += _choice(f"fifo {name}", "memory", fifo.memory, RAMS)
     return found
+
+
+def device_breaches(draft: PlanDraft, device: Device) -> Iterator[InputError]:
+    """What ``draft`` asks for and ``device`` does not have."""
+    if device.uram:
+        return
+    hint = f"{device.part} has no UltraRAM: take block or auto"
+    for name, stage in draft.stages.items():
+        if stage.buffer_memory == "ultra":
+            yield InputError("PLAN-DEVICE", "buffer_memory is 'ultra'", where=f"stage {name}", hint=hint)
+    for name, fifo in draft.fifos.items():
+        if fifo.memory == "ultra":
+            yield InputError("PLAN-DEVICE", "memory is 'ultra'", where=f"fifo {name}", hint=hint)
 
 
 def _unknown(kind: str, given: Iterable[str], known: tuple[str, ...]) -> Iterator[InputError]:
@@ -71,25 +91,66 @@ def _choice(where: str, field: str, value: str | None, choices: tuple[str, ...])
 
 def _stage_breaches(s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     where = f"stage {s.name}"
-    yield from _range(where, "pe", d.pe, 1, s.mh, f"the stage has {s.mh} output channels" if s.kind == "mvu" else f"{s.mh} channels")
-    top = s.mw if s.kind == "mvu" else 1
-    yield from _range(where, "simd", d.simd, 1, top, f"a dot product has {s.mw} terms" if s.kind == "mvu" else "only layers have simd")
-    yield from _range(where, "pixels", d.pixels, 1, 1, "several pixels a cycle are for convolutions")
+    yield from _range(where, "pe", d.pe, 1, s.rows, _rows_why(s))
+    top = f"a dot product has {s.columns} terms" if s.taps == 1 else f"a tap has {s.columns} channels"
+    yield from _range(where, "simd", d.simd, 1, s.columns, top if s.kind == "mvu" else "only layers have simd")
+    yield from _pixel_breaches(where, s, d)
+    yield from _lane_breaches(where, s, d)
     yield from _choice(where, "style", d.style, STYLES)
     yield from _choice(where, "memory", d.memory, MEMORIES)
+    yield from _choice(where, "buffer_memory", d.buffer_memory, RAMS)
+    yield from _choice(where, "constants", d.constants, CONSTANTS)
     yield from _range(where, "depth", d.depth, 1, MAX_DEPTH, DEPTH_WHY)
     if s.kind == "mvu":
         yield from _constant_breaches(where, s, d)
-        yield from _mvu_breaches(where, s, d)
+        yield from _chunk_breaches(where, s, d)
+    yield from _buffer_breaches(where, s, d)
+
+
+def _rows_why(s: StageSummary) -> str:
+    if s.kind != "mvu":
+        return f"{s.rows} channels"
+    return f"the stage has {s.rows} output channels" if s.groups == 1 else f"a group has {s.rows} output channels"
+
+
+def _pixel_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+    most = gcd(*s.widths)
+    if d.pixels is None:
+        return
+    if max(s.widths) == 1:
+        yield from _range(
+            where, "pixels", d.pixels, 1, 1, "several pixels a cycle are for images" if s.shape[1] == 1 else f"a {s.kind} takes one"
+        )
+    elif d.pixels < 1 or most % d.pixels:
+        widths = " and ".join(str(w) for w in dict.fromkeys(s.widths))
+        yield InputError("PLAN-RANGE", f"pixels is {d.pixels}, expected a divisor of {most} (images {widths} pixels wide)", where=where)
+
+
+def _lane_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+    """Lanes that must divide something, or be a multiple of it."""
+    if s.kind == "mvu" and s.groups > 1:
+        for field, value, whole in (("simd", d.simd, s.columns), ("pe", d.pe, s.rows)):
+            if value and whole % value:
+                yield InputError("PLAN-LANES", f"{field} is {value}, expected a divisor of the {whole} channels of a group", where=where)
+    if s.kind == "depthwise" and d.pe and d.pe % s.multiplier:
+        yield InputError("PLAN-LANES", f"pe is {d.pe}, expected a multiple of the {s.multiplier} outputs of a channel", where=where)
+    if s.kind in ("concat", "split") and d.pe and d.pe != s.rows and any(n % d.pe for n in s.sizes):
+        parts = ", ".join(map(str, s.sizes))
+        yield InputError("PLAN-LANES", f"pe is {d.pe}, expected a divisor of {parts}, or all {s.rows} channels", where=where)
+    if s.kind == "topk" and d.pe and s.picks > s.rows:
+        yield InputError("PLAN-LANES", f"pe is {d.pe}, expected {s.picks} or more", where=where)
 
 
 def _constant_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     constant = "style is 'constant'" if d.style == "constant" else "memory is 'logic'" if d.memory == "logic" else None
     if constant is None:
         return
-    folds = ceil_div(s.mw, d.simd or s.mw) * ceil_div(s.mh, d.pe or s.mh)
+    folds = s.groups * s.taps * ceil_div(s.columns, d.simd or s.columns) * ceil_div(s.rows, d.pe or s.rows)
     if folds > 1:
-        hint = f"Weights are constants only in one fold: pe={s.mh}, simd={s.mw}"
+        one = s.taps * s.groups == 1
+        hint = (
+            f"Weights are constants only in one fold: pe={s.mh}, simd={s.mw}" if one else "A window of several taps or groups has several"
+        )
         yield InputError("PLAN-STYLE", f"{constant}, but pe and simd leave {folds} folds", where=where, hint=hint)
     elif s.chunk % s.mw:
         yield InputError("PLAN-STYLE", f"{constant}, but the accumulator saturates every {s.chunk} of {s.mw} products", where=where)
@@ -97,16 +158,37 @@ def _constant_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[I
         yield InputError("PLAN-STYLE", f"style {d.style!r} does not go with memory {d.memory!r}", where=where, hint=PAIRS_HINT)
 
 
-def _mvu_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
-    if d.simd is None or not 1 <= d.simd <= s.mw:
-        yield from _range(where, "buffer", d.buffer, 1, max(MAX_DEPTH, 2 * s.mw), DEPTH_WHY)
+def _chunk_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+    if not s.chunk or d.simd is None or not 1 <= d.simd <= s.columns:
         return
-    if s.chunk and s.chunk % d.simd:
+    if s.chunk % d.simd:
         yield InputError(
             "PLAN-CHUNK", f"simd is {d.simd}; the accumulator saturates every {s.chunk} products", where=where, hint=CHUNK_HINT
         )
-    sf = ceil_div(s.mw, d.simd)
-    yield from _range(where, "buffer", d.buffer, sf, max(MAX_DEPTH, 2 * sf), f"a vector is {sf} words of simd={d.simd}")
+    elif s.taps > 1 and s.columns % d.simd:
+        message = f"simd is {d.simd}; the accumulator saturates, and a tap has {s.columns} channels"
+        yield InputError("PLAN-CHUNK", message, where=where, hint=CHUNK_HINT)
+
+
+def _buffer_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+    if s.kind == "upsample":
+        least = s.shape[1] * ceil_div(s.rows, d.pe or s.rows) if s.factor[0] > 1 else 1
+        yield from _range(where, "buffer", d.buffer, least, max(MAX_DEPTH, 4 * s.shape[1] * s.rows), "a row is read over")
+    if s.kind not in WINDOWED:
+        return
+    if not _fits(d.simd, s.columns) or not _fits(d.pe, s.rows) or (d.pe or s.multiplier) % s.multiplier:
+        yield from _range(where, "buffer", d.buffer, 1, max(MAX_DEPTH, 2 * s.mw), DEPTH_WHY)
+        return
+    g = s.geometry(d.pe or s.rows, d.simd or s.columns, d.pixels if d.pixels and gcd(*s.widths) % d.pixels == 0 else 1)
+    least = g.least_buffer
+    what = f"a vector is {g.sf} words of simd={d.simd}" if s.taps * s.groups == 1 else f"a window spans {least} words"
+    if s.kind == "mvu" and d.simd is None:
+        least = 1
+    yield from _range(where, "buffer", d.buffer, least, max(MAX_DEPTH, 2 * (least + g.frame)), what)
+
+
+def _fits(value: int | None, top: int) -> bool:
+    return value is None or 1 <= value <= top
 
 
 CHUNK_HINT = "simd must divide that number"

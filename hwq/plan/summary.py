@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hwq.network.graph import Network
-from hwq.network.ops import Conv, Op, Requantize, Saturating, Threshold
+from hwq.network.ops import (
+    Add,
+    BorderAffine,
+    Conv,
+    Lookup,
+    Mul,
+    Op,
+    Pad,
+    Pool,
+    Requantize,
+    Saturating,
+    Split,
+    Threshold,
+    TopK,
+    Upsample,
+    Window,
+)
 from hwq.numerics.encoding import Bipolar, smallest_integer
+from hwq.plan.geometry import Geometry, ceil_div
 from hwq.plan.stages import Stage
 
-__all__ = ["StageSummary", "summary_of"]
+__all__ = ["WINDOWED", "StageSummary", "summary_of"]
+
+PIXEL = Window((1, 1))
+# Kinds with a Reader, and those that take one pixel at a time.
+WINDOWED = ("mvu", "depthwise", "pool")
+SINGLE_PIXEL = ("upsample", "pad", "flatten", "argmax", "topk")
 
 
 @dataclass(frozen=True)
@@ -21,9 +43,9 @@ class StageSummary:
     Parameters
     ----------
     kind
-        ``mvu``, ``elementwise`` or ``argmax``.
+        As :attr:`hwq.plan.stages.Stage.kind`.
     mw, mh
-        Matrix width and height; channels (both) for the other kinds.
+        Products an output and output channels of a contraction; input and output channels for the other kinds.
     x_bits, w_bits, acc_bits, out_bits
         Widths of input code, weight code, accumulator (or input integer) and output code.
     x_bipolar, w_bipolar
@@ -36,6 +58,22 @@ class StageSummary:
         Thresholds a channel; 0 without a staircase.
     multiplier_bits
         Width of the requantizer's multiplier; 0 without one.
+    shape, out_shape
+        (H, W, C) of the first input and the first output that is kept.
+    window
+        The sliding window of a stage with a Reader.
+    groups
+        Groups of a convolution.
+    sizes
+        Channels of every input of a join or concat, of every output of a split.
+    factor
+        Of an upsampling, or the padding of a pad.
+    table
+        Entries a channel of a lookup table, classes of a border affine; 0 for other kinds.
+    picks
+        Indices that a top-k gives.
+    mode
+        Of a pool: ``max``, ``min`` or ``sum``.
     """
 
     name: str
@@ -52,52 +90,145 @@ class StageSummary:
     chunk: int = 0
     thresholds: int = 0
     multiplier_bits: int = 0
+    shape: tuple[int, int, int] = (1, 1, 1)
+    out_shape: tuple[int, int, int] = (1, 1, 1)
+    window: Window = PIXEL
+    groups: int = 1
+    sizes: tuple[int, ...] = ()
+    factor: tuple[int, ...] = ()
+    table: int = 0
+    picks: int = 1
+    mode: str = ""
 
     @property
     def weight_bits(self) -> int:
         """Bits of all weights."""
-        return self.mw * self.mh * self.w_bits if self.kind == "mvu" else 0
+        return self.mw * self.mh * self.w_bits
+
+    @property
+    def taps(self) -> int:
+        """Pixels of a window."""
+        return self.window.kernel[0] * self.window.kernel[1]
+
+    @property
+    def columns(self) -> int:
+        """Most ``simd``: input channels of a group of a contraction, 1 for every other kind."""
+        return self.shape[2] // self.groups if self.kind == "mvu" else 1
+
+    @property
+    def rows(self) -> int:
+        """Most ``pe``: output channels of a group of a contraction, channels of the others; all channels of a concat or split."""
+        if self.kind == "mvu":
+            return self.mh // self.groups
+        if self.kind == "flatten":
+            return self.out_shape[2]
+        return sum(self.sizes) if self.kind in ("concat", "split") else self.mh if self.kind == "depthwise" else self.shape[2]
+
+    @property
+    def multiplier(self) -> int:
+        """Output channels an input channel of a depthwise convolution."""
+        return self.mh // self.groups if self.kind == "depthwise" else 1
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of the images read and written, which V must divide; (1,) where V is always 1."""
+        return (1,) if self.kind in SINGLE_PIXEL else (self.shape[1], self.out_shape[1])
+
+    def lanes_in(self, pe: int, simd: int, place: int = 0) -> int:
+        """Channels of a word of input ``place``."""
+        if self.kind == "mvu":
+            return simd
+        if self.kind == "concat" and pe == self.rows:
+            return self.sizes[place]
+        return pe // self.multiplier
+
+    def lanes_out(self, pe: int, place: int = 0) -> int:
+        """Channels of a word of output ``place``."""
+        if self.kind == "split" and pe == self.rows:
+            return self.sizes[place]
+        return {"argmax": 1, "topk": self.picks}.get(self.kind, pe)
+
+    def geometry(self, pe: int, simd: int, pixels: int = 1) -> Geometry:
+        """The Reader of a stage that has one."""
+        h, w, c = self.shape
+        if self.kind == "mvu":
+            words = self.groups * ceil_div(self.columns, simd)
+            return Geometry(h, w, words, self.window, pixels, self.groups, ceil_div(self.rows, pe))
+        words = ceil_div(c, pe // self.multiplier)
+        return Geometry(h, w, words, self.window, pixels, words)
+
+    def cycles(self, pe: int, simd: int = 1, pixels: int = 1) -> int:
+        """Cycles a frame of the stage on its own: its firings, but at least its words."""
+        if self.kind in WINDOWED:
+            g = self.geometry(pe, simd, pixels)
+            return max(g.firings, g.frame)
+        h, w, _ = self.out_shape if self.kind in ("upsample", "pad", "flatten") else self.shape
+        if self.kind in ("concat", "split"):
+            words = 1 if pe == self.rows else sum(ceil_div(n, pe) for n in self.sizes)
+        else:
+            words = ceil_div(self.rows, pe)
+        return h * ceil_div(w, pixels) * words
 
 
 def summary_of(network: Network, stage: Stage) -> StageSummary:
     """Counts of ``stage``, from its op, its staircase and the exact intervals of its tensors."""
-    source, target = network.tensors[stage.source], network.tensors[stage.target]
+    source = network.tensors[stage.source]
+    target = network.tensors[next(t for t in stage.targets if t)]
     op = stage.node.op
-    staircase = stage.activation.op if stage.activation else op
-    thresholds, multiplier_bits = _staircase(staircase)
-    x = source.encoding
-    if not isinstance(op, Conv):
-        c = source.shape[2]
-        return StageSummary(
-            stage.name,
-            stage.kind,
-            c,
-            c,
-            x.bits,
-            0,
-            x.bits,
-            target.encoding.bits,
-            thresholds=thresholds,
-            multiplier_bits=multiplier_bits,
-        )
-    acc = network.tensors[stage.node.outputs[0]].interval
-    sat = op.accumulation if isinstance(op.accumulation, Saturating) else None
-    return StageSummary(
+    c = source.shape[2]
+    acc = network.tensors[next(t for t in stage.node.outputs if t)]
+    bits = smallest_integer(*acc.interval.bounds).bits
+    thresholds, multiplier_bits = _staircase(stage.activation.op if stage.activation else op)
+    summary = StageSummary(
         stage.name,
         stage.kind,
-        op.mw,
-        op.mh,
-        x.bits,
-        op.weight_encoding.bits,
-        sat.bits if sat else smallest_integer(*acc.bounds).bits,
+        c,
+        target.shape[2],
+        source.encoding.bits,
+        0,
+        bits if isinstance(op, Conv | Pool | Add | Mul | BorderAffine) else source.encoding.bits,
         target.encoding.bits,
-        isinstance(x, Bipolar),
-        isinstance(op.weight_encoding, Bipolar),
-        float(np.count_nonzero(op.weights)) / max(1, op.weights.size),
-        sat.chunk if sat else 0,
-        thresholds,
-        multiplier_bits,
+        thresholds=thresholds,
+        multiplier_bits=multiplier_bits,
+        shape=source.shape,
+        out_shape=target.shape,
+        sizes=op.sizes if isinstance(op, Split) else tuple(network.tensors[s].shape[2] for s in stage.sources),
     )
+    return _conv(summary, op, isinstance(source.encoding, Bipolar)) if isinstance(op, Conv) else _other(summary, op)
+
+
+def _conv(s: StageSummary, op: Conv, x_bipolar: bool) -> StageSummary:
+    sat = op.accumulation if isinstance(op.accumulation, Saturating) else None
+    return replace(
+        s,
+        mw=op.mw,
+        mh=op.mh,
+        w_bits=op.weight_encoding.bits,
+        acc_bits=sat.bits if sat else s.acc_bits,
+        x_bipolar=x_bipolar,
+        w_bipolar=isinstance(op.weight_encoding, Bipolar),
+        nonzero=float(np.count_nonzero(op.weights)) / max(1, op.weights.size),
+        chunk=sat.chunk if sat else 0,
+        window=op.window,
+        groups=op.groups,
+    )
+
+
+def _other(s: StageSummary, op: Op) -> StageSummary:
+    match op:
+        case Pool():
+            return replace(s, window=op.window, mode=op.mode)
+        case Upsample():
+            return replace(s, factor=op.factor)
+        case Pad():
+            return replace(s, factor=op.padding)
+        case Lookup():
+            return replace(s, table=op.table.shape[1])
+        case BorderAffine():
+            return replace(s, table=op.scale.size)
+        case TopK():
+            return replace(s, picks=op.k)
+    return s
 
 
 def _staircase(op: Op) -> tuple[int, int]:

@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwq.numerics.encoding import Integer
-from hwq.plan.cost import ERROR_BAND, block_count, estimate, fifo_cost, lanes_cost, memory_cost
+from hwq.plan.cost import ERROR_BAND, estimate
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.goal import Goal
+from hwq.plan.memories import block_count, fifo_cost, memory_cost
 from hwq.plan.planner import plan_network
 from hwq.plan.resources import Resources
+from hwq.plan.stage_cost import lanes_cost
 from hwq.plan.stages import stages_of
 from hwq.plan.summary import summary_of
 from hwq.target.boards import load_device

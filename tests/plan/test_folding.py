@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from hwq.network.graph import Network
 from hwq.numerics.encoding import Integer
-from hwq.plan.cost import STATUS, axi_cost, converter_cost, fifo_cost, stage_cost
+from hwq.plan.candidates import breakpoints
+from hwq.plan.cost import STATUS, axi_cost, converter_cost
 from hwq.plan.draft import PlanDraft, StageDraft
-from hwq.plan.folding import Folder, _breakpoints, price
+from hwq.plan.folding import Folder, price
+from hwq.plan.memories import fifo_cost
 from hwq.plan.resources import Resources
+from hwq.plan.stage_cost import stage_cost
 from hwq.target.boards import load_device
 from tests.plan.networks import dense, networks, two_outputs
 
@@ -92,7 +95,7 @@ def test_least_cycles_are_reached_and_no_fewer(network: Network) -> None:
 
 @given(st.integers(1, 2000))
 def test_breakpoints_are_all_values_of_the_ceiling(n: int) -> None:
-    assert _breakpoints(n) == {ceil(n, k) for k in range(1, n + 1)}
+    assert breakpoints(n) == {ceil(n, k) for k in range(1, n + 1)}
 
 
 def test_a_fork_is_folded_as_a_whole() -> None:

@@ -1,0 +1,210 @@
+"""Candidates: the folds of one stage worth considering for a number of cycles a frame, each with its fabric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import ceil, gcd
+
+from hwq.plan.draft import StageDraft
+from hwq.plan.geometry import Geometry, ceil_div
+from hwq.plan.memories import FIFO_CONTROL, FIFO_CONTROL_FF, fifo_cost
+from hwq.plan.resources import Resources
+from hwq.plan.stage_cost import buffer_of, stage_cost
+from hwq.plan.summary import WINDOWED, StageSummary
+
+__all__ = ["Candidates", "Fold", "breakpoints", "divisors", "price", "start_buffer"]
+
+EGRESS = 4  # words, before sizing
+MOST = 40  # folds of a stage that are kept: the cheapest of each pair of words
+ALL_BREAKPOINTS = 1024  # channels up to which lanes that do not divide them are tried
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Decisions for one stage: lanes, memories, and what they cost."""
+
+    pe: int
+    simd: int
+    pixels: int
+    memory: str
+    buffer_memory: str
+    constants: str
+    cost: Resources
+
+
+def price(cost: Resources, prices: Mapping[str, float]) -> float:
+    """Weighted sum of the amounts; a price is 1 / what there is of the resource."""
+    return (
+        cost.lut * prices["lut"]
+        + cost.lutram * prices["lutram"]
+        + cost.ff * prices["ff"]
+        + cost.bram36 * prices["bram36"]
+        + cost.uram * prices["uram"]
+        + cost.dsp * prices["dsp"]
+    )
+
+
+def start_buffer(g: Geometry) -> int:
+    """Words of a Reader that normally suffice (gateware.md 3): the least, the rows a stride or missing padding wants, a few pixels."""
+    if g.frame == g.words and g.window.kernel == (1, 1):
+        return max(2, ceil(1.5 * g.sf))
+    (kh, kw), (sy, _) = g.window.kernel, g.window.stride
+    rows = max(0, kh - 1 - g.window.padding[0] - g.window.padding[2]) + sy - 1
+    return g.least_buffer + rows * g.row + max(2, kw - 1) * g.words
+
+
+def breakpoints(n: int) -> set[int]:
+    """Every value of ceil(n / k): the least lanes for each number of folds."""
+    values, k = set(), 1
+    while k <= n:
+        v = ceil_div(n, k)
+        values.add(v)
+        # The next k at which the ceiling falls.
+        k = ceil_div(n, v - 1) if v > 1 else n + 1
+    return values
+
+
+def divisors(n: int) -> set[int]:
+    """Divisors of ``n``; none of 0."""
+    small = [k for k in range(1, int(n**0.5) + 1) if n % k == 0] if n else []
+    return {*small, *(n // k for k in small)}
+
+
+class Candidates:
+    """The folds of stage ``s`` that a draft leaves open. ``hints`` are lanes of the buses; prices of fabric are remembered."""
+
+    def __init__(self, s: StageSummary, draft: StageDraft, hints: Iterable[int] = ()) -> None:
+        self.s, self.d, self.hints = s, draft, frozenset(hints)
+        self._costs: dict[tuple[int, int, int, str, str, str], Resources] = {}
+        self._shapes: dict[int, list[tuple[int, int, int]]] = {}
+
+    @property
+    def pixels(self) -> list[int]:
+        """Possible V."""
+        return [self.d.pixels] if self.d.pixels else sorted(divisors(gcd(*self.s.widths)))
+
+    def least_cycles(self) -> int:
+        """Fewest cycles a frame."""
+        return self.s.cycles(self.d.pe or self.s.rows, self.d.simd or max(self._simds()), self.pixels[-1])
+
+    def most_cycles(self) -> int:
+        """Cycles a frame with the fewest lanes."""
+        return self.s.cycles(self.d.pe or min(self._pes()), self.d.simd or 1, self.pixels[0])
+
+    def within(self, cycles: int, prices: Mapping[str, float]) -> list[Fold]:
+        """Folds of at most ``cycles`` cycles a frame, the cheapest of each pair of words, cheapest first."""
+        best: dict[tuple[int, int, int], tuple[float, Fold]] = {}
+        for shape in self.shapes(cycles):
+            fold = self.priced(shape, prices)
+            best[shape] = price(fold.cost, prices), fold
+        ranked = sorted(best.values(), key=lambda b: (b[0], b[1].pe, b[1].simd, b[1].pixels))
+        return [fold for _, fold in ranked[:MOST]]
+
+    def shapes(self, cycles: int) -> list[tuple[int, int, int]]:
+        """(pe, simd, pixels) of at most ``cycles`` cycles."""
+        if cycles not in self._shapes:
+            self._shapes = {cycles: sorted(self._contractions(cycles) if self.s.kind == "mvu" else self._lanes(cycles))}
+        return self._shapes[cycles]
+
+    def _contractions(self, cycles: int) -> set[tuple[int, int, int]]:
+        s, d = self.s, self.d
+        if d.style == "constant" or d.memory == "logic":
+            return {(s.rows, s.columns, v) for v in self.pixels}
+        found = set()
+        for v in self.pixels:
+            for simd in self._simds():
+                least = s.cycles(s.rows, simd, v)
+                if least > cycles or not self._allowed(simd, v):
+                    continue
+                passes = min(s.rows, max(1, cycles // (s.geometry(s.rows, simd, v).firings)))
+                found |= {(pe, simd, v) for pe in self._rows(ceil_div(s.rows, passes), simd)}
+        return found
+
+    def _rows(self, least: int, simd: int) -> set[int]:
+        """Rows a cycle, ``least`` or more."""
+        s = self.s
+        if self.d.pe:
+            return {self.d.pe} if self.d.pe >= least else set()
+        even = min(k for k in divisors(s.rows) if k >= least)
+        if s.groups > 1:
+            return {even}
+        shared = {h for h in self.hints if least <= h <= s.rows}
+        # All rows at once too: as constants, the whole matrix can be cheaper than a part of it with a memory.
+        whole = {s.rows} if s.taps * ceil_div(s.columns, simd) == 1 else set()
+        return {ceil_div(s.rows, ceil_div(s.rows, least)), *shared, *whole, *({even} if even <= 2 * least else ())}
+
+    def _allowed(self, simd: int, pixels: int) -> bool:
+        s, d = self.s, self.d
+        return d.buffer is None or d.buffer >= s.geometry(d.pe or s.rows, simd, pixels).least_buffer
+
+    def _simds(self) -> list[int]:
+        s = self.s
+        if self.d.simd:
+            return [self.d.simd]
+        if s.kind != "mvu":
+            return [1]
+        whole = divisors(s.columns)
+        if s.groups == 1 and not (s.chunk and s.taps > 1) and s.taps == 1 and s.shape[:2] == (1, 1):
+            whole |= (breakpoints(s.columns) if s.columns <= ALL_BREAKPOINTS else set()) | {h for h in self.hints if h <= s.columns}
+            whole |= {n for n in divisors(s.chunk) if n <= s.columns}
+        return sorted(n for n in whole if not s.chunk or s.chunk % n == 0)
+
+    def _lanes(self, cycles: int) -> set[tuple[int, int, int]]:
+        return {(pe, 1, v) for v in self.pixels for pe in self._pes() if self.s.cycles(pe, 1, v) <= cycles}
+
+    def _pes(self) -> list[int]:
+        s = self.s
+        if self.d.pe:
+            return [self.d.pe]
+        if s.kind == "mvu":
+            return sorted(divisors(s.rows) | {1})
+        if s.kind in ("concat", "split"):
+            return sorted(divisors(gcd(*s.sizes)) | {s.rows})
+        if s.kind == "depthwise":
+            return sorted(n * s.multiplier for n in divisors(s.groups))
+        flat = s.shape[:2] == (1, 1) and s.rows <= ALL_BREAKPOINTS
+        return sorted((breakpoints(s.rows) if flat else divisors(s.rows)) | {h for h in self.hints if h <= s.rows and flat})
+
+    def priced(self, shape: tuple[int, int, int], prices: Mapping[str, float]) -> Fold:
+        """The cheapest memories for ``shape``."""
+        s, d = self.s, self.d
+        pe, simd, pixels = shape
+        one_fold = s.kind == "mvu" and s.taps * s.groups == 1 and pe >= s.rows and simd >= s.columns
+        if one_fold and d.style != "folded" and d.memory in (None, "logic"):
+            memories: tuple[str, ...] = ("logic",)
+        else:
+            memories = (d.memory,) if d.memory else ("lutram", "block") if s.w_bits else ("lutram",)
+        constants = (d.constants,) if d.constants else ("lutram", "block") if ceil_div(s.rows, pe) > 1 and _has_constants(s) else ("auto",)
+        buffers = (d.buffer_memory,) if d.buffer_memory else ("lutram", "block", "ultra") if s.kind in WINDOWED else ("auto",)
+        folds = []
+        for memory in memories:
+            for constant in constants:
+                folds.append(self._fold(pe, simd, pixels, memory, "", constant))
+        core = min(folds, key=lambda f: price(f.cost, prices))
+        queues = [(kind, self._queues(pe, simd, pixels, kind)) for kind in buffers]
+        kind, queue = min(queues, key=lambda q: price(q[1], prices))
+        return Fold(pe, simd, pixels, core.memory, kind, core.constants, core.cost + queue)
+
+    def _fold(self, pe: int, simd: int, pixels: int, memory: str, kind: str, constants: str) -> Fold:
+        key = (pe, simd, pixels, memory, kind, constants)
+        if key not in self._costs:
+            self._costs[key] = stage_cost(self.s, pe, simd, memory, pixels, constants)
+        return Fold(pe, simd, pixels, memory, kind, constants, self._costs[key])
+
+    def _queues(self, pe: int, simd: int, pixels: int, kind: str) -> Resources:
+        """Egress and input buffer, as deep as they normally get."""
+        key = (pe, simd, pixels, "", kind, "")
+        if key not in self._costs:
+            s = self.s
+            total = fifo_cost(s.lanes_out(pe) * pixels * s.out_bits, EGRESS) if s.kind != "flatten" else Resources()
+            depth = start_buffer(s.geometry(pe, simd, pixels)) if s.kind in WINDOWED else 2 * s.shape[1] * ceil_div(s.rows, pe)
+            buffer = buffer_of(s, pe, simd, pixels, depth, kind)
+            if buffer:
+                total += Resources(lut=FIFO_CONTROL, ff=FIFO_CONTROL_FF) + buffer.cost
+            self._costs[key] = total
+        return self._costs[key]
+
+
+def _has_constants(s: StageSummary) -> bool:
+    return bool(s.thresholds or s.multiplier_bits)
