@@ -17,10 +17,12 @@ from hwq.errors import InputError
 from hwq.quant.bipolar import Bipolar
 from hwq.quant.layers import WeightLayer
 
-__all__ = ["Fit", "Progress", "Schedule", "accuracy", "fit", "seeded", "tensors"]
+__all__ = ["Augment", "Fit", "Progress", "Schedule", "accuracy", "fit", "seeded", "tensors"]
 
 Progress = Callable[[str, float | None], None]
 Loss = Callable[[Tensor, Tensor], Tensor]
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+FRAMES_AT_ONCE = 500  # of an evaluation
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,12 @@ def fit(
     schedule: Schedule,
     *,
     loss: Loss = functional.cross_entropy,
+    augment: Augment | None = None,
     progress: Progress | None = None,
 ) -> Fit:
     """Train ``module`` in place on frames and labels; it ends in eval mode with the weights of its best epoch.
 
+    ``augment`` changes the frames of every step (frames, generator), say by moving them.
     Latent weights of bipolar layers are clipped to [-1, 1] after every step (BinaryConnect).
     """
     x, y = train
@@ -87,7 +91,10 @@ def fit(
     best = Fit(-1.0, 0)
     state = copy.deepcopy(module.state_dict())
     for epoch in range(schedule.epochs):
-        _epoch(module, x, y, schedule.batch, optimiser, loss, generator)
+        for rows in torch.randperm(len(x), generator=generator).split(schedule.batch):
+            if len(rows) > 1:  # a batch norm cannot train on one frame
+                frames = x[rows] if augment is None else augment(x[rows], generator)
+                _step(module, frames, y[rows], optimiser, loss)
         cosine.step()
         right = accuracy(module, *validation)
         if right > best.validation_accuracy:
@@ -99,18 +106,12 @@ def fit(
     return best
 
 
-def _epoch(
-    module: nn.Module, x: Tensor, y: Tensor, batch: int, optimiser: torch.optim.Optimizer, loss: Loss, generator: torch.Generator
-) -> None:
+def _step(module: nn.Module, x: Tensor, y: Tensor, optimiser: torch.optim.Optimizer, loss: Loss) -> None:
     module.train()
-    order = torch.randperm(len(x), generator=generator)
-    for rows in order.split(batch):
-        if len(rows) < 2:
-            continue  # a batch norm cannot train on one frame
-        optimiser.zero_grad()
-        loss(module(x[rows]), y[rows]).backward()
-        optimiser.step()
-        clip_latent(module)
+    optimiser.zero_grad()
+    loss(module(x), y).backward()
+    optimiser.step()
+    clip_latent(module)
 
 
 @torch.no_grad()
@@ -125,7 +126,8 @@ def clip_latent(module: nn.Module) -> None:
 def accuracy(module: nn.Module, x: Tensor, y: Tensor) -> float:
     """Share of frames whose largest score is the label's, in eval mode."""
     module.eval()
-    return float((module(x).argmax(1) == y).float().mean())
+    right = [module(part).argmax(1) == labels for part, labels in zip(x.split(FRAMES_AT_ONCE), y.split(FRAMES_AT_ONCE), strict=True)]
+    return float(torch.cat(right).float().mean())
 
 
 def tensors(x: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[Tensor, Tensor]:

@@ -65,3 +65,18 @@ def test_data_that_does_not_match_is_refused() -> None:
     x, y = blobs(10)
     with pytest.raises(InputError, match="10 frames and 9 labels"):
         fit(nn.Linear(12, 3), (x, y[:9]), (x, y), Schedule(epochs=1))
+
+
+def test_augmented_frames_are_what_is_trained_on() -> None:
+    x, y = blobs(64)
+    seen: list[torch.Tensor] = []
+
+    def blank(frames: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        seen.append(frames)
+        return torch.zeros_like(frames)
+
+    net = nn.Linear(12, 3)
+    before = net.weight.detach().clone()
+    fit(net, (x, y), (x, y), Schedule(epochs=2, batch=16), augment=blank)
+    assert len(seen) == 8
+    assert torch.equal(net.weight, before)  # zeros teach the weights nothing
