@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hwq.errors import InputError
 from hwq.frontend.numpy_layout import LAYOUT_OPS, axes_of, check_size
 from hwq.frontend.numpy_quant import QUANT_OPS
+from hwq.frontend.numpy_saturating import product_of
 from hwq.frontend.numpy_windows import WINDOW_OPS
 from hwq.frontend.onnx_types import ONNX_DTYPES
 
@@ -65,6 +66,13 @@ def _gemm(i: list[Any], a: Attributes) -> Array:
     if len(i) > 2 and i[2] is not None:
         y = y + (i[2] if a.get("beta", 1.0) == 1.0 else _f(a["beta"], y) * i[2])
     return y
+
+
+def _matmul(i: list[Any], a: Attributes) -> Array:
+    if not a.get("accumulation"):
+        return i[0] @ i[1]
+    scale = _f(a["input_scale"], i[0])
+    return product_of(a)(np.rint(i[0] / scale), i[1]) * scale
 
 
 def _linear(i: list[Any], a: Attributes) -> Array:
@@ -192,7 +200,7 @@ NUMPY_OPS: dict[str, Meaning] = {
     "And": lambda i, a: i[0] & i[1],
     "Or": lambda i, a: i[0] | i[1],
     "Where": lambda i, a: np.where(i[0], i[1], i[2]),
-    "MatMul": lambda i, a: i[0] @ i[1],
+    "MatMul": _matmul,
     "Gemm": _gemm,
     "Linear": _linear,
     "BatchNormalization": _batch_norm,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.frontend.numpy_saturating import product_of
 from hwq.frontend.window_shape import WindowShape
 
 __all__ = ["WINDOW_OPS", "WINDOW_SIZES"]
@@ -18,16 +19,27 @@ Attributes = Mapping[str, Any]
 
 
 def _conv(i: list[Any], a: Attributes) -> Array:
-    """``y[n, o, p] = sum over (c, k) of x[n, c, p * stride + k * dilation - pad] * w[o, c, k] (+ b[o])``, group by group."""
+    """``y[n, o, p] = sum over (k, c) of x[n, c, p * stride + k * dilation - pad] * w[o, c, k] (+ b[o])``, group by group.
+
+    A saturating accumulator adds in this order, channels innermost, padding taps included.
+    """
     x, w = i[0], i[1]
+    scale = a.get("input_scale") if a.get("accumulation") else None
+    if scale is not None:
+        x = np.rint(x / scale)
     groups = int(a.get("group", 1))
     shape = _conv_shape(x, w, groups, a)
     w = w.astype(np.result_type(x, w), copy=False)
     x = _padded(x.astype(w.dtype, copy=False), shape, 0)
-    if w.shape[1] == 1 and groups > 1:
+    if w.shape[1] == 1 and groups > 1 and scale is None:
         y = _depthwise(x, w, shape)
     else:
-        y = np.stack([_matrix(frame, w, groups, shape) for frame in x]) if len(x) else np.zeros((0, len(w), *shape.out), w.dtype)
+        matrix, product = _rows(w, groups), product_of(a)
+        y = np.zeros((len(x), len(w), *shape.out), w.dtype)
+        for k, frame in enumerate(x):
+            y[k] = product(matrix, _columns(frame, groups, shape)).reshape(y.shape[1:])
+    if scale is not None:
+        y *= w.dtype.type(scale)
     if len(i) > 2 and i[2] is not None:
         y += i[2].astype(y.dtype, copy=False).reshape(-1, *[1] * len(shape.out))
     return y
@@ -41,14 +53,19 @@ def _conv_shape(x: Array, w: Array, groups: int, a: Attributes) -> WindowShape:
     return WindowShape.of(a, x.shape[2:], w.shape[2:])
 
 
-def _matrix(frame: Array, w: Array, groups: int, shape: WindowShape) -> Array:
-    """One frame (C, ...) as a matrix of its windows, (C * taps, positions) a group, times the weights."""
+def _rows(w: Array, groups: int) -> Array:
+    """Weights (O, C, taps) as a matrix a group: (groups, O / groups, taps * C), channels innermost."""
+    return np.moveaxis(w.reshape(groups, len(w) // groups, w.shape[1], -1), 2, 3).reshape(groups, len(w) // groups, -1)
+
+
+def _columns(frame: Array, groups: int, shape: WindowShape) -> Array:
+    """The windows of one frame (C, ...) as a matrix a group: (groups, taps * C / groups, positions)."""
+    parts = frame.reshape(groups, -1, *frame.shape[1:])
     if prod(shape.kernel) == 1:
-        windows = _tap(frame, (0,) * len(shape.kernel), shape)
+        windows = _tap(parts, (0,) * len(shape.kernel), shape)
     else:
-        windows = np.stack([_tap(frame, tap, shape) for tap in np.ndindex(shape.kernel)], axis=1)
-    rows = w.reshape(groups, len(w) // groups, -1)
-    return np.matmul(rows, windows.reshape(groups, rows.shape[2], -1)).reshape(len(w), *shape.out)
+        windows = np.stack([_tap(parts, tap, shape) for tap in np.ndindex(shape.kernel)], axis=1)
+    return windows.reshape(groups, -1, prod(shape.out))
 
 
 def _depthwise(x: Array, w: Array, shape: WindowShape) -> Array:
