@@ -1,9 +1,11 @@
 """Show the figures of a compiled design: cycles, frames per second, resources, layer by layer.
 
---json gives report.json as it is.
+Writes them, with the graph, the buffers and the resources, as one page: DIR/report.html, or the file after -o. --json gives
+report.json as it is.
 
 examples:
   hwq report rtl_out/digits-mlp
+  hwq report rtl_out/digits-mlp -o page.html
   hwq report rtl_out/digits-mlp --json
 """
 
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwq.cli.console import Console
+from hwq.cli.files import write_text
 from hwq.report.table import printable, shortened
 
 if TYPE_CHECKING:
@@ -27,15 +30,23 @@ __all__ = ["add_arguments", "figures_text", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``hwq report``."""
     parser.add_argument("folder", metavar="DIR", type=Path, help="a folder written by hwq compile")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="where the page goes (default DIR/report.html)")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``hwq report``."""
+    from hwq.report.page import design_page
     from hwq.target.folder import load_folder
 
     folder = load_folder(args.folder)
     console.say(printable(folder.model.name) + "\n")
     console.say(figures_text(folder.report, folder.network, folder.plan))
+    if args.output or not args.json:
+        page = args.output or folder.path / "report.html"
+        write_text(
+            page, design_page(folder.report, folder.network, folder.plan, _bottleneck(folder.report, folder.network, folder.plan)), "-o"
+        )
+        console.say(f"page: {page}")
     console.document(folder.report)
     return 0
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hwq.network.graph import Network
-from hwq.network.ops import Conv
 from hwq.plan.stages import Stage, stages_of
+from hwq.report.operation import stage_operation, stage_shapes
 from hwq.report.table import Table, grouped, percent, printable, shortened, si
 
 __all__ = ["design_text"]
@@ -34,7 +34,7 @@ def _layers(report: Mapping[str, Any], network: Network) -> str:
                 shape,
                 encoding,
                 _folding(layer),
-                layer.get("style") if stage and stage.kind == "mvu" else None,
+                layer.get("style") if stage and stage.kind in ("mvu", "depthwise") else None,
                 grouped(layer.get("cycles")),
                 grouped(resources.get("lut")),
                 f"{resources['bram36']:g}" if resources.get("bram36") else None,
@@ -45,14 +45,8 @@ def _layers(report: Mapping[str, Any], network: Network) -> str:
 
 def _of_stage(stage: Stage, network: Network) -> tuple[str, str, str]:
     """Operation, shapes and encodings in -> out of a stage."""
-    x, y = network.tensors[stage.source], network.tensors[stage.target]
-    op = stage.node.op
-    what = ("dense" if op.is_dense else "conv") if isinstance(op, Conv) else op.kind
-    if stage.activation:
-        what += f"+{stage.activation.op.kind}"
-    dense = x.shape[:2] == y.shape[:2] == (1, 1)
-    shape = f"{x.shape[2]}->{y.shape[2]}" if dense else f"{'x'.join(map(str, x.shape))}->{'x'.join(map(str, y.shape))}"
-    return what, shape, f"{x.encoding.name}->{y.encoding.name}"
+    sides = [dict.fromkeys(network.tensors[t].encoding.name for t in side if t) for side in (stage.sources, stage.targets)]
+    return stage_operation(network, stage), stage_shapes(network, stage), "->".join(",".join(side) for side in sides)
 
 
 def _folding(layer: Mapping[str, Any]) -> str:

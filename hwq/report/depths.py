@@ -1,0 +1,109 @@
+"""Buffers and FIFOs of a design: how many bits each stores, and why the largest is as deep as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hwq.plan.dataflow import Dataflow, Fifo, Fork, Unit
+from hwq.plan.geometry import Geometry
+from hwq.plan.units import UpsampleUnit, WindowUnit, memory_kind
+from hwq.report.table import grouped, shortened
+
+__all__ = ["Store", "reason", "stores"]
+
+
+@dataclass(frozen=True)
+class Store:
+    """One place where words wait: ``words`` of ``bits`` bits; ``kind`` is ``buffer``, ``FIFO`` or ``FIFO behind``."""
+
+    unit: str
+    kind: str
+    words: int
+    bits: int
+    memory: str
+
+    @property
+    def total_bits(self) -> int:
+        """Bits stored."""
+        return self.words * self.bits
+
+
+def stores(dataflow: Dataflow) -> list[Store]:
+    """All of them, those with the most bits first."""
+    found = [s for unit in dataflow.units for s in _of_unit(unit, dataflow)]
+    return sorted(found, key=lambda s: (-s.total_bits, s.unit, s.kind))
+
+
+def _of_unit(unit: Unit, dataflow: Dataflow) -> Iterator[Store]:
+    if isinstance(unit, WindowUnit | UpsampleUnit):
+        memory = memory_kind(unit.plan.buffer_memory, unit.buffer)
+        yield Store(unit.name, "buffer", unit.buffer, dataflow.edges[unit.inputs[0]].word_bits, memory)
+    if isinstance(unit, Fifo):
+        yield Store(unit.name, "FIFO", unit.depth, dataflow.edges[unit.inputs[0]].word_bits, unit.memory)
+    elif hasattr(unit, "depth"):
+        for edge in unit.outputs or unit.inputs:
+            yield Store(unit.name, "FIFO behind", unit.depth, dataflow.edges[edge].word_bits, memory_kind("auto", unit.depth))
+
+
+def reason(store: Store, dataflow: Dataflow) -> str:
+    """In a sentence, what makes ``store`` as deep as it is."""
+    unit = next(u for u in dataflow.units if u.name == store.unit)
+    if isinstance(unit, WindowUnit) and store.kind == "buffer":
+        return _window_reason(unit.geometry, store.words)
+    if isinstance(unit, Fifo):
+        return _branch_reason(unit, dataflow)
+    return "it covers the cycles between taking a word and giving its place back"
+
+
+def _window_reason(g: Geometry, words: int) -> str:
+    rows = (g.window.kernel[0] - 1) * g.window.dilation[0]
+    if not rows:
+        return f"it holds the {grouped(words)} words of a vector that is read again while the next one arrives"
+    ahead = words - rows * g.row
+    more = f" and {grouped(ahead)} words ahead" if ahead > 0 else ""
+    return f"a window reaches back {rows} row{'s' * (rows != 1)} of {grouped(g.row)} words{more}"
+
+
+def _branch_reason(fifo: Fifo, dataflow: Dataflow) -> str:
+    """Why a FIFO between a fork and a join holds so much: what the longest other branch takes before it gives anything."""
+    producers = {edge: unit for unit in dataflow.units for edge in unit.outputs}
+    consumers = {edge: unit for unit in dataflow.units for edge in unit.inputs}
+    fork = _before(fifo, producers)
+    join = consumers[fifo.outputs[0]]
+    while len(join.inputs) < 2 and join.outputs:
+        join = consumers[join.outputs[0]]
+    if fork is None or len(join.inputs) < 2:
+        return "it lets the stages on both sides work at their own pace"
+    other = _longest(fork, join, fifo, consumers)
+    names = [u.name for u in other if isinstance(u, WindowUnit)]
+    if not names:
+        return f"it holds the words of one branch until {shortened(join.name)!r} has those of the others"
+    stored = sum(u.buffer for u in other if isinstance(u, WindowUnit))
+    chain = ", ".join(shortened(n) for n in (names if len(names) < 4 else [*names[:2], "...", names[-1]]))
+    held = f"whose windows hold up to {grouped(stored)} words before it gives its first"
+    return f"{shortened(join.name)!r} waits for the branch through {chain}, {held}"
+
+
+def _before(unit: Unit, producers: Mapping[str, Unit]) -> Fork | None:
+    """The fork in front of ``unit``, with stages of one input between at most."""
+    while unit.inputs:
+        unit = producers[unit.inputs[0]]
+        if isinstance(unit, Fork):
+            return unit
+        if len(unit.inputs) != 1:
+            return None
+    return None
+
+
+def _longest(fork: Unit, join: Unit, fifo: Unit, consumers: Mapping[str, Unit]) -> list[Unit]:
+    """The way from ``fork`` to ``join``, not through ``fifo``, that passes most stages."""
+    best: dict[str, list[Unit] | None] = {join.name: []}
+
+    def from_(unit: Unit) -> list[Unit] | None:
+        if unit.name not in best:
+            ways = [w for e in unit.outputs if consumers[e].name != fifo.name and (w := from_(consumers[e])) is not None]
+            best[unit.name] = [unit, *max(ways, key=len)] if ways else None
+        return best[unit.name]
+
+    return from_(fork) or []

@@ -1,0 +1,1 @@
+"""Drawings of networks and designs: what stands in a box, where it stands, and the SVG."""
