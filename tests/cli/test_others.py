@@ -103,13 +103,13 @@ def test_train_prints_the_next_command(hwq: Run, tmp_path: Path, monkeypatch: py
 
     calls = []
 
-    def train(recipe: str, output: Path, seed: int | None = None, progress: object = None) -> recipes.TrainResult:
-        calls.append((recipe, output, seed))
+    def train(recipe: str, output: Path, seed: int | None = None, progress: object = None, **data: object) -> recipes.TrainResult:
+        calls.append((recipe, output, seed, data))
         return recipes.TrainResult(recipe, output, output.with_name("model.test.npz"), 0.95, 0.94, 360, 1.0)
 
     monkeypatch.setattr(recipes, "train", train)
-    code, text, _ = hwq("train", "digits-mlp", "-o", tmp_path / "model.pt", "--seed", "7")
-    assert (code, calls) == (0, [("digits-mlp", tmp_path / "model.pt", 7)])
+    code, text, _ = hwq("train", "digits-mlp", "-o", tmp_path / "model.pt", "--seed", "7", "--data", "d", "--epochs", "3")
+    assert (code, calls) == (0, [("digits-mlp", tmp_path / "model.pt", 7, {"data": Path("d"), "epochs": 3})])
     assert "95.00 % of 360 held-out frames" in text
     assert f"hwq compile {tmp_path / 'model.pt'} --target vu9p" in text
 
