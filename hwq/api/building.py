@@ -168,6 +168,7 @@ def compile(
     input_offset: float | str | None = None,
     input_quantizer: str = "host",
     accumulator: Accumulation | None = None,
+    residual_encoding: str | None = None,
     progress: Progress | None = None,
 ) -> Design:
     """Read, plan and elaborate in one; the parameters are those of :func:`read` and :func:`plan`.
@@ -188,6 +189,7 @@ def compile(
         input_offset=input_offset,
         input_quantizer=input_quantizer,
         accumulator=accumulator,
+        residual_encoding=residual_encoding,
     )
     report("planning", None)
     chosen = _plan(model, device, fps=fps, latency=latency, budget=budget, clock_mhz=clock_mhz, draft=base, progress=progress)
@@ -205,6 +207,7 @@ def compile(
         "input_offset": None if input_offset is None else str(input_offset),
         "input_quantizer": input_quantizer,
         "accumulator": None if accumulator is None else str(accumulator),
+        "residual_encoding": residual_encoding,
     }
     return replace(design, options=asked)
 

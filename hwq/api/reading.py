@@ -26,6 +26,7 @@ def read(
     input_offset: float | str | None = None,
     input_quantizer: str = "host",
     accumulator: Accumulation | None = None,
+    residual_encoding: str | None = None,
 ) -> Model:
     """The integer Network of a trained model, with the host programs around it.
 
@@ -48,6 +49,8 @@ def read(
         ``host``, or ``hardware`` to build the model's input quantizer in.
     accumulator
         Accumulation of every contraction that does not state its own.
+    residual_encoding
+        ``FIXED<w,i>``: a quantizer for the branches of sums that have no affordable exact form; its error is in the notes.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def read(
         return source if name is None else _renamed(source, name)
     if isinstance(source, str | os.PathLike):
         source = _of_folder(Path(source))
-    options = ReadOptions(name, input_encoding, input_scale, input_offset, input_quantizer, accumulator)
+    options = ReadOptions(name, input_encoding, input_scale, input_offset, input_quantizer, accumulator, residual_encoding)
     return read_source(source, options, example_input)
 
 

@@ -28,6 +28,9 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--accumulator", metavar="ACC", help="exact (default) or 'saturating(12,8)': 12 bits, clipped after every 8 products"
     )
+    group.add_argument(
+        "--residual-encoding", metavar="ENC", help="quantizer put into the branches of sums without an affordable exact form: FIXED<16,6>"
+    )
 
 
 def source_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -47,6 +50,7 @@ def source_options(args: argparse.Namespace) -> dict[str, Any]:
         "input_offset": args.input_offset,
         "input_quantizer": args.input_quantizer,
         "accumulator": accumulator[0],
+        "residual_encoding": args.residual_encoding,
     }
 
 

@@ -6,7 +6,7 @@ expressions are equal, so that a value computed twice is known to be one value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hwq.network.host import ELEMENTWISE
 
-__all__ = ["Expr", "constant", "evaluate", "leaf", "walk"]
+__all__ = ["Expr", "composed", "constant", "evaluate", "leaf", "map_constants", "restricted", "stack", "walk"]
 
 Real = NDArray[np.float64]
 
@@ -54,7 +54,8 @@ class Expr:
     Parameters
     ----------
     op
-        ``leaf``, ``const``, ``where`` (three arguments), or a name of ``hwq.network.host.ELEMENTWISE``.
+        ``leaf``, ``const``, ``where`` (three arguments), ``stack`` (functions of consecutive ranges of channels, attribute
+        ``sizes``), or a name of ``hwq.network.host.ELEMENTWISE``.
     args
         Operands that depend on the leaf (or constants of ``where``).
     constant
@@ -100,18 +101,21 @@ class Expr:
     @property
     def shared(self) -> bool:
         """Whether all channels have the same function."""
-        return all(e.constant is None or e.constant.ndim == 0 for e in walk(self))
+        return all(e.op != "stack" and (e.constant is None or e.constant.ndim == 0) for e in walk(self))
 
     @cached_property
     def discretises(self) -> bool:
         """Whether something in it makes integers."""
-        return self.op in DISCRETISERS or any(a.discretises for a in self.args)
+        found = all if self.op == "stack" else any
+        return self.op in DISCRETISERS or (bool(self.args) and found(a.discretises for a in self.args))
 
     @cached_property
     def is_monotone(self) -> bool:
         """Whether every operation is known to be monotone in IEEE arithmetic, so that bisection is a proof."""
         if self.op == "leaf":
             return True
+        if self.op == "stack":
+            return all(a.is_monotone for a in self.args)
         if len(self.args) != 1 or not self.args[0].is_monotone:
             return False
         if self.op in MONOTONE:
@@ -137,6 +141,48 @@ def constant(value: ArrayLike) -> Expr:
     return Expr("const", (), _normal(value))
 
 
+def stack(parts: Sequence[Expr], sizes: Sequence[int]) -> Expr:
+    """The functions ``parts`` of consecutive ranges of ``sizes`` channels."""
+    return Expr("stack", tuple(parts), None, {"sizes": tuple(sizes)})
+
+
+def rebuilt(expr: Expr, make: Callable[[Expr, tuple[Expr, ...]], Expr]) -> Expr:
+    """The expression made anew, operands first, each operation by ``make(old, new operands)``."""
+    known: dict[int, Expr] = {}
+    for e in walk(expr):
+        known[id(e)] = make(e, tuple(known[id(a)] for a in e.args))
+    return known[id(expr)]
+
+
+def map_constants(expr: Expr, change: Callable[[Real], Real]) -> Expr:
+    """The expression with ``change`` applied to its constants of one value a channel."""
+
+    def make(e: Expr, args: tuple[Expr, ...]) -> Expr:
+        c = e.constant
+        return Expr(e.op, args, c if c is None or c.ndim == 0 else _normal(change(c)), e.attributes, e.name)
+
+    return rebuilt(expr, make)
+
+
+def composed(outer: Expr, inner: Expr) -> Expr:
+    """``outer`` of ``inner``."""
+    return rebuilt(outer, lambda e, args: inner if e.op == "leaf" else Expr(e.op, args, e.constant, e.attributes, e.name))
+
+
+def restricted(expr: Expr, channels: slice) -> Expr:
+    """The function of a range of channels; a ``stack`` gives way to its part, which must cover exactly that range."""
+
+    known: dict[int, Expr] = {}
+    for e in walk(expr, into_stacks=False):
+        if e.op == "stack":
+            ends = np.cumsum((0, *e.attributes["sizes"])).tolist()
+            known[id(e)] = e.args[ends.index(channels.start)]
+        else:
+            c = e.constant if e.constant is None or e.constant.ndim == 0 else _normal(e.constant[channels])
+            known[id(e)] = Expr(e.op, tuple(known[id(a)] for a in e.args), c, e.attributes, e.name)
+    return known[id(expr)]
+
+
 def _normal(value: ArrayLike) -> Real:
     """Binary64, and scalar where all channels agree."""
     c = np.asarray(value, dtype=np.float64)
@@ -145,17 +191,18 @@ def _normal(value: ArrayLike) -> Real:
     return np.asarray(c, dtype=np.float64)
 
 
-def walk(expr: Expr) -> tuple[Expr, ...]:
-    """All operations, operands before their users, each once."""
+def walk(expr: Expr, *, into_stacks: bool = True) -> tuple[Expr, ...]:
+    """All operations, operands before their users, each once; those inside a ``stack`` on request."""
     seen: dict[int, Expr] = {}
-    stack: list[tuple[Expr, bool]] = [(expr, False)]
-    while stack:
-        e, done = stack.pop()
+    pending: list[tuple[Expr, bool]] = [(expr, False)]
+    while pending:
+        e, done = pending.pop()
         if done:
             seen.setdefault(id(e), e)
         elif id(e) not in seen:
-            stack.append((e, True))
-            stack.extend((a, False) for a in e.args)
+            pending.append((e, True))
+            if into_stacks or e.op != "stack":
+                pending.extend((a, False) for a in e.args)
     return tuple(seen.values())
 
 
@@ -163,9 +210,18 @@ def evaluate(expr: Expr, x: Real) -> Real:
     """Value for leaf values ``x`` of shape (C, N); one binary64 operation each, in graph order."""
     known: dict[int, Real] = {}
     with np.errstate(all="ignore"):
-        for e in walk(expr):
+        for e in walk(expr, into_stacks=False):
+            if e.op == "stack":
+                known[id(e)] = _stacked(e, x)
+                continue
             known[id(e)] = _apply(e, [known[id(a)] for a in e.args], x)
     return np.broadcast_to(known[id(expr)], x.shape)
+
+
+def _stacked(e: Expr, x: Real) -> Real:
+    ends = np.cumsum((0, *e.attributes["sizes"])).tolist()
+    parts = [evaluate(a, x[low:high]) for a, low, high in zip(e.args, ends, ends[1:], strict=False)]
+    return np.concatenate(parts)
 
 
 def _apply(e: Expr, args: list[Real], x: Real) -> Real:

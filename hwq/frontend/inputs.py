@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
 from hwq.errors import InputError
-from hwq.frontend.expression import Expr, evaluate, leaf
+from hwq.frontend.arrangement import Arrangement
+from hwq.frontend.expression import Expr, evaluate, leaf, map_constants
 from hwq.frontend.host_program import host_steps
 from hwq.frontend.normalize import Affine, is_integral
 from hwq.frontend.options import InputEncoding
@@ -36,6 +38,8 @@ class InputState:
         The integer tensor, its encoding, and the host's steps to it.
     core, rest
         The pending function that the integers stand for, and the same as a function of the integers.
+    arrangement
+        How the model's elements become the image.
     """
 
     source: SourceInput
@@ -46,6 +50,7 @@ class InputState:
     head: tuple[HostStep, ...] = ()
     core: Expr | None = None
     rest: Expr | None = None
+    arrangement: Arrangement | None = None
 
     @property
     def name(self) -> str:
@@ -59,11 +64,12 @@ class InputState:
         return not self.hardware and affine.core.discretises and is_integral(affine.core, False)
 
 
-def host_integers(state: InputState, affine: Affine, channels: int) -> InputState:
+def host_integers(state: InputState, affine: Affine, arrangement: Arrangement) -> InputState:
     """The model's own input quantizer becomes the host head."""
     core, rest = affine.core, leaf()
+    elements = prod(arrangement.shape)
     with np.errstate(all="ignore"):
-        ends = evaluate(core, np.tile([-np.inf, np.inf], (channels, 1)))
+        ends = evaluate(core, np.tile([-np.inf, np.inf], (elements, 1)))
     if not np.isfinite(ends).all() or not core.is_monotone:
         raise InputError(
             "INPUT-RANGE-OPEN",
@@ -83,10 +89,11 @@ def host_integers(state: InputState, affine: Affine, channels: int) -> InputStat
         encoding = Bipolar()
     else:
         encoding = exact_encoding(lo, hi)
-    return _with(state, encoding, channels, (_flat(channels), *host_steps(head)), core, rest)
+    steps = host_steps(map_constants(head, arrangement.constant))
+    return _with(state, encoding, arrangement, (*arrangement.steps(), *steps), core, rest)
 
 
-def raw_integers(state: InputState, channels: int, *, needed: bool) -> InputState:
+def raw_integers(state: InputState, arrangement: Arrangement, *, needed: bool) -> InputState:
     """The integers that the user or the annotation names arrive as they are; floats are rounded to them by the head."""
     stated = state.stated
     if stated is None:
@@ -95,7 +102,7 @@ def raw_integers(state: InputState, channels: int, *, needed: bool) -> InputStat
         )
     encoding, scale, offset = stated.encoding, stated.scale, stated.offset
     rest = leaf().then("mul", float(scale.numerator)).then("div", float(scale.denominator)).then("add", float(offset))
-    head: list[HostStep] = [_flat(channels)]
+    head: list[HostStep] = list(arrangement.steps())
     if offset:
         head.append(HostStep("sub", np.asarray(float(offset))))
     if scale != 1:
@@ -104,7 +111,7 @@ def raw_integers(state: InputState, channels: int, *, needed: bool) -> InputStat
         head.append(HostStep("bipolar"))
     else:
         head += [HostStep("round", None, {"mode": "half_even"}), HostStep("clip", None, {"low": encoding.lo, "high": encoding.hi})]
-    return _with(state, encoding, channels, tuple(head), leaf(), rest)
+    return _with(state, encoding, arrangement, tuple(head), leaf(), rest)
 
 
 def exact_encoding(lo: int, hi: int) -> Encoding:
@@ -115,14 +122,13 @@ def exact_encoding(lo: int, hi: int) -> Encoding:
     return Integer(plain.width, False, narrow=plain.width > 1 and hi == plain.hi - 1)
 
 
-def _with(state: InputState, encoding: Encoding, channels: int, head: tuple[HostStep, ...], core: Expr, rest: Expr) -> InputState:
+def _with(
+    state: InputState, encoding: Encoding, arrangement: Arrangement, head: tuple[HostStep, ...], core: Expr, rest: Expr
+) -> InputState:
+    channels = arrangement.shape[2]
     reach = Interval(np.full(channels, encoding.lo), np.full(channels, encoding.hi), encoding.step)
-    made = Leaf(state.name, channels, reach)
-    return replace(state, leaf=made, encoding=encoding, head=head, core=core, rest=rest)
-
-
-def _flat(channels: int) -> HostStep:
-    return HostStep("reshape", None, {"shape": [1, 1, channels]})
+    made = Leaf(state.name, arrangement.shape, reach)
+    return replace(state, leaf=made, encoding=encoding, head=head, core=core, rest=rest, arrangement=arrangement)
 
 
 def _no_encoding(state: InputState, message: str) -> InputError:

@@ -13,7 +13,7 @@ import numpy as np
 
 from hwq.errors import HwqError, InputError, Problems
 from hwq.frontend.builder import Builder
-from hwq.frontend.expression import leaf
+from hwq.frontend.expression import composed, leaf
 from hwq.frontend.fold import fold
 from hwq.frontend.host_program import host_steps
 from hwq.frontend.inputs import InputState
@@ -23,7 +23,7 @@ from hwq.frontend.source import SourceGraph, SourceNode
 from hwq.frontend.step import Step, Unresolved
 from hwq.frontend.trace import TRACE, turned
 from hwq.frontend.values import Constant, HostValue, Layout, Leaf, Pending, Unknown, Value
-from hwq.network.graph import Network, NetworkInput
+from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.model import Model, ModelInput, ModelOutput
 from hwq.network.ops import Conv
 from hwq.numerics.encoding import Integer
@@ -51,7 +51,7 @@ class _Lowering:
         self.graph, self.options = graph, options
         self.problems: list[HwqError] = []
         self.values: dict[str, Value | None] = {"": None}
-        self.builder = Builder([self._input(k) for k in range(len(graph.inputs))], self.problems)
+        self.builder = Builder([self._input(k) for k in range(len(graph.inputs))], self.problems, self.options)
         self.names = _names(graph.nodes)
 
     def _input(self, place: int) -> InputState:
@@ -82,7 +82,7 @@ class _Lowering:
             self.problems.append(InputError("INPUT-SHAPE", message, where=source.name))
             return Unknown()
         layout = Layout.of(source.shape)
-        return Pending(Leaf(None, layout.index.size, None, place), leaf(), layout)
+        return Pending(Leaf(None, (1, 1, layout.size), None, place), leaf(), layout)
 
     def run(self) -> Model:
         needed = _needed(self.graph)
@@ -178,19 +178,28 @@ class _Lowering:
         if isinstance(value, Pending):
             value = HostValue(value, (), value.shape)
         origin = value.origin
-        source, expr = self._integers(name, origin)
+        origin = self._integers(name, origin)
+        source, expr = origin.leaf, origin.expr
         if source.tensor is None or any(source.tensor == i.name for i in self.builder.inputs):
             if self.problems:
                 return None
             raise InputError("NO-LAYERS", f"nothing between the inputs and {name!r} can go into hardware", where=name)
         steps = (*host_steps(expr), *origin.layout.host_steps(), *value.steps)
-        return HostValue(Pending(source, expr, origin.layout), steps, value.shape, value.dtype, name)
+        return HostValue(origin, steps, value.shape, value.dtype, name)
 
-    def _integers(self, name: str, origin: Pending) -> tuple[Leaf, Any]:
-        if not origin.expr.discretises and origin.leaf.tensor is not None:
-            return origin.leaf, origin.expr
-        made = self.builder.integers(origin, name, name)
-        return made.leaf, made.rest
+    def _integers(self, name: str, origin: Pending) -> Pending:
+        """The output over an integer tensor of the Network."""
+        origin = self.builder.settled(origin, name)
+        if origin.leaf.tensor is not None and not origin.expr.discretises:
+            return origin
+        try:
+            made = self.builder.integers(origin, name, name)
+        except InputError as error:
+            if error.code != "NO-QUANTIZER" or origin.expr.discretises:
+                raise
+            made = self.builder.plain_integers(origin.with_expr(leaf()), name, name)
+            return Pending(made.leaf, composed(origin.expr, made.rest), origin.layout)
+        return Pending(made.leaf, made.rest, origin.layout)
 
     def _model(self, outputs: Sequence[tuple[str, HostValue]]) -> Model:
         b = self.builder
@@ -199,8 +208,8 @@ class _Lowering:
         name = self.options.name or self.graph.name or "model"
         network = Network(
             name,
-            tuple(NetworkInput(i.name, (1, 1, i.leaf.channels), i.encoding) for i in inputs if i.leaf and i.encoding),
-            tuple(b.nodes),
+            tuple(NetworkInput(i.name, i.leaf.shape, i.encoding) for i in inputs if i.leaf and i.encoding),
+            _alive(b.nodes, tensors),
             tuple(tensors),
         )
         oriented = orient(network)
@@ -235,6 +244,16 @@ def _needed(graph: SourceGraph) -> list[bool]:
             needed[place] = True
             wanted.update(i for i in node.inputs if i)
     return needed
+
+
+def _alive(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[Node, ...]:
+    """The nodes that lead to an output; outputs that nobody reads are dropped."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if wanted.intersection(node.outputs) - {""}:
+            kept.append(replace(node, outputs=tuple(o if o in wanted else "" for o in node.outputs)))
+            wanted.update(node.inputs)
+    return tuple(reversed(kept))
 
 
 def _shape_of(inputs: Sequence[Value | None]) -> tuple[int, ...] | None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from hwq.errors import InputError
 from hwq.network.ops import Accumulation
-from hwq.numerics.encoding import Encoding, parse_encoding
+from hwq.numerics.encoding import Encoding, Fixed, parse_encoding
 
 __all__ = ["InputEncoding", "ReadOptions", "parse_real"]
 
@@ -41,6 +41,8 @@ class ReadOptions:
         integers that ``input_encoding`` names.
     accumulator
         Accumulation of every contraction that does not state its own.
+    residual_encoding
+        ``FIXED<w,i>``: quantizer that is put into the branches of a sum which has no affordable exact form.
     """
 
     name: str | None = None
@@ -49,6 +51,18 @@ class ReadOptions:
     input_offset: Real | None = None
     input_quantizer: str = "host"
     accumulator: Accumulation | None = None
+    residual_encoding: str | Fixed | None = None
+
+    @property
+    def residual(self) -> Fixed | None:
+        """The encoding of ``residual_encoding``; raises :class:`InputError` where it is no ``FIXED<w,i>``."""
+        if self.residual_encoding is None or isinstance(self.residual_encoding, Fixed):
+            return self.residual_encoding
+        encoding = parse_encoding(self.residual_encoding)
+        if not isinstance(encoding, Fixed):
+            message = f"{self.residual_encoding!r} was given, FIXED<w,i> was expected"
+            raise InputError("OPTION", message, where="--residual-encoding", hint="FIXED<16,6>: 16 bits in all, 6 before the binary point")
+        return encoding
 
     def encoding_of(self, annotation: str | None) -> InputEncoding | None:
         """The encoding of an input whose model annotates ``annotation``; None where neither names one.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from hwq.errors import InputError
+from hwq.frontend.rules_conv import CONV_RULES
 from hwq.frontend.rules_dense import DENSE_RULES
 from hwq.frontend.rules_elementwise import ELEMENTWISE_RULES
 from hwq.frontend.rules_host import HOST_RULES
 from hwq.frontend.rules_layout import LAYOUT_RULES
+from hwq.frontend.rules_pool import POOL_RULES
 from hwq.frontend.rules_quantizers import QUANTIZER_RULES
 from hwq.frontend.step import Rule, Step
 
 __all__ = ["RULES", "refusal"]
 
-RULES: dict[str, Rule] = {**ELEMENTWISE_RULES, **QUANTIZER_RULES, **LAYOUT_RULES, **DENSE_RULES, **HOST_RULES}
+RULES: dict[str, Rule] = {**ELEMENTWISE_RULES, **QUANTIZER_RULES, **LAYOUT_RULES, **DENSE_RULES, **CONV_RULES, **POOL_RULES, **HOST_RULES}
 
 NOT_YET = {
     "Conv": ("a convolution", "Dense layers are supported: Linear, MatMul, Gemm"),

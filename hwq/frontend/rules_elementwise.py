@@ -10,6 +10,7 @@ import numpy as np
 from hwq.errors import InputError
 from hwq.frontend.expression import Expr, constant
 from hwq.frontend.normalize import is_integral
+from hwq.frontend.rules_join import joined
 from hwq.frontend.step import Operand, Rule, Step, elementwise
 from hwq.frontend.values import Constant, HostValue, Pending, Unknown, Value
 
@@ -57,15 +58,9 @@ def _two_tensors(step: Step, a: Value | None, b: Value | None, op: str) -> Value
         return a if isinstance(a, Unknown) else Unknown()
     if isinstance(a, HostValue) or isinstance(b, HostValue) or not isinstance(a, Pending) or not isinstance(b, Pending):
         raise step.error("HOST-TWO", f"{step.node.op} of two tensors behind the last quantizer is not supported", "End the model before it")
-    if a.leaf is not b.leaf:
-        raise step.error(
-            "RESIDUAL",
-            f"{step.node.op} of two tensors from different layers (a residual connection) is not supported yet",
-            "Write the network as a chain of layers",
-        )
-    if a.layout.shape != b.layout.shape or not np.array_equal(a.layout.index, b.layout.index):
-        raise step.error("LAYOUT", f"{step.node.op} combines two differently arranged views of one tensor, which is not supported")
-    return a.with_expr(_cancelled(op, a.expr, b.expr) or Expr(op, (a.expr, b.expr), name=step.name))
+    if a.leaf is b.leaf and a.layout.same(b.layout):
+        return a.with_expr(_cancelled(op, a.expr, b.expr) or Expr(op, (a.expr, b.expr), name=step.name))
+    return joined(step, a, b, op)
 
 
 def _cancelled(op: str, a: Expr, b: Expr) -> Expr | None:
@@ -164,7 +159,7 @@ def _select(condition: Expr, then: float, otherwise: float, name: str) -> Expr:
 def _branch(step: Step, condition: Pending, value: Value | None, c: Operand) -> Expr:
     if isinstance(value, Constant):
         return constant(c(value.array))
-    if isinstance(value, Pending) and value.leaf is condition.leaf and np.array_equal(value.layout.index, condition.layout.index):
+    if isinstance(value, Pending) and value.leaf is condition.leaf and value.layout.same(condition.layout):
         return value.expr
     raise InputError("RESIDUAL", "Where chooses between tensors of different layers, which is not supported yet", where=step.name)
 

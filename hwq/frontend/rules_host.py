@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -97,7 +96,12 @@ def _select_best(step: Step, axis: int, keepdims: bool) -> Value:
 
 def _in_hardware(step: Step, x: Pending, axis: int, shape: tuple[int, ...]) -> Value | None:
     """ArgMax of the integers themselves, where all classes share one strictly rising function of them."""
-    if x.leaf.tensor is None or x.leaf.channels != x.shape[axis] or prod(x.shape) != x.shape[axis] or not x.layout.in_order:
+    if (
+        x.leaf.tensor is None
+        or x.leaf.channels != x.shape[axis]
+        or x.layout.index is not None
+        or x.layout.axes[axis] != ((x.shape[axis], 1),)
+    ):
         return None
     try:
         source, expr = _shared(step, x)
@@ -111,11 +115,11 @@ def _in_hardware(step: Step, x: Pending, axis: int, shape: tuple[int, ...]) -> V
         values = evaluate(expr, np.arange(low, high + 1, dtype=np.float64)[None, :])[0]
     if not (np.diff(values) > 0).all():
         return None
-    name, made = step.builder.emit(step.name, ArgMax(), source, 1, step.node.outputs[-1])
+    name, made = step.builder.emit(step.name, ArgMax(), (source,), step.node.outputs[-1])
     step.builder.notes[name] = {"op": "argmax", "classes": source.channels}
-    return HostValue(
-        Pending(made, leaf(), Layout.of((1, 1))), (HostStep("reshape", None, {"shape": list(shape[1:])}),), shape, "int64", step.name
-    )
+    pixels = tuple(() if k == axis else tuple((n, s // source.channels) for n, s in a) for k, a in enumerate(x.layout.axes))
+    reshaped = HostStep("reshape", None, {"shape": list(shape[1:])})
+    return HostValue(Pending(made, leaf(), Layout(pixels)), (reshaped,), shape, "int64", step.name)
 
 
 def _shared(step: Step, x: Pending) -> tuple[Leaf, Expr]:
@@ -135,7 +139,7 @@ def _shared(step: Step, x: Pending) -> tuple[Leaf, Expr]:
     bias = np.array([int(s) for s in steps])
     lo, hi = int((source.interval.lo + bias).min()), int((source.interval.hi + bias).max())
     op = Requantize(np.ones(len(bias), np.int64), bias, 0, Rounding.FLOOR, lo, hi, smallest_integer(lo, hi))
-    _, moved = step.builder.emit(f"{step.name}.bias", op, source, source.channels, f"{step.name}.bias")
+    _, moved = step.builder.emit(f"{step.name}.bias", op, (source,), f"{step.name}.bias")
     return moved, leaf().then("mul", affine.scale)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.frontend.execute import execute
+from hwq.frontend.layout import Layout
 from hwq.frontend.source import SourceGraph
 from hwq.frontend.trace import TRACE
 from hwq.network.host import HostStep, run_steps
@@ -101,25 +102,24 @@ class _View:
     source: str
     scale: Array
     offset: Array
-    order: Array | None
+    layout: Layout | None
     before: tuple[HostStep, ...] | None
     reads: str
     tie: float
 
     def real(self, integers: Array, shape: tuple[int, ...]) -> Array:
-        """The source's tensor for integers (N, 1, 1, C)."""
-        values = integers.reshape(len(integers), -1) * self.scale + self.offset
-        return (values if self.order is None else values[:, self.order]).reshape(shape)
+        """The source's tensor for integers (N, H, W, C)."""
+        values = integers * self.scale + self.offset
+        return (values if self.layout is None else self.layout.from_leaf(values)).reshape(shape)
 
     def integers(self, source: Array) -> Array:
-        """Real-valued integers (N, C), in the leaf's order, for the source's tensor."""
-        flat = source.reshape(len(source), -1).astype(np.float64)
-        if self.order is not None:
-            ordered = np.empty_like(flat)
-            ordered[:, self.order] = flat
-            flat = ordered
+        """Real-valued integers (N, elements), in the leaf's order, for the source's tensor."""
+        values = source.reshape(len(source), -1).astype(np.float64)
+        flat = values if self.layout is None else self.layout.into_leaf(values)
+        ordered = flat.reshape(len(source), -1, max(self.scale.size, self.offset.size))
         with np.errstate(all="ignore"):
-            return np.where(self.scale == 0, 0.0, (flat - self.offset) / self.scale)
+            found = np.where(self.scale == 0, 0.0, (ordered - self.offset) / self.scale)
+        return found.reshape(len(source), -1)
 
 
 def _views(model: Model) -> list[_View]:
@@ -130,11 +130,11 @@ def _views(model: Model) -> list[_View]:
     for layer, tensor, reads in made:
         entry = trace.get(tensor)
         if entry is not None:
-            order = None if entry["order"] is None else np.asarray(entry["order"])
+            layout = None if entry["layout"] is None else Layout.from_document(entry["layout"])
             before = entry.get("before")
             steps = None if before is None else tuple(HostStep(s["op"], _real(s["constant"]), s["attributes"]) for s in before)
             scale, offset = np.asarray(entry["scale"], np.float64), np.asarray(entry["offset"], np.float64)
-            views.append(_View(layer, tensor, entry["tensor"], scale, offset, order, steps, reads, entry.get("tie", 0.5)))
+            views.append(_View(layer, tensor, entry["tensor"], scale, offset, layout, steps, reads, entry.get("tie", 0.5)))
     return views
 
 

@@ -11,17 +11,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from hwq.errors import InputError
 from hwq.frontend.builder import Builder
-from hwq.frontend.expression import Expr, leaf
+from hwq.frontend.expression import Expr, leaf, map_constants
 from hwq.frontend.host_program import host_steps
 from hwq.frontend.options import ReadOptions
 from hwq.frontend.source import SourceNode
 from hwq.frontend.values import Constant, HostValue, Pending, Unknown, Value
+from hwq.network.ops import Flatten
 
 __all__ = ["Rule", "Step", "Unresolved", "elementwise"]
 
 
 class Unresolved(Exception):
     """An operand lies behind a problem that was already reported."""
+
+
+class _PerElement(Exception):
+    """A constant has one value an element, the leaf one function a channel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +86,11 @@ def elementwise(step: Step, build: Callable[[Expr, Operand], Expr], place: int =
     """
     x = step.inputs[place]
     if isinstance(x, Pending):
-        return x.with_expr(build(x.expr, lambda c: _operand(step, x, c)))
+        try:
+            return x.with_expr(build(x.expr, lambda c: _operand(step, x, c)))
+        except _PerElement:
+            flat = _flattened(step, x)
+            return flat.with_expr(build(flat.expr, lambda c: _operand(step, flat, c)))
     if isinstance(x, HostValue):
         expr = build(leaf(), lambda c: _host_operand(step, x, c))
         return HostValue(x.origin, (*x.steps, *host_steps(expr)), x.shape, x.dtype, x.name)
@@ -92,12 +101,23 @@ def _operand(step: Step, x: Pending, c: ArrayLike) -> NDArray[np.float64]:
     value = np.asarray(c, dtype=np.float64)
     if not np.isfinite(value).all():
         raise step.error("NOT-FINITE", "a constant is NaN or infinite", "Train or export the model again")
-    out = x.layout.to_leaf(value)
+    out = x.layout.to_leaf(value, x.leaf.channels)
     if out is None:
         raise step.error(
             "BROADCAST", f"a constant of shape {value.shape} would enlarge the tensor of shape {x.shape}, which is not supported"
         )
+    if out.size > 1 and out.size != x.leaf.channels:
+        raise _PerElement
     return out
+
+
+def _flattened(step: Step, x: Pending) -> Pending:
+    """The image as one pixel, every element a channel: where constants differ from pixel to pixel."""
+    b = step.builder
+    made = b.integers(x, step.name, step.node.inputs[0]) if x.leaf.made is not None or x.expr.discretises else None
+    source, expr = (x.leaf, x.expr) if made is None else (made.leaf, made.rest)
+    flat = b.cached("flatten", source, lambda: b.emit(f"{step.name}.flatten", Flatten(), (source,), f"{step.node.inputs[0]}.flat")[1])
+    return Pending(flat, map_constants(expr, lambda c: np.tile(c, source.pixels)), x.layout)
 
 
 def _host_operand(step: Step, x: HostValue, c: ArrayLike) -> NDArray[np.float64]:

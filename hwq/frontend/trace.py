@@ -28,9 +28,9 @@ def plain(value: NDArray[np.float64]) -> float | list[float]:
 def trace_entry(
     source: str, scale: NDArray[np.float64], offset: NDArray[np.float64], layout: Layout | None = None, core: Expr | None = None
 ) -> dict[str, Any]:
-    """``source[order] = integer * scale + offset``; with ``core``, the steps in front of its rounding and where its ties lie."""
-    order = None if layout is None or layout.in_order else layout.index.reshape(-1).tolist()
-    entry = {"tensor": source, "scale": plain(scale), "offset": plain(offset), "order": order}
+    """``source = integer * scale + offset`` under ``layout``; with ``core``, the steps in front of its rounding and where its ties lie."""
+    place = None if layout is None or layout.in_order else layout.document()
+    entry = {"tensor": source, "scale": plain(scale), "offset": plain(offset), "layout": place}
     return entry if core is None else {**entry, **before_rounding(core)}
 
 
@@ -41,8 +41,9 @@ def turned(trace: Trace, before: Network, after: Network) -> Trace:
         if not isinstance(old.op, Conv) or not isinstance(new.op, Conv) or np.array_equal(old.op.weights, new.op.weights):
             continue
         sign = np.where((old.op.weights == new.op.weights).all((1, 2, 3)), 1.0, -1.0)
-        here = trace[new.outputs[0]]
-        changed[new.outputs[0]] = {**here, "scale": plain(np.asarray(here["scale"]) * sign)}
+        here = trace.get(new.outputs[0])
+        if here is not None:
+            changed[new.outputs[0]] = {**here, "scale": plain(np.asarray(here["scale"]) * sign)}
         for reader in after.consumers(new.outputs[0]):
             there = trace.get(reader.outputs[0], {})
             if "before" in there:

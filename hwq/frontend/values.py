@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwq.frontend.expression import Expr
+from hwq.frontend.layout import Layout
 from hwq.network.host import HostStep
+from hwq.network.ops import Pool, Shape, Upsample
 from hwq.numerics.interval import Interval
 
-__all__ = ["Constant", "HostValue", "Layout", "Leaf", "Pending", "Unknown", "Value"]
+__all__ = ["Constant", "HostValue", "Integers", "Layout", "Leaf", "Moved", "Padded", "Pending", "Stacked", "Summed", "Unknown", "Value"]
+
+Real = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,80 +29,115 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """A tensor of C elements that pending functions start from.
-
-    ``tensor`` is the Network's name of an integer tensor; None marks a model input whose integers are not decided yet,
-    ``source`` is then its position among the inputs.
-    """
-
-    tensor: str | None
-    channels: int
-    interval: Interval | None = None
-    source: int = -1
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """Which element of the leaf stands where in the source's tensor.
+    """A tensor (H, W, C) that pending functions start from.
 
     Parameters
     ----------
-    base
-        Shape in which the leaf's elements are in order, batch 1 included.
-    index
-        int64, of the tensor's shape: position in the leaf.
-    moves
-        Reshapes and transposes from ``base`` to the tensor's shape.
+    tensor
+        The Network's name of an integer tensor; None where its integers are not decided yet: a model input, or ``made``.
+    shape
+        (H, W, C).
+    interval
+        Reachable integers of each channel; None for a model input and a sum of real numbers.
+    source
+        Position among the model's inputs, -1 for all others.
+    made
+        How the tensor comes about, where it waits for what follows it: pools, joins and padding are built on codes.
     """
 
-    base: tuple[int, ...]
-    index: NDArray[np.int64]
-    moves: tuple[HostStep, ...] = ()
-
-    @classmethod
-    def of(cls, shape: tuple[int, ...]) -> Layout:
-        """Elements in the leaf's own order."""
-        return cls(shape, np.arange(prod(shape)).reshape(shape))
+    tensor: str | None
+    shape: Shape
+    interval: Interval | None = None
+    source: int = -1
+    made: Moved | Padded | Stacked | Summed | None = None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The tensor's shape, batch 1 included."""
-        return self.index.shape
+    def channels(self) -> int:
+        """Number of channels C."""
+        return self.shape[2]
 
     @property
-    def in_order(self) -> bool:
-        """Whether the elements are still in the leaf's order."""
-        flat = self.index.reshape(-1)
-        return bool((flat == np.arange(flat.size)).all())
+    def pixels(self) -> int:
+        """Number of pixels H * W."""
+        return self.shape[0] * self.shape[1]
 
-    def reshaped(self, shape: tuple[int, ...]) -> Layout:
-        """The same elements in another shape."""
-        return replace(self, index=self.index.reshape(shape), moves=(*self.moves, HostStep("reshape", None, {"shape": list(shape[1:])})))
+    @property
+    def integral(self) -> bool:
+        """Whether pending functions start from integers."""
+        if isinstance(self.made, Moved | Padded):
+            return self.made.inner.integral
+        return not isinstance(self.made, Summed) and (self.tensor is not None or self.made is not None)
 
-    def transposed(self, perm: tuple[int, ...]) -> Layout:
-        """The same elements, axes permuted."""
-        if perm == tuple(range(len(perm))):
-            return self
-        return replace(self, index=self.index.transpose(perm), moves=(*self.moves, HostStep("transpose", None, {"perm": list(perm)})))
+    @property
+    def ends(self) -> tuple[Real, Real]:
+        """Smallest and largest value that pending functions start from, (C,) each."""
+        if isinstance(self.made, Summed):
+            return self.made.ends
+        if self.interval is None:
+            assert isinstance(self.made, Moved)
+            return self.made.inner.ends
+        return self.interval.lo.astype(np.float64), self.interval.hi.astype(np.float64)
 
-    def to_leaf(self, operand: NDArray[Any]) -> NDArray[np.float64] | None:
-        """A constant operand in the leaf's order, (C,) or (); None where numpy would not broadcast it to the tensor's shape."""
-        value = np.asarray(operand, dtype=np.float64)
-        if value.size == 1 and value.ndim <= len(self.shape):
-            return value.reshape(())
-        try:
-            spread = np.broadcast_to(value, self.shape)
-        except ValueError:
-            return None
-        out = np.empty(self.index.size)
-        out[self.index.reshape(-1)] = spread.reshape(-1)
-        return out
 
-    def host_steps(self) -> tuple[HostStep, ...]:
-        """From (N, 1, 1, C) to the tensor's shape."""
-        if self.in_order:
-            return (HostStep("reshape", None, {"shape": list(self.shape[1:])}),)
-        return (HostStep("reshape", None, {"shape": list(self.base[1:])}), *self.moves)
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """A pool of largest values, or an upsampling, of ``inner``.
+
+    ``rising`` (C,) says of a pool in which channels it takes the largest value of ``inner`` (else the smallest);
+    it commutes with every monotone function, so it is built on the codes of the next quantizer.
+    """
+
+    inner: Leaf
+    op: Pool | Upsample
+    name: str
+    rising: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Padded:
+    """``inner`` with pixels around it that stand for the integer 0: ``padding`` is (top, left, bottom, right)."""
+
+    inner: Leaf
+    padding: tuple[int, int, int, int]
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """Channels of several tensors, one after the other; the pending function on top starts with ``stack``."""
+
+    branches: tuple[Pending, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Integers:
+    """An integer tensor that stands for real numbers: ``real = integer * scale + offset``, () or (C,) each.
+
+    ``rest`` is the same as a pending function in the graph's own order of operations.
+    """
+
+    leaf: Leaf
+    scale: Real
+    offset: Real
+    rest: Expr
+
+
+@dataclass(frozen=True, eq=False)
+class Summed:
+    """The real sum of integer tensors on different grids, one operand after the other in binary64; ``names`` are their sources."""
+
+    operands: tuple[Integers, ...]
+    name: str
+
+    @property
+    def ends(self) -> tuple[Real, Real]:
+        """Bounds of the sum, (C,) each."""
+        low = high = np.zeros(self.operands[0].leaf.channels)
+        for o in self.operands:
+            assert o.leaf.interval is not None
+            first, last = (e * o.scale + o.offset for e in (o.leaf.interval.lo, o.leaf.interval.hi))
+            low, high = low + np.minimum(first, last), high + np.maximum(first, last)
+        return low, high
 
 
 @dataclass(frozen=True, eq=False)
