@@ -165,6 +165,17 @@ def _emit_split(c: Call, axis: int, sizes: list[int]) -> list[str]:
     return outputs
 
 
+@handles("aten.glu")
+def _glu(c: Call) -> None:
+    """The first half times the sigmoid of the second."""
+    shape = c.shape_of("self")
+    axis = _inner_axis(c, c.get("dim", -1), len(shape), "splitting")
+    half = _integers(c, [shape[axis] // 2] * 2, "split")
+    parts = [c.builder.unique(f"{c.output}.{name}") for name in ("value", "gate")]
+    c.builder.emit("Split", c.layer, (c.tensor("self"), half), parts, {"axis": axis})
+    c.result("Mul", parts[0], c.step("Sigmoid", parts[1]))
+
+
 @handles("aten.unbind")
 def _unbind(c: Call) -> None:
     shape = c.shape_of("self")

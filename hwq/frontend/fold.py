@@ -15,7 +15,9 @@ from hwq.frontend.values import Constant
 __all__ = ["fold"]
 
 SCALE_OPERAND = {"Quant": 1, "IntQuant": 1, "BipolarQuant": 1, "Trunc": 1, "DequantizeLinear": 1, "Mul": None, "Div": None}
-MOVES = frozenset(["Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "Identity", "Cast", "Dropout", "Slice", "Gather"])
+MOVES = frozenset(
+    ["Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "Identity", "Cast", "Dropout", "Slice", "Gather", "Split"]
+)
 KEEPS = frozenset(["Clip", "Where", "Add", "Sub", "Neg", "Relu", "Mul", "Div", "Round", "Min", "Max"])
 MAX_SCALES = 8
 
@@ -27,17 +29,21 @@ def fold(step: Step) -> tuple[Constant, ...]:
         arrays = compute(step.node.op, inputs, step.node.attributes)
     except InputError as error:
         raise InputError(error.code, error.message, where=step.name, hint=error.hint) from None
-    scales = _scales(step, inputs, arrays[0])
-    return tuple(Constant(a, scales if k == 0 else ()) for k, a in enumerate(arrays))
+    return tuple(Constant(a, _scales(step, inputs, a, k)) for k, a in enumerate(arrays))
 
 
-def _scales(step: Step, inputs: list[NDArray[Any] | None], made: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Steps that the graph states for the result: the quantizer's own, or a factor that spreads over it."""
+def _scales(step: Step, inputs: list[NDArray[Any] | None], made: NDArray[Any], place: int) -> tuple[NDArray[Any], ...]:
+    """Steps that the graph states for result ``place``: the quantizer's own, or a factor that spreads over it."""
     op = step.node.op
     first = step.inputs[0] if step.inputs else None
     earlier = first.scales if isinstance(first, Constant) else ()
     if op in MOVES and isinstance(first, Constant):
-        return tuple(s for s in (_moved(step, s, first.array.shape, inputs) for s in earlier) if s is not None)
+        return tuple(s for s in (_moved(step, s, first.array.shape, inputs, place) for s in earlier) if s is not None)
+    if op == "Concat":
+        joined = _joined(step)
+        return () if joined is None else (joined,)
+    if place:
+        return ()
     if op not in SCALE_OPERAND:
         return tuple(s for v in step.inputs if isinstance(v, Constant) for s in v.scales)[:MAX_SCALES] if op in KEEPS else ()
     place = SCALE_OPERAND[op]
@@ -60,11 +66,23 @@ def _spread(step: Step, scale: NDArray[Any], made: NDArray[Any]) -> NDArray[Any]
     return scale.reshape(shape)
 
 
-def _moved(step: Step, scale: NDArray[Any], shape: tuple[int, ...], inputs: list[NDArray[Any] | None]) -> NDArray[Any] | None:
+def _moved(step: Step, scale: NDArray[Any], shape: tuple[int, ...], inputs: list[NDArray[Any] | None], place: int) -> NDArray[Any] | None:
     """The scale of each element after the move."""
     if scale.size == 1:
         return scale.reshape(())
     try:
-        return compute(step.node.op, [np.broadcast_to(scale, shape), *inputs[1:]], step.node.attributes)[0]
+        return compute(step.node.op, [np.broadcast_to(scale, shape), *inputs[1:]], step.node.attributes)[place]
+    except (InputError, ValueError):
+        return None
+
+
+def _joined(step: Step) -> NDArray[Any] | None:
+    """The scale of each element of joined constants, None where one states none."""
+    parts = [v for v in step.inputs if isinstance(v, Constant)]
+    if not all(v.scales for v in parts):
+        return None
+    try:
+        spread = [np.broadcast_to(v.scales[0], v.array.shape) for v in parts]
+        return compute("Concat", spread, step.node.attributes)[0]
     except (InputError, ValueError):
         return None

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hwq.errors import InputError
+from hwq.errors import HwqError, InputError, Problems
 from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta, stateful
 from hwq.frontend.pt2_archive import DTYPES, Archive, open_archive
 
@@ -29,7 +29,7 @@ def read_pt2(path: Path) -> ExportedGraph:
     archive = open_archive(path)
     try:
         return _Reader(archive, path).graph()
-    except InputError:
+    except HwqError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, SyntaxError, OverflowError) as error:
         raise InputError("FILE-DAMAGED", f"the .pt2 file is damaged ({type(error).__name__}: {error})", where=path.name) from None
@@ -68,6 +68,7 @@ class _Reader:
             )
         module = document["graph_module"]
         inputs, tensors = self._inputs(module["signature"]["input_specs"])
+        _refuse_dynamic(inputs, module["graph"]["tensor_values"])
         outputs = [self._output(spec) for spec in module["signature"]["output_specs"]]
         self._read(module["graph"], _Scope("", {}, module["graph"]["sym_int_values"]))
         parameters, names = _public_names(module.get("module_call_graph") or [], len(inputs), len(outputs))
@@ -149,6 +150,8 @@ class _Reader:
             return None if inner is None else Ref(scope.tensor(inner["name"]))
         if kind == "as_tensors":
             return [Ref(scope.tensor(v["name"])) for v in value]
+        if kind == "as_optional_tensors":
+            return [Ref(scope.tensor(v["as_tensor"]["name"])) if "as_tensor" in v else None for v in value]
         if kind in ("as_sym_int", "as_sym_ints"):
             values = [_symbol(v, scope) for v in (value if kind == "as_sym_ints" else [value])]
             return values if kind == "as_sym_ints" else values[0]
@@ -157,6 +160,23 @@ class _Reader:
         if kind in ("as_int", "as_ints", "as_float", "as_floats", "as_bool", "as_bools", "as_string", "as_strings"):
             return _float(value) if kind == "as_float" else value
         return f"<{kind}>"
+
+
+def _refuse_dynamic(inputs: Sequence[str], metas: Mapping[str, Any]) -> None:
+    """Only the batch of an input may be free."""
+    problems: list[HwqError] = [
+        InputError(
+            "INPUT-DYNAMIC",
+            f"axis {axis} of the input has a dynamic size, only the batch may be dynamic",
+            where=name,
+            hint="Export the model with a fixed size",
+        )
+        for name in inputs
+        for axis, size in enumerate(metas[name]["sizes"])
+        if axis and "as_expr" in size
+    ]
+    if problems:
+        raise Problems(problems)
 
 
 def _float(value: Any) -> float:

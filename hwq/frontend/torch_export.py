@@ -25,6 +25,7 @@ __all__ = ["export_module", "output_names", "to_numpy"]
 LOG = logging.getLogger("hwq")
 NARROW_FLOATS = (torch.float16, torch.bfloat16)
 RESHAPES = frozenset(["aten.view", "aten.reshape", "aten._unsafe_view", "aten.flatten", "aten.squeeze", "aten.unsqueeze", "aten.unflatten"])
+CUTS = frozenset(["aten.slice", "aten.narrow", "aten.select", "aten.index_select", "aten.index"])
 ARITHMETIC = frozenset(["aten.add", "aten.sub", "aten.rsub", "aten.mul", "aten.div", "aten.pow"])
 
 
@@ -256,12 +257,11 @@ def _check_batch(node: Any, layer: str) -> None:
     values = [a.meta.get("val") if isinstance(a, torch.fx.Node) else a for a in node.args]
     if base in ARITHMETIC and any(isinstance(v, torch.SymInt) for v in values):
         raise InputError("BATCH-AXIS", "it computes with the number of frames in the batch", where=layer or None, hint="Write a constant")
-    if base in RESHAPES and isinstance(values[0], torch.Tensor) and values[0].dim():
+    if base in RESHAPES | CUTS and isinstance(values[0], torch.Tensor) and values[0].dim():
         before, after = values[0].shape[0], node.meta["val"].shape
         if isinstance(before, torch.SymInt) and (not after or _at_batch(before, 7) != _at_batch(after[0], 7)):
-            raise InputError(
-                "BATCH-AXIS",
-                "a reshape mixes the batch with other axes",
-                where=layer or None,
-                hint="Keep the first axis: x.reshape(x.shape[0], -1)",
-            )
+            if base in CUTS:
+                message, hint = "it takes frames out of the batch", "Frames are independent: cut along another axis"
+            else:
+                message, hint = "a reshape mixes the batch with other axes", "Keep the first axis: x.reshape(x.shape[0], -1)"
+            raise InputError("BATCH-AXIS", message, where=layer or None, hint=hint)

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from hwq.errors import HwqError, InputError, Problems
-from hwq.frontend import aten_elementwise, aten_layers, aten_layout, aten_quant, aten_windows  # noqa: F401  (fill the table)
+from hwq.frontend import (  # noqa: F401  (fill the table)
+    aten_elementwise,
+    aten_fake_quant,
+    aten_layers,
+    aten_layout,
+    aten_quant,
+    aten_windows,
+)
 from hwq.frontend.aliases import Aliases, is_in_place
 from hwq.frontend.aten import HANDLERS, Call, Handler, SourceBuilder
 from hwq.frontend.aten_refused import reason_and_hint

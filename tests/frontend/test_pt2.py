@@ -228,6 +228,26 @@ def test_sizes_are_numbers_not_programs(archive: Path, tmp_path: Path) -> None:
     assert refused(rewritten(archive, tmp_path, "models/model.json", smuggle)).code == "FILE-DAMAGED"
 
 
+def test_an_image_of_free_size_is_refused_by_its_name(tmp_path: Path) -> None:
+    free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = export(nn.Conv2d(2, 3, 3).eval(), (torch.zeros(2, 2, 8, 9),), dynamic_shapes={"input": free})
+        torch.export.save(program, tmp_path / "m.pt2")
+    with pytest.raises(Problems) as caught:
+        read_pt2(tmp_path / "m.pt2")
+    assert [(p.code, p.where) for p in caught.value.entries()] == [("INPUT-DYNAMIC", "input")] * 2
+
+
+def test_lists_with_gaps_travel(tmp_path: Path) -> None:
+    class Picked(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, [2, 0]]
+
+    graph = source_graph(read_pt2(write_pt2(Picked(), tmp_path / "m.pt2", torch.zeros(2, 3, 4))))
+    assert "Gather" in [n.op for n in graph.nodes]
+
+
 def test_newer_schemas_are_refused_plainly(archive: Path, tmp_path: Path) -> None:
     path = rewritten(archive, tmp_path, "models/model.json", lambda d: {**d, "schema_version": {"major": 99, "minor": 1}})
     assert refused(path).code == "FILE-NEWER"

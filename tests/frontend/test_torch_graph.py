@@ -83,6 +83,7 @@ CLOSE: dict[str, Function] = {
     "exp": torch.exp,
     "log": lambda x: torch.log(x.abs() + 1),
     "silu": f.silu,
+    "glu": lambda x: f.glu(x, 1),
     "gelu": f.gelu,
     "softmax": lambda x: torch.softmax(x, 1),
     "log softmax": lambda x: torch.log_softmax(x, -1),
