@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, gcd
 
@@ -17,6 +17,7 @@ __all__ = ["Candidates", "Fold", "breakpoints", "divisors", "price", "start_buff
 
 EGRESS = 4  # words, before sizing
 MOST = 40  # folds of a stage that are kept: the cheapest of each pair of words
+BUFFERED = (*WINDOWED, "upsample")
 ALL_BREAKPOINTS = 1024  # channels up to which lanes that do not divide them are tried
 
 
@@ -76,7 +77,7 @@ class Candidates:
 
     def __init__(self, s: StageSummary, draft: StageDraft, hints: Iterable[int] = ()) -> None:
         self.s, self.d, self.hints = s, draft, frozenset(hints)
-        self._costs: dict[tuple[int, int, int, str, str, str], Resources] = {}
+        self._costs: dict[tuple[int, int, int, str, str], Resources] = {}
         self._shapes: dict[int, list[tuple[int, int, int]]] = {}
 
     @property
@@ -168,35 +169,54 @@ class Candidates:
 
     def priced(self, shape: tuple[int, int, int], prices: Mapping[str, float]) -> Fold:
         """The cheapest memories for ``shape``."""
+        memories, constants, buffers = self._kinds(shape)
+        cores = [(price(self._core(shape, m, c), prices), m, c) for m in memories for c in constants]
+        _, memory, constant = min(cores, key=lambda found: found[0])
+        buffer = min(buffers, key=lambda kind: price(self._queues(shape, kind), prices))
+        return self._fold(shape, memory, buffer, constant)
+
+    def alternatives(self, fold: Fold) -> Iterator[Fold]:
+        """``fold`` with one of its memories of another kind."""
+        shape = fold.pe, fold.simd, fold.pixels
+        memories, constants, buffers = self._kinds(shape)
+        yield from (self._fold(shape, m, fold.buffer_memory, fold.constants) for m in memories if m != fold.memory)
+        yield from (self._fold(shape, fold.memory, b, fold.constants) for b in buffers if b != fold.buffer_memory)
+        yield from (self._fold(shape, fold.memory, fold.buffer_memory, c) for c in constants if c != fold.constants)
+
+    def _kinds(self, shape: tuple[int, int, int]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Possible memories of weights, of constants, of the input buffer."""
         s, d = self.s, self.d
-        pe, simd, pixels = shape
+        pe, simd, _ = shape
         one_fold = s.kind == "mvu" and s.taps * s.groups == 1 and pe >= s.rows and simd >= s.columns
+        memories: tuple[str, ...] = ("lutram", "block") if s.w_bits else ("lutram",)
         if one_fold and d.style != "folded" and d.memory in (None, "logic"):
-            memories: tuple[str, ...] = ("logic",)
-        else:
-            memories = (d.memory,) if d.memory else ("lutram", "block") if s.w_bits else ("lutram",)
-        constants = (d.constants,) if d.constants else ("lutram", "block") if ceil_div(s.rows, pe) > 1 and _has_constants(s) else ("auto",)
-        buffers = (d.buffer_memory,) if d.buffer_memory else ("lutram", "block", "ultra") if s.kind in WINDOWED else ("auto",)
-        folds = []
-        for memory in memories:
-            for constant in constants:
-                folds.append(self._fold(pe, simd, pixels, memory, "", constant))
-        core = min(folds, key=lambda f: price(f.cost, prices))
-        queues = [(kind, self._queues(pe, simd, pixels, kind)) for kind in buffers]
-        kind, queue = min(queues, key=lambda q: price(q[1], prices))
-        return Fold(pe, simd, pixels, core.memory, kind, core.constants, core.cost + queue)
+            memories = ("logic",)
+        constants: tuple[str, ...] = ("auto",)
+        if (s.thresholds or s.multiplier_bits) and memories != ("logic",) and s.groups * s.rows > pe:
+            constants = ("lutram", "block")
+        buffers: tuple[str, ...] = ("lutram", "block", "ultra") if s.kind in BUFFERED else ("auto",)
+        return (
+            (d.memory,) if d.memory else memories,
+            (d.constants,) if d.constants else constants,
+            (d.buffer_memory,) if d.buffer_memory else buffers,
+        )
 
-    def _fold(self, pe: int, simd: int, pixels: int, memory: str, kind: str, constants: str) -> Fold:
-        key = (pe, simd, pixels, memory, kind, constants)
+    def _fold(self, shape: tuple[int, int, int], memory: str, buffer: str, constants: str) -> Fold:
+        return Fold(*shape, memory, buffer, constants, self._core(shape, memory, constants) + self._queues(shape, buffer))
+
+    def _core(self, shape: tuple[int, int, int], memory: str, constants: str) -> Resources:
+        key = (*shape, memory, constants)
         if key not in self._costs:
+            pe, simd, pixels = shape
             self._costs[key] = stage_cost(self.s, pe, simd, memory, pixels, constants)
-        return Fold(pe, simd, pixels, memory, kind, constants, self._costs[key])
+        return self._costs[key]
 
-    def _queues(self, pe: int, simd: int, pixels: int, kind: str) -> Resources:
+    def _queues(self, shape: tuple[int, int, int], kind: str) -> Resources:
         """Egress and input buffer, as deep as they normally get."""
-        key = (pe, simd, pixels, "", kind, "")
+        key = (*shape, kind, "queues")
         if key not in self._costs:
             s = self.s
+            pe, simd, pixels = shape
             total = fifo_cost(s.lanes_out(pe) * pixels * s.out_bits, EGRESS) if s.kind != "flatten" else Resources()
             depth = start_buffer(s.geometry(pe, simd, pixels)) if s.kind in WINDOWED else 2 * s.shape[1] * ceil_div(s.rows, pe)
             buffer = buffer_of(s, pe, simd, pixels, depth, kind)
@@ -204,7 +224,3 @@ class Candidates:
                 total += Resources(lut=FIFO_CONTROL, ff=FIFO_CONTROL_FF) + buffer.cost
             self._costs[key] = total
         return self._costs[key]
-
-
-def _has_constants(s: StageSummary) -> bool:
-    return bool(s.thresholds or s.multiplier_bits)

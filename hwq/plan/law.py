@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwq.plan.dataflow import Converter, Dataflow, Mvu, Unit
+from hwq.plan.dataflow import Converter, Dataflow, Unit, WindowUnit
 
 __all__ = ["bottleneck", "unit_cycles"]
 
@@ -10,15 +10,14 @@ __all__ = ["bottleneck", "unit_cycles"]
 def unit_cycles(unit: Unit, dataflow: Dataflow) -> int:
     """Cycles a frame of ``unit`` on its own, in the steady state.
 
-    A matrix-vector unit takes ``sf * nf`` cycles a vector; a width converter ``max(u, d)`` a block of ``u`` words in
-    and ``d`` out; every other component one cycle a word, those of its input (of its output for an ingress).
+    A unit with a Reader takes a cycle a firing, ``sf * nf`` a vector, but at least one a word of its input; a width converter
+    ``max(u, d)`` a block of ``u`` words in and ``d`` out; every other component one cycle a word, on the side that has more.
     """
-    if isinstance(unit, Mvu):
-        return unit.vectors * unit.sf * unit.nf
-    edge = dataflow.edges[(unit.inputs or unit.outputs)[0]]
+    if isinstance(unit, WindowUnit):
+        return max(unit.geometry.firings, unit.geometry.frame)
     if isinstance(unit, Converter):
         return (unit.blocks - 1) * max(unit.words_in, unit.words_out) + max(unit.last_in, unit.last_out)
-    return edge.words
+    return max(dataflow.edges[e].words for e in (*unit.inputs, *unit.outputs))
 
 
 def bottleneck(dataflow: Dataflow) -> tuple[Unit, int]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import isqrt
 
 from hwq.errors import HwqError, InputError, NegativeVerdict, Problems
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
+from hwq.plan.balance import balanced, overuse
 from hwq.plan.buffers import BufferMemories, first_buffer
 from hwq.plan.cost import estimate
 from hwq.plan.dataflow import Converter, Fifo, dataflow_of, pitch_of
@@ -32,7 +34,7 @@ __all__ = ["plan_network"]
 DEFAULT_BUS = 64
 WIDE_BUSES = BUSES[BUSES.index(DEFAULT_BUS) :]
 SIZED_PROBES = 5  # tries with sized depths, which cost seconds in large networks
-REPRICINGS = 4  # times a resource that overflows is made dearer before a number of cycles is given up
+REPRICINGS = 6  # times a resource that overflows is made dearer before a number of cycles is given up
 
 Progress = Callable[[str, float | None], None]
 
@@ -78,6 +80,7 @@ class _Planner:
     draft: PlanDraft
     progress: Progress
     folders: dict[int, Folder] = field(default_factory=dict)
+    foldings: dict[tuple[int, int], Folding | None] = field(default_factory=dict)
 
     def plan(self) -> Plan:
         if self.goal.latency_s is not None:
@@ -155,26 +158,40 @@ class _Planner:
             return low
         if not self.affordable(folder, high):
             return None
-        # Half a per mille of a large number of cycles is no matter.
-        while high - low > max(1, low >> 11):
-            middle = (low + high) // 2
+        # Two per mille of a large number of cycles are no matter.
+        while high - low > max(1, low >> 9):
+            middle = max(low + 1, isqrt(low * high))
             self.progress(f"folding for {middle} cycles a frame", None)
             low, high = (low, middle) if self.affordable(folder, middle) else (middle, high)
         return high
 
     def affordable(self, folder: Folder, cycles: int) -> Folding | None:
         """A folding of at most ``cycles`` cycles a frame within the budget, or None."""
-        allowance = self.goal.allowance(self.device)
-        prices = self.prices
+        folding = self.nearest(folder, cycles)
+        return None if folding is None or _over(folding.cost, self.goal.allowance(self.device)) else folding
+
+    def nearest(self, folder: Folder, cycles: int) -> Folding | None:
+        """The folding of at most ``cycles`` cycles a frame that fits, or comes nearest to it; None where none has so few cycles."""
+        key = (id(folder), cycles)
+        if key not in self.foldings:
+            self.foldings[key] = self._nearest(folder, cycles)
+        return self.foldings[key]
+
+    def _nearest(self, folder: Folder, cycles: int) -> Folding | None:
+        allowance, prices = self.goal.allowance(self.device), self.prices
+        best: Folding | None = None
         for _ in range(REPRICINGS):
             folding = folder.fold(cycles, prices)
             if folding is None:
                 return None
-            over = _over(folding.cost, allowance)
-            if not over:
-                return folding
-            prices |= {name: prices[name] * 4 for name in over}
-        return None
+            folds, cost = balanced(folding.folds, folding.cost, folder.candidates, allowance, self.prices)
+            if best is None or _worst(cost, allowance) < _worst(best.cost, allowance):
+                best = Folding(folds, cost)
+            over = overuse(folding.cost, allowance)
+            if not overuse(cost, allowance):
+                break
+            prices |= {name: prices[name] * min(4.0, max(1.5, share)) for name, share in over.items()}
+        return best
 
     def fitting(self, folder: Folder, cycles: int) -> Plan:
         """The cheapest plan of at most ``cycles`` cycles a frame; refuses one that does not fit."""
@@ -185,7 +202,7 @@ class _Planner:
 
     def too_big(self, folder: Folder, cycles: int, plan: Plan | None = None) -> NegativeVerdict:
         """The verdict on ``cycles`` cycles a frame; ``plan`` is one whose folding would have fitted, but not its depths."""
-        folding = folder.fold(cycles, {name: 1.0 / amount if amount else 1e9 for name, amount in self.device.capacity.as_dict().items()})
+        folding = self.nearest(folder, cycles)
         assert folding is not None
         faster = self.least_fitting(folder, cycles) if self.goal.fps or self.goal.latency_s else None
         cost = estimate(self.network, plan, self.device).total if plan else folding.cost
@@ -315,5 +332,9 @@ def _refuse_unknown_fifos(given: Iterable[str], known: Iterable[str]) -> None:
 
 def _over(cost: Resources, allowance: Resources) -> list[str]:
     """Resources of which more is needed than there is."""
-    have = allowance.as_dict()
-    return [name for name, amount in cost.as_dict().items() if amount > have[name]]
+    return list(overuse(cost, allowance))
+
+
+def _worst(cost: Resources, allowance: Resources) -> float:
+    """Share of what may be used of the resource that is shortest."""
+    return max(cost.fraction_of(allowance).values())

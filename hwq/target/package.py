@@ -24,7 +24,7 @@ from hwq.target.interface import interface_document
 from hwq.target.interface_text import interface_text
 from hwq.target.report_file import report_document
 from hwq.target.scripts import constraints, instantiation, makefile, vivado_script
-from hwq.target.vectors import random_integers, vector_codes, vectors_file
+from hwq.target.vectors import random_integers, vector_codes, vector_frames, vectors_file
 from hwq.target.verilog_bench import bench_text, bench_vectors
 
 __all__ = ["check_output", "write_package"]
@@ -34,7 +34,6 @@ log = logging.getLogger("hwq")
 MARKER = "hwq-design"
 # What runs of the shipped scripts leave behind; not the user's work.
 ARTEFACTS = ("sim_build", ".hwq_build", "__pycache__", "verify.json", "report.json", "report.html")
-VECTOR_FRAMES = 64
 BENCH_FRAMES = 8
 BENCH_BEATS = 4096
 
@@ -56,7 +55,7 @@ def write_package(
     model
         Saved as ``network.hwq``; its network is the design's.
     inputs
-        Integers by input name (N, H, W, C) for ``vectors.npz``; 64 frames of random legal ones by default.
+        Integers by input name (N, H, W, C) for ``vectors.npz``; random legal ones by default, 64 frames or fewer in large networks.
     options
         Effective configuration, echoed in ``report.json``.
 
@@ -141,7 +140,7 @@ def _contents(
     design: Design, model: Model, device: Device, prediction: Prediction, inputs: Mapping[str, Integers] | None
 ) -> dict[str, str | bytes]:
     top, ports = design.top, (*design.inputs, *design.outputs)
-    integers = inputs if inputs is not None else random_integers(design.network, VECTOR_FRAMES)
+    integers = inputs if inputs is not None else random_integers(design.network, vector_frames(design.network))
     codes = vector_codes(design.network, design.inputs, design.outputs, integers)
     frames = len(next(iter(codes.values())))
     bench_frames = max(1, min(frames, BENCH_FRAMES, BENCH_BEATS // max(p.beats for p in ports)))

@@ -11,11 +11,13 @@ from hwq.network.graph import Network
 from hwq.network.model import Model
 from hwq.network.ops import Conv
 from hwq.plan.cost import Estimate, estimate
+from hwq.plan.dataflow import BUFFERED, Converter, Fifo, dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.plan import plan_hash
 from hwq.plan.prediction import Prediction
 from hwq.plan.resources import Resources
 from hwq.plan.stages import Stage, stages_of
+from hwq.plan.units import memory_kind
 from hwq.target.design import Design
 from hwq.target.tools import module_version
 
@@ -42,7 +44,10 @@ FIELDS = {
     "resources_error": "error band of the estimate, as a share of it",
     "utilisation": "resources as shares of the device",
     "weight_bits": "bits of all weights",
+    "weight_bits_per_cycle": "bits of weights that all weight memories deliver a cycle",
+    "bram_efficiency": "bits that lie in block RAMs, as a share of all bits of the block RAMs taken; 1 where there is none",
     "layers": "one entry a stage, in order",
+    "fifos": "what stands between the stages: name, depth in words, width in bits, memory, resources",
     "modules": "the module of every layer",
     "options": "the options of the compilation",
     "hashes": "sha256 of network and plan, as the registers hold them",
@@ -51,13 +56,17 @@ FIELDS = {
 }
 LAYER_FIELDS = {
     "name": "the layer",
-    "op": "dense, conv, threshold, requantize or argmax",
+    "op": "dense, conv, or the kind of the op: pool, add, mul, concat, split, upsample, pad, flatten, threshold, requantize, lookup, ...",
     "activation": "the layer whose staircase is fused into it, or null",
     "pe": "outputs computed at once",
     "simd": "inputs taken at once",
-    "pixels": "pixels computed at once",
+    "pixels": "pixels, side by side, computed at once",
     "style": "folded: weights come from memory; constant: weights are built into the logic",
     "memory": "what holds the weights: logic, lutram or block",
+    "constants": "what holds thresholds and multipliers; auto: LUTs",
+    "buffer": "words of the input buffer, 0 where there is none",
+    "buffer_memory": "what holds it: lutram, block or ultra",
+    "depth": "words of the output FIFO",
     "cycles": "cycles a frame",
     "module": "its Verilog module",
     "resources": "its fabric",
@@ -104,7 +113,10 @@ def report_document(
         "resources_error": cost.error_band,
         "utilisation": {name: round(share, 6) for name, share in cost.utilisation.items() if share != float("inf")},
         "weight_bits": weight_bits(network),
+        "weight_bits_per_cycle": cost.weight_bits_per_cycle,
+        "bram_efficiency": round(cost.bram_efficiency, 4),
         "layers": [_layer(design, stage, cost, prediction) for stage in stages_of(network)],
+        "fifos": _fifos(design, cost),
         "modules": dict(design.modules),
         "options": dict(options or {}),
         "hashes": {"network": network_hash(network), "plan": plan_hash(plan)},
@@ -115,6 +127,7 @@ def report_document(
 
 def _layer(design: Design, stage: Stage, cost: Estimate, prediction: Prediction) -> dict[str, Any]:
     p = design.plan.stage(stage.name)
+    has_buffer = stage.kind in BUFFERED
     layer: dict[str, Any] = {
         "name": stage.name,
         "op": "dense" if isinstance(stage.node.op, Conv) and stage.node.op.is_dense else stage.node.op.kind,
@@ -124,7 +137,12 @@ def _layer(design: Design, stage: Stage, cost: Estimate, prediction: Prediction)
         "pixels": p.pixels,
         "style": p.style,
         "memory": p.memory,
-        "cycles": prediction.cycles[stage.name],
+        "constants": p.constants,
+        "buffer": p.buffer if has_buffer else 0,
+        "buffer_memory": memory_kind(p.buffer_memory, p.buffer),
+        "depth": p.depth,
+        # A flatten is no component: it costs no cycle.
+        "cycles": prediction.cycles.get(stage.name, 0),
         "module": design.modules.get(stage.name),
         "resources": cost.per_unit.get(stage.name, Resources()).rounded(),
     }
@@ -132,3 +150,18 @@ def _layer(design: Design, stage: Stage, cost: Estimate, prediction: Prediction)
     if isinstance(op, Conv):
         layer |= {"mh": op.mh, "mw": op.mw, "weights": op.weight_encoding.name, "weight_bits": op.weights.size * op.weight_encoding.bits}
     return layer
+
+
+def _fifos(design: Design, cost: Estimate) -> list[dict[str, Any]]:
+    dataflow = dataflow_of(design.network, design.plan)
+    return [
+        {
+            "name": unit.name,
+            "depth": unit.depth,
+            "width": dataflow.edges[unit.outputs[0]].word_bits,
+            "memory": unit.memory if isinstance(unit, Fifo) else "lutram",
+            "resources": cost.per_unit[unit.name].rounded(),
+        }
+        for unit in dataflow.units
+        if isinstance(unit, Fifo | Converter)
+    ]

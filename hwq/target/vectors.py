@@ -11,12 +11,22 @@ from numpy.typing import NDArray
 
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
-from hwq.network.ops import Integers
+from hwq.network.ops import Conv, Integers
 from hwq.target.streams import StreamPort
 
-__all__ = ["Codes", "codes_of", "random_integers", "vector_codes", "vectors_file"]
+__all__ = ["Codes", "codes_of", "random_integers", "vector_codes", "vector_frames", "vectors_file"]
 
 Codes = dict[str, NDArray[Any]]
+# Products of the golden model that a few seconds allow, and frames at most and at least: the smallest, the largest, a random one.
+PRODUCTS = 8_000_000_000
+MOST_FRAMES, FEWEST_FRAMES = 64, 3
+
+
+def vector_frames(network: Network) -> int:
+    """Frames of ``vectors.npz``: 64, fewer where the golden model would take minutes."""
+    tensors = network.tensors
+    products = sum(n.op.mw * int(np.prod(tensors[n.outputs[0]].shape)) for n in network.nodes if isinstance(n.op, Conv))
+    return max(FEWEST_FRAMES, min(MOST_FRAMES, PRODUCTS // max(1, products)))
 
 
 def random_integers(network: Network, frames: int, seed: int = 0) -> dict[str, Integers]:

@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from hwq.numerics.encoding import Integer
 from hwq.plan.cost import ERROR_BAND, estimate
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.goal import Goal
-from hwq.plan.memories import block_count, fifo_cost, memory_cost
 from hwq.plan.planner import plan_network
 from hwq.plan.resources import Resources
 from hwq.plan.stage_cost import lanes_cost
@@ -18,43 +13,6 @@ from hwq.target.boards import load_device
 from tests.plan.networks import dense, tfc, two_outputs
 
 VU9P = load_device("vu9p")
-
-
-@pytest.mark.parametrize(
-    ("width", "depth", "blocks"),
-    [
-        (72, 512, 1),
-        (36, 512, 0.5),
-        (36, 1024, 1),
-        (73, 512, 1.5),
-        (144, 512, 2),
-        (1, 32768, 1),
-        (9, 4096, 1),
-        (72, 1024, 2),
-        (18, 1024, 0.5),
-    ],
-)
-def test_block_rams_by_the_ports_of_ug573(width: int, depth: int, blocks: float) -> None:
-    assert block_count(width, depth) == blocks
-
-
-@given(st.integers(1, 4000), st.integers(1, 40000))
-def test_block_rams_hold_their_bits(width: int, depth: int) -> None:
-    assert block_count(width, depth) * 36 * 1024 >= width * depth
-
-
-def test_a_lut_is_a_read_only_memory_of_64_bits() -> None:
-    assert memory_cost(100, 64, "lutram").lut == 100
-    assert memory_cost(100, 65, "lutram").lut == 200
-    assert memory_cost(100, 32, "lutram").lut == 50
-    assert memory_cost(100, 1, "logic") == Resources()
-
-
-@given(st.integers(1, 500), st.integers(1, 200))
-def test_a_deeper_fifo_never_costs_less_luts_as_memory_or_blocks(width: int, depth: int) -> None:
-    shallow, deep = fifo_cost(width, depth), fifo_cost(width, depth + 1)
-    assert deep.bram36 >= shallow.bram36
-    assert deep.lutram >= shallow.lutram or deep.bram36 > 0
 
 
 def test_binary_products_are_cheapest() -> None:
