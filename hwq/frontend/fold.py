@@ -32,17 +32,17 @@ def fold(step: Step) -> tuple[Constant, ...]:
     return tuple(Constant(a, _scales(step, inputs, a, k)) for k, a in enumerate(arrays))
 
 
-def _scales(step: Step, inputs: list[NDArray[Any] | None], made: NDArray[Any], place: int) -> tuple[NDArray[Any], ...]:
-    """Steps that the graph states for result ``place``: the quantizer's own, or a factor that spreads over it."""
+def _scales(step: Step, inputs: list[NDArray[Any] | None], made: NDArray[Any], result: int) -> tuple[NDArray[Any], ...]:
+    """Steps that the graph states for the result number ``result``: the quantizer's own, or a factor that spreads over it."""
     op = step.node.op
     first = step.inputs[0] if step.inputs else None
     earlier = first.scales if isinstance(first, Constant) else ()
     if op in MOVES and isinstance(first, Constant):
-        return tuple(s for s in (_moved(step, s, first.array.shape, inputs, place) for s in earlier) if s is not None)
+        return tuple(s for s in (_moved(step, s, first.array.shape, inputs, result) for s in earlier) if s is not None)
     if op == "Concat":
         joined = _joined(step)
         return () if joined is None else (joined,)
-    if place:
+    if result:
         return ()
     if op not in SCALE_OPERAND:
         return tuple(s for v in step.inputs if isinstance(v, Constant) for s in v.scales)[:MAX_SCALES] if op in KEEPS else ()
