@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     folder = load_folder(args.folder)
     console.say(printable(folder.model.name) + "\n")
     console.say(figures_text(folder.report, folder.network, folder.plan))
-    if args.output or not args.json:
+    if args.output or not console.as_json:
         page = args.output or folder.path / "report.html"
         write_text(
             page, design_page(folder.report, folder.network, folder.plan, _bottleneck(folder.report, folder.network, folder.plan)), "-o"

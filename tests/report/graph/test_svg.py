@@ -48,7 +48,7 @@ def test_a_design_shows_folding_cycles_depths_and_its_bottleneck(design: str) ->
     assert "PE 1 x SIMD 1, folded, weights in lutram" in found
     assert "FIFO 40 x 2 bit" in found
     assert "9 216 cycles a frame" in found
-    assert any("buffer 75 words" in t for t in found)
+    assert any("buffer 79 words" in t for t in found)
     assert design.count('<rect class="hot"') == 1
 
 
