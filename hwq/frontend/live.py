@@ -144,8 +144,8 @@ def _prefixes(path: str) -> list[str]:
 
 
 def _user_name(node: str, paths: set[str]) -> str:
-    """``/block/fc1/weight_quant/Quant`` is ``block.fc1`` where that is the user's layer; else the node's own name."""
+    """``/block/fc1/weight_quant/Quant`` is ``block.fc1`` where that is the user's layer; ``/Add``, of no layer, ``Add``."""
     parts = [p for p in node.split("/")[:-1] if p]
     # A child of nn.Sequential is scoped by its whole path: /layers/layers.0/Gemm.
     path = ".".join(p for p, inner in zip(parts, [*parts[1:], ""], strict=False) if not inner.startswith(f"{p}."))
-    return max((p for p in (path, *_prefixes(path)) if p in paths), key=len, default=node)
+    return max((p for p in (path, *_prefixes(path)) if p in paths), key=len, default=node.strip("/").replace("/", "."))
