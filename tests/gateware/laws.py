@@ -5,6 +5,9 @@ A trace is a cyclic list of booleans or None (always); ``start[j]`` of a source:
 
 from __future__ import annotations
 
+from itertools import product
+
+from hwq.network.ops import Window
 from tests.gateware.stream import Trace
 
 
@@ -91,6 +94,64 @@ def mvu_law(
     return arrivals.accepted, departures.popped
 
 
+def window_law(
+    image: tuple[int, int, int],
+    window: Window,
+    frames: int,
+    buffer: int,
+    depth: int,
+    latency: int,
+    source: Trace,
+    sink: Trace,
+    *,
+    pixels: int = 1,
+    blocks: int = 1,
+    passes: int = 1,
+    is_every_firing: bool = False,
+) -> tuple[list[int], list[int]]:
+    """Reader of ``image`` = (height, width, words a V pixels) before an Egress; the last firing of a pass, or every one, produces.
+
+    Returns the cycles of all words in and of all words out. Asserts that no firing waits for a word that cannot enter.
+    """
+    height, width, words = image
+    (kh, kw), (sy, sx), (dy, dx), (top, left, _, _) = window.kernel, window.stride, window.dilation, window.padding
+    rows, columns = window.size(height, width)
+    row = width // pixels * words
+    arrivals, departures = Arrivals(source), Departures(depth, latency, sink)
+    moves: list[tuple[int, int]] = []  # (base, first cycle of it)
+    move = 0
+    last = -1
+
+    def enter(most: int) -> None:
+        """Words up to ``most`` that have room by now."""
+        nonlocal move
+        while (m := len(arrivals.accepted)) < min(most, frames * height * row):
+            while move < len(moves) and moves[move][0] + buffer <= m:
+                move += 1
+            if move == len(moves):
+                return
+            arrivals.accept(max(arrivals.offer(), moves[move][1]))
+
+    for frame, oh, og in product(range(frames), range(rows), range(columns // pixels)):
+        moves.append((frame * height * row + (oh * sy - top) * row + (og * sx - -(-left // pixels)) * words, last + 1))
+        for block, fold, a, b, word in product(range(blocks), range(passes), range(kh), range(kw), range(words // blocks)):
+            t = last + 1
+            y = oh * sy - top + a * dy
+            xs = [x for v in range(pixels) if 0 <= (x := (og * pixels + v) * sx - left + b * dx) < width]
+            if fold == 0 and xs and 0 <= y < height:
+                needed = frame * height * row + y * row + max(xs) // pixels * words + block * (words // blocks) + word
+                enter(needed + 1)
+                assert len(arrivals.accepted) > needed, f"deadlock: word {needed} cannot enter"
+                t = max(t, arrivals.accepted[needed] + 1)
+            if is_every_firing or (a, b, word) == (kh - 1, kw - 1, words // blocks - 1):
+                t = max(t, departures.credit())
+                departures.take(t)
+            last = t
+    moves.append((frames * height * row - top * row - -(-left // pixels) * words, last + 1))
+    enter(frames * height * row)
+    return arrivals.accepted, departures.popped
+
+
 def converter_law(blocks: list[tuple[int, int]], depth: int, source: Trace, sink: Trace) -> tuple[list[int], list[int]]:
     """Blocks of (words in, words out), handed over whole: X[b] = max(last word in + 1, last word out of block b - 1)."""
     arrivals, departures = Arrivals(source), Departures(depth, 0, sink)
@@ -130,3 +191,75 @@ def join_law(words: int, depth: int, latency: int, sources: list[Trace], sink: T
         for a in arrivals:
             a.accept(last)
     return [a.accepted for a in arrivals], departures.popped
+
+
+def concat_law(
+    groups: int, words: list[int], depth: int, sources: list[Trace], sink: Trace, *, wide: bool
+) -> tuple[list[list[int]], list[int]]:
+    """Serial: the words of each input in turn, one a cycle. Wide: a word of every input at once."""
+    arrivals, departures = [Arrivals(s) for s in sources], Departures(depth, 0, sink)
+    last = -1
+    turns = [list(range(len(words)))] if wide else [[k] for k, count in enumerate(words) for _ in range(count)]
+    for _ in range(groups):
+        for turn in turns:
+            last = max([last + 1, departures.credit(), *(arrivals[k].offer() for k in turn)])
+            departures.take(last)
+            for k in turn:
+                arrivals[k].accept(last)
+    return [a.accepted for a in arrivals], departures.popped
+
+
+def split_law(
+    groups: int, words: list[int], kept: list[int], depth: int, source: Trace, sinks: list[Trace], *, wide: bool
+) -> tuple[list[int], list[list[int]]]:
+    """Serial: every word wants the credit of its own target, none where that is dropped. Wide: a word wants all credits."""
+    arrivals, departures = Arrivals(source), [Departures(depth, 0, s) for s in sinks]
+    turns = [[k for k in kept if k >= 0]] if wide else [[k] * (k >= 0) for k, n in zip(kept, words, strict=True) for _ in range(n)]
+    for _ in range(groups):
+        for turn in turns:
+            t = max([arrivals.offer(), *(departures[k].credit() for k in turn)])
+            arrivals.accept(t)
+            for k in turn:
+                departures[k].take(t)
+    return arrivals.accepted, [d.popped for d in departures]
+
+
+def pad_law(inside: list[bool], depth: int, source: Trace, sink: Trace) -> tuple[list[int], list[int]]:
+    """A word a firing; those ``inside`` the image want one of the input, too."""
+    arrivals, departures = Arrivals(source), Departures(depth, 0, sink)
+    last = -1
+    for wants in inside:
+        last = max(last + 1, departures.credit(), arrivals.offer() if wants else 0)
+        departures.take(last)
+        if wants:
+            arrivals.accept(last)
+    return arrivals.accepted, departures.popped
+
+
+def upsample_law(
+    rows: int, columns: int, words: int, factor: tuple[int, int], buffer: int, depth: int, latency: int, source: Trace, sink: Trace
+) -> tuple[list[int], list[int]]:
+    """Rows of ``columns`` x ``words`` words read over; a word is freed by the last firing that reads it (pixels that repeat: whole)."""
+    arrivals, departures = Arrivals(source), Departures(depth, latency, sink)
+    down, across = factor
+    reads, free_at = [], {}
+    for row in range(rows):
+        for again in range(down):
+            for column in range(columns):
+                for repeat in range(across):
+                    for word in range(words):
+                        m = (row * columns + column) * words + word
+                        if again == down - 1 and repeat == across - 1:
+                            pixel_end = len(reads) + words - 1 - word
+                            free_at[m] = pixel_end if across > 1 else len(reads)
+                        reads.append(m)
+    fired: list[int] = []
+    for m in reads:
+        while len(arrivals.accepted) <= m:
+            n = len(arrivals.accepted)
+            room = fired[free_at[n - buffer]] + 1 if n >= buffer else 0
+            arrivals.accept(max(arrivals.offer(), room))
+        t = max(fired[-1] + 1 if fired else 0, arrivals.accepted[m] + 1, departures.credit())
+        departures.take(t)
+        fired.append(t)
+    return arrivals.accepted, departures.popped
