@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Shape, Signal, signed, unsigned
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwq.network.ops import Conv, Saturating
 from hwq.numerics.encoding import Encoding
-from hwq.plan.domain import Domain, accumulator_domain, chunk_folds
-from hwq.plan.lane import LaneForm, lane_form
+from hwq.plan.domain import Domain, RawForm, accumulator_domain, chunk_folds, raw_form, words_per_vector
 from hwq.plan.latency import accumulator_latency
 
 __all__ = ["Accumulator", "AccumulatorControl", "domain_shape"]
@@ -19,10 +18,12 @@ class AccumulatorControl(data.StructLayout):
     """What an accumulator is told with each raw sum.
 
     ``valid``: there is one. ``first``, ``last``: of its vector. ``chunk_first``, ``chunk_last``: of its chunk.
+    Where taps in the padding are masked, ``pad``: it is one; ``ragged``: the last word of a tap.
     """
 
-    def __init__(self) -> None:
-        super().__init__({"valid": 1, "first": 1, "last": 1, "chunk_first": 1, "chunk_last": 1})
+    def __init__(self, *, is_masked: bool = False) -> None:
+        masked = {"pad": 1, "ragged": 1} if is_masked else {}
+        super().__init__({"valid": 1, "first": 1, "last": 1, "chunk_first": 1, "chunk_last": 1, **masked})
 
 
 def domain_shape(domain: Domain) -> Shape:
@@ -39,7 +40,7 @@ class Accumulator(wiring.Component):
     one chunk. The last chunk may be short.
 
     Timing: ``total`` stands ``latency`` cycles after the last raw sum of a vector, for one cycle at least.
-    A bubble (``valid`` low) holds. Reset-less: ``first`` restarts.
+    A bubble (``valid`` low) holds. Reset-less: ``first`` restarts. A masked word counts as what stands for the integer 0.
     Cost: one carry chain; saturating, two and a comparison.
 
     Members
@@ -54,32 +55,48 @@ class Accumulator(wiring.Component):
 
     def __init__(self, op: Conv, x: Encoding, simd: int) -> None:
         self.op, self.simd = op, simd
-        self.form: LaneForm = lane_form(x, op.weight_encoding, simd)
+        self.form: RawForm = raw_form(op, x, simd)
         self.domain = accumulator_domain(op, x, simd)
         self.latency = accumulator_latency(op, simd)
         super().__init__(
-            {"y": In(unsigned(self.form.y_bits)), "control": In(AccumulatorControl()), "total": Out(domain_shape(self.domain))}
+            {
+                "y": In(unsigned(self.form.lane.y_bits)),
+                "control": In(AccumulatorControl(is_masked=self.form.zero is not None)),
+                "total": Out(domain_shape(self.domain)),
+            }
         )
 
     def elaborate(self, platform):
         m = Module()
+        self.raw = self._masked(m)
         if isinstance(self.op.accumulation, Saturating):
             self._saturating(m, self.op.accumulation)
         elif self.latency:
             m.d.comb += self.total.eq(self._sum(m, self.control.first, self.domain.hi))
         else:
-            m.d.comb += self.total.eq(self.y)
+            m.d.comb += self.total.eq(self.raw)
         return m
+
+    def _masked(self, m: Module) -> Value:
+        """The raw sum in units of the form, or the constant of a word in the padding."""
+        form = self.form
+        if form.zero is None:
+            return self.y
+        whole, last = (Const(zero, range(form.y_max + 1)) for zero in form.zero)
+        raw = Signal(range(form.y_max + 1), name="raw")
+        constant = whole if form.zero[0] == form.zero[1] else Mux(self.control.ragged, last, whole)
+        m.d.comb += raw.eq(Mux(self.control.pad, constant, self.y * form.refine))
+        return raw
 
     def _sum(self, m: Module, restart, largest: int) -> Signal:
         total = Signal(range(largest + 1), name="sum", reset_less=True)
         with m.If(self.control.valid):
-            m.d.sync += total.eq(Mux(restart, 0, total) + self.y)
+            m.d.sync += total.eq(Mux(restart, 0, total) + self.raw)
         return total
 
     def _saturating(self, m: Module, accumulation: Saturating) -> None:
         folds, form = chunk_folds(self.op, self.simd), self.form
-        sf = -(-self.op.mw // self.simd)
+        sf = words_per_vector(self.op, self.simd)
         step, first, last = Signal(), Signal(), Signal()
         if folds > 1:
             raw = self._sum(m, self.control.chunk_first, folds * form.y_max)
@@ -90,13 +107,15 @@ class Accumulator(wiring.Component):
             m.d.sync += [step.eq(self.control.valid & self.control.chunk_last), last.eq(self.control.last)]
             m.d.comb += first.eq(opening)
         else:
-            raw = self.y
+            raw = self.raw
             m.d.comb += [step.eq(self.control.valid), first.eq(self.control.first), last.eq(self.control.last)]
         #: Raw sum of the chunk so far, for proofs.
         self.chunk_sum = raw
-        rest = sf - (-(-sf // folds) - 1) * folds  # words of the last chunk
-        whole = form.offset(folds * self.simd, 0)
-        short = form.offset(rest * self.simd, sf * self.simd - self.op.mw)
+        before = -(-sf // folds) - 1  # chunks before the last
+        columns, rest = folds * self.simd, (sf - before * folds) * self.simd
+        whole = form.lane.offset(columns, columns - accumulation.chunk)
+        short = form.lane.offset(rest, rest - (self.op.mw - before * accumulation.chunk))
+        whole = whole if before else short
         offset = Const(whole) if whole == short else Mux(last, Const(short), Const(whole))
         clipped = Signal(signed(accumulation.bits), name="clipped", reset_less=True)
         grown = Mux(first, 0, clipped) + (raw * form.step + offset)

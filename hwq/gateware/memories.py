@@ -4,11 +4,11 @@ from __future__ import annotations
 
 __all__ = ["memory_attributes", "rom_attributes"]
 
-STYLES = {"logic": "registers", "lutram": "distributed", "block": "block"}
+STYLES = {"logic": "registers", "lutram": "distributed", "block": "block", "ultra": "ultra"}
 
 
 def memory_attributes(kind: str) -> dict[str, str]:
-    """Attributes that ask Vivado and Yosys for a memory of ``logic``, ``lutram`` or ``block``."""
+    """Attributes that ask Vivado and Yosys for a memory of ``logic``, ``lutram``, ``block`` or ``ultra``."""
     return {"ram_style": STYLES[kind]}
 
 

@@ -1,9 +1,11 @@
-"""Matrix-vector unit: Reader, free-running datapath and Egress in one, no FIFO between."""
+"""Contractions: Reader, free-running datapath and Egress in one, no FIFO between; the matrix-vector unit is one of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,57 +15,63 @@ from hwq.gateware.fifo import forward
 from hwq.gateware.lane import lane_hint
 from hwq.gateware.parts import Parts
 from hwq.gateware.pe import ElementForm, ProcessingElement
-from hwq.gateware.pipeline import broadcast, delay, valid_chain
+from hwq.gateware.pipeline import broadcast, delay, named, valid_chain
 from hwq.gateware.reader import Counter, Reader
 from hwq.gateware.rom import field, place_rom
 from hwq.gateware.streams import edge_stream
 from hwq.network.ops import Conv, Saturating
 from hwq.numerics.encoding import Encoding
-from hwq.plan.dataflow import Edge, Mvu
+from hwq.plan.dataflow import Depthwise, Edge, Mvu
 from hwq.plan.domain import chunk_folds
 from hwq.plan.latency import READ_LATENCY, broadcast_levels
+from hwq.plan.units import memory_kind
 
-__all__ = ["MvuStage", "weight_words"]
+__all__ = ["ContractionStage", "MvuStage", "packed_words", "weight_words"]
 
 
-class MvuStage(wiring.Component):
-    """One contraction with the staircase behind it: ``pe`` rows by ``simd`` columns a cycle.
+class ContractionStage(wiring.Component):
+    """A convolution with the staircase behind it: V windows of ``pe`` rows by ``simd`` columns a cycle, one weight word for all.
 
-    The vector of ``mw`` activations comes in ``sf`` words of ``simd`` and is read ``nf`` times; pass f computes rows
-    ``f * pe .. f * pe + pe - 1``, row ``f * pe`` in lane 0. Rows and columns that do not exist are weightless, their output
-    lanes zero. Bit-exact with :class:`hwq.network.ops.Conv` and the activation's op.
+    Every block of a window group is read ``passes`` times; turn ``block * passes + pass`` computes the output channels from
+    ``turn * pe`` on, the first in lane 0. Rows and columns that do not exist are weightless, their output lanes zero; taps in the
+    padding contribute nothing. Bit-exact with :class:`hwq.network.ops.Conv` and the activation's op.
 
-    Timing: one firing a cycle, ``sf * nf`` a vector; only the last firing of a pass wants a credit, only the first pass
-    waits for input. ``w_en`` is ``take`` ``unit.latency`` cycles later.
-    Cost: weights ``ceil(mh / pe) * ceil(mw / simd)`` words of ``pe * simd`` weights; ``pe`` processing elements.
+    Timing: one firing a cycle; only the last firing of a pass wants a credit, only the first pass waits for input. ``w_en`` is
+    ``take`` ``unit.latency`` cycles later.
 
     Members
     -------
     i : In(stream)
-        Words of the activation vector.
+        Words of the image.
     o : Out(stream)
-        Words of ``pe`` output codes.
+        Words of V x ``pe`` output codes.
     weights_ok : Out(1)
         All memories hold what they should.
     """
 
-    def __init__(self, unit: Mvu, source: Edge, target: Edge, x: Encoding, out: Encoding, parts: Parts) -> None:
+    #: Products a processing element adds a cycle, and register levels between the Reader and the elements.
+    simd: int
+    tree: int
+
+    def __init__(self, unit: Mvu | Depthwise, source: Edge, target: Edge, x: Encoding, out: Encoding, parts: Parts) -> None:
         self.unit, self.x, self.parts = unit, x, parts
         op = unit.stage.node.op
         assert isinstance(op, Conv)
         self.op = op
-        self.form = ElementForm(op, x, unit.plan.simd, unit.stage.activation, out)
-        self.tree = broadcast_levels(unit.plan.pe)
+        self.form = ElementForm(op, x, self.simd, unit.stage.activation, out)
+        self.turns = unit.geometry.blocks * unit.nf
         depth = READ_LATENCY + self.tree + self.form.latency
         assert depth == unit.latency, f"{unit.name}: the datapath is {depth} deep, the plan says {unit.latency}"
         super().__init__({"i": In(edge_stream(source)), "o": Out(edge_stream(target)), "weights_ok": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        self.checks = []
-        unit, pe = self.unit, self.unit.plan.pe
-        m.submodules.reader = reader = Reader(unit.plan.simd * self.x.bits, unit.sf, unit.nf, unit.buffer)
-        m.submodules.egress = self.egress = egress = Egress(pe * self.form.out.bits, unit.depth)
+        self.checks: list[Value] = []
+        unit, g = self.unit, self.unit.geometry
+        kind = memory_kind(unit.plan.buffer_memory, unit.buffer)
+        width = len(self.i.payload.as_value())
+        m.submodules.reader = self.reader = reader = Reader(width, g, unit.buffer, kind)
+        m.submodules.egress = self.egress = egress = Egress(len(self.o.payload.as_value()), unit.depth)
         m.d.comb += [
             reader.i.valid.eq(self.i.valid),
             reader.i.payload.eq(self.i.payload.as_value()),
@@ -71,89 +79,150 @@ class MvuStage(wiring.Component):
             reader.fire.eq(reader.available & (~reader.last | egress.grant)),
             egress.take.eq(reader.fire & reader.last),
             egress.w_en.eq(valid_chain(m, egress.take, unit.latency, "produced")),
-            egress.w_data.eq(Cat(*self._rows(m, reader))),
+            egress.w_data.eq(Cat(*self._elements(m))),
             self.weights_ok.eq(Cat(*self.checks).all()),
         ]
         forward(m, egress.o, self.o)
         return m
 
-    def _rows(self, m: Module, reader: Reader) -> list[Value]:
-        """The processing elements; their codes."""
-        unit, pe, form = self.unit, self.unit.plan.pe, self.form
-        columns = unit.plan.simd * self.op.weight_encoding.bits
-        x = broadcast(m, reader.data, pe, "x")
-        control = delay(m, self._control(m, reader), READ_LATENCY + form.lane.latency, "control")
-        controls = broadcast(m, control, pe, "control")
-        weights, constants = self._weights(m, reader), self._constants(m, reader)
-        codes = []
-        for row in range(pe):
-            element = self.parts.place("pe", lane_hint(form.lane), form.key, lambda: ProcessingElement(form, self.parts))
-            m.submodules[f"pe_{row}"] = element
-            m.d.comb += [
-                element.x.eq(x[row]),
-                element.w.eq(field(weights, row, columns)),
-                element.control.as_value().eq(controls[row]),
-            ]
-            width = form.activation.constant_width
-            if width:
-                m.d.comb += element.constants.eq(field(constants, row, width))
-            codes.append(element.code)
-        return self._mask(m, reader, codes)
+    # -- what the kinds of contraction differ in
 
-    def _control(self, m: Module, reader: Reader) -> Value:
-        control = Signal(AccumulatorControl(), name="issue")
+    def operands(self, m: Module, pixel: Value) -> list[Value]:
+        """The activations of every row of one window, ``tree`` cycles later."""
+        raise NotImplementedError
+
+    def weights(self) -> list[int]:
+        """The weight memory, a word a firing of a window group."""
+        raise NotImplementedError
+
+    # -- datapath
+
+    def _elements(self, m: Module) -> list[Value]:
+        """The processing elements of every window; their codes."""
+        unit, pe, form = self.unit, self.unit.plan.pe, self.form
+        pixels = unit.geometry.pixels
+        columns, width = form.simd * self.op.weight_encoding.bits, form.activation.constant_width
+        turn = self._turn(m)
+        weights, constants = self._weights(m), self._constants(m, turn)
+        controls = self._controls(m)
+        size = len(self.reader.data) // pixels
+        codes = []
+        for v in range(pixels):
+            x = self.operands(m, self.reader.data[v * size : (v + 1) * size])
+            for row in range(pe):
+                element = self.parts.place("pe", lane_hint(form.lane), form.key, lambda: ProcessingElement(form, self.parts))
+                m.submodules[f"pe_{row}" if pixels == 1 else f"pe_{v}_{row}"] = element
+                m.d.comb += [
+                    element.x.eq(x[row]),
+                    element.w.eq(field(weights, row, columns)),
+                    element.control.as_value().eq(controls[v][row]),
+                ]
+                if width:
+                    m.d.comb += element.constants.eq(field(constants, row, width))
+                codes.append(element.code)
+        return self._mask(m, turn, codes)
+
+    def _turn(self, m: Module) -> Value:
+        """Number of the output word within its window group."""
+        reader, g = self.reader, self.unit.geometry
+        if g.blocks == 1:
+            return reader.fold
+        return reader.block if g.passes == 1 else Counter(m, reader.fire & reader.last, self.turns, "turn").value
+
+    def _controls(self, m: Module) -> list[list[Value]]:
+        """What the accumulators of every window and row are told, as their raw sums arrive."""
+        pe, is_masked = self.unit.plan.pe, self.form.raw.zero is not None
+        control = Signal(AccumulatorControl(is_masked=is_masked), name="issue")
+        reader, early = self.reader, READ_LATENCY + self.form.lane.latency + self.tree - broadcast_levels(pe)
         m.d.comb += [control.valid.eq(reader.fire), control.first.eq(reader.first), control.last.eq(reader.last)]
         if isinstance(self.op.accumulation, Saturating):
-            folds = chunk_folds(self.op, self.unit.plan.simd)
-            position = Signal(range(max(folds, 2)), name="chunk_position")
-            full = position == folds - 1
-            with m.If(reader.fire):
-                m.d.sync += position.eq(Mux(full | reader.last, 0, position + 1))
-            m.d.comb += [control.chunk_first.eq(position == 0), control.chunk_last.eq(full | reader.last)]
-        return control.as_value()
+            self._chunks(m, control)
+        if not is_masked:
+            return [broadcast(m, delay(m, control.as_value(), early, "control"), pe, "control")] * self.unit.geometry.pixels
+        words = -(-self.op.weights.shape[3] // self.simd)
+        m.d.comb += control.ragged.eq(Counter(m, reader.fire, words, "tap_word").last)
+        found = []
+        for v in range(self.unit.geometry.pixels):
+            own = Signal.like(control, name=f"issue_{v}")
+            m.d.comb += [own.eq(control), own.pad.eq(~reader.real[v])]
+            found.append(broadcast(m, delay(m, own.as_value(), early, f"control_{v}"), pe, f"control_{v}"))
+        return found
 
-    def _weights(self, m: Module, reader: Reader) -> Value:
-        plan = self.unit.plan
-        words = weight_words(self.op, self.form.lane.pad_weight, plan.pe, plan.simd)
-        address = Counter(m, reader.fire, len(words), "weight_address")
-        width = plan.pe * plan.simd * self.op.weight_encoding.bits
+    def _chunks(self, m: Module, control) -> None:
+        folds, reader = chunk_folds(self.op, self.simd), self.reader
+        position = Signal(range(max(folds, 2)), name="chunk_position")
+        full = position == folds - 1
+        with m.If(reader.fire):
+            m.d.sync += position.eq(Mux(full | reader.last, 0, position + 1))
+        m.d.comb += [control.chunk_first.eq(position == 0), control.chunk_last.eq(full | reader.last)]
+
+    def _weights(self, m: Module) -> Value:
+        words = self.weights()
+        address = Counter(m, self.reader.fire, len(words), "weight_address")
+        width = self.unit.plan.pe * self.simd * self.op.weight_encoding.bits
         # The address waits while the activations pass the register tree: narrower than delaying the weights.
         late = delay(m, address.value, self.tree, "weight_address")
-        data, ok = place_rom(m, self.parts, "weights", words, width, plan.memory, late)
-        self.checks.append(ok)
-        return data
+        return self._rom(m, "weights", words, width, self.unit.plan.memory, late)
 
-    def _constants(self, m: Module, reader: Reader) -> Value:
-        unit, pe, form = self.unit, self.unit.plan.pe, self.form
+    def _constants(self, m: Module, turn: Value) -> Value:
+        plan, form = self.unit.plan, self.form
         width = form.activation.constant_width
-        channels = form.activation.words(unit.mh) + [0] * (unit.nf * pe - unit.mh)
-        words = [sum(word << (k * width) for k, word in enumerate(channels[f : f + pe])) for f in range(0, unit.nf * pe, pe)]
-        fold = delay(m, reader.fold, self.tree + form.constants_at, "fold")
-        kind = "logic" if self.unit.plan.memory == "logic" else "lutram"
-        data, ok = place_rom(m, self.parts, "constants", words, pe * width, kind, fold)
-        self.checks.append(ok)
-        return data
+        channels = form.activation.words(self.op.mh) + [0] * (self.turns * plan.pe - self.op.mh)
+        words = [sum(word << (k * width) for k, word in enumerate(channels[f : f + plan.pe])) for f in range(0, len(channels), plan.pe)]
+        late = delay(m, turn, self.tree + form.constants_at, "turn")
+        kind = plan.memory if plan.constants == "auto" else plan.constants
+        return self._rom(m, "constants", words, plan.pe * width, kind, late)
 
-    def _mask(self, m: Module, reader: Reader, codes: list[Value]) -> list[Value]:
-        """Zero for the rows beyond ``mh`` of the last pass."""
-        unit, pe = self.unit, self.unit.plan.pe
-        real = unit.mh - (unit.nf - 1) * pe
+    def _rom(self, m: Module, hint: str, words: Sequence[int], width: int, kind: str, address: Value) -> Value:
+        data, ok = place_rom(m, self.parts, hint, words, width, kind, address)
+        self.checks.append(ok)
+        return data if isinstance(data, Const) else named(m, data, f"{hint}_word")
+
+    def _mask(self, m: Module, turn: Value, codes: list[Value]) -> list[Value]:
+        """Zero for the rows beyond the channels in the last turn."""
+        pe = self.unit.plan.pe
+        real = self.op.mh - (self.turns - 1) * pe
         if real == pe:
             return codes
-        ragged = delay(m, reader.fold == unit.nf - 1, unit.latency, "ragged")
-        return codes[:real] + [Mux(ragged, 0, code) for code in codes[real:]]
+        ragged = delay(m, turn == self.turns - 1, self.unit.latency, "ragged")
+        return [Mux(ragged, 0, code) if k % pe >= real else code for k, code in enumerate(codes)]
+
+
+class MvuStage(ContractionStage):
+    """The matrix-vector unit: the rows share the activations, which reach them through a tree of registers.
+
+    ``sf`` = taps x words of a group's channels, ``nf`` = passes; in a grouped convolution the blocks are the groups.
+    Cost: weights ``blocks * nf * sf`` words of ``pe * simd`` weights; V x ``pe`` processing elements.
+    """
+
+    def __init__(self, unit: Mvu, source: Edge, target: Edge, x: Encoding, out: Encoding, parts: Parts) -> None:
+        self.simd, self.tree = unit.plan.simd, broadcast_levels(unit.plan.pe)
+        super().__init__(unit, source, target, x, out, parts)
+
+    def operands(self, m: Module, pixel: Value) -> list[Value]:
+        return broadcast(m, pixel, self.unit.plan.pe, "x")
+
+    def weights(self) -> list[int]:
+        return weight_words(self.op, self.form.lane.pad_weight, self.unit.plan.pe, self.simd)
 
 
 def weight_words(op: Conv, pad: int, pe: int, simd: int) -> list[int]:
-    """Weight memory of a contraction: word ``f * sf + s`` holds rows ``f * pe ..`` and columns ``s * simd ..``.
+    """Weight memory of a contraction, in the order of the firings: group, pass, kh, kw, word of the group's channels.
 
-    Code of row p, column k of the word stands in bits ``(p * simd + k) * bits ..``; ``pad`` where there is no weight.
+    A word holds rows of its pass and columns of its tap; the code of row p, column k stands in bits ``(p * simd + k) * bits ..``;
+    ``pad`` where there is no weight.
     """
-    bits = op.weight_encoding.bits
-    nf, sf = -(-op.mh // pe), -(-op.mw // simd)
-    codes = np.full((nf * pe, sf * simd), pad, np.int64)
-    codes[: op.mh, : op.mw] = op.weight_encoding.encode(op.matrix)
-    words = codes.reshape(nf, pe, sf, simd).transpose(0, 2, 1, 3).reshape(nf * sf, pe * simd, 1)
-    planes = (words >> np.arange(bits)) & 1
-    packed = np.packbits(planes.reshape(nf * sf, -1).astype(np.uint8), axis=1, bitorder="little")
+    _, kh, kw, channels = op.weights.shape
+    rows, taps = op.mh // op.groups, int(kh * kw)
+    nf, words = -(-rows // pe), -(-channels // simd)
+    codes = np.full((op.groups, nf * pe, taps, words * simd), pad, np.int64)
+    codes[:, :rows, :, :channels] = op.weight_encoding.encode(op.weights).reshape(op.groups, rows, taps, channels)
+    ordered = codes.reshape(op.groups, nf, pe, taps, words, simd).transpose(0, 1, 3, 4, 2, 5)
+    return packed_words(ordered.reshape(op.groups * nf * taps * words, pe * simd), op.weight_encoding.bits)
+
+
+def packed_words(codes: np.ndarray, bits: int) -> list[int]:
+    """Rows of codes as integers, the first code in the low bits."""
+    planes = (codes[:, :, None] >> np.arange(bits)) & 1
+    packed = np.packbits(planes.reshape(len(codes), -1).astype(np.uint8), axis=1, bitorder="little")
     return [int.from_bytes(row.tobytes(), "little") for row in packed]

@@ -17,7 +17,7 @@ from hwq.gateware.threshold import ThresholdForm
 from hwq.network.graph import Node
 from hwq.network.ops import Conv, Requantize, Threshold
 from hwq.numerics.encoding import Encoding
-from hwq.plan.domain import Domain, accumulator_domain
+from hwq.plan.domain import Domain, RawForm, accumulator_domain, raw_form, words_per_vector
 from hwq.plan.lane import LaneForm, lane_form
 from hwq.plan.latency import accumulator_latency
 
@@ -50,6 +50,11 @@ class ElementForm:
         return lane_form(self.x, self.op.weight_encoding, self.simd)
 
     @property
+    def raw(self) -> RawForm:
+        """How the words are added."""
+        return raw_form(self.op, self.x, self.simd)
+
+    @property
     def activation(self) -> ActivationForm:
         """The staircase, or the plain integers."""
         return activation_form(self.node, accumulator_domain(self.op, self.x, self.simd), self.out)
@@ -67,8 +72,8 @@ class ElementForm:
     @property
     def key(self) -> str:
         """Stands for the hardware."""
-        words = -(-self.op.mw // self.simd), self.op.mw
-        return content_key(lane_key(self.lane), words, repr(self.op.accumulation), self.activation.key)
+        words = words_per_vector(self.op, self.simd), self.op.mw
+        return content_key(lane_key(self.lane), words, self.raw.zero, repr(self.op.accumulation), self.activation.key)
 
 
 class ProcessingElement(wiring.Component):
@@ -95,7 +100,7 @@ class ProcessingElement(wiring.Component):
         members = {
             "x": In(unsigned(form.simd * form.x.bits)),
             "w": In(unsigned(form.simd * form.op.weight_encoding.bits)),
-            "control": In(AccumulatorControl()),
+            "control": In(AccumulatorControl(is_masked=form.raw.zero is not None)),
             "code": Out(unsigned(form.out.bits)),
         }
         if form.activation.constant_width:

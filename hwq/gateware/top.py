@@ -14,6 +14,7 @@ from hwq.gateware.axi_in import AxiIngress
 from hwq.gateware.axi_lite import LITE_PORTS, StatusRegisters
 from hwq.gateware.axi_out import AxiEgress
 from hwq.gateware.converter import ConverterStage
+from hwq.gateware.depthwise import DepthwiseStage
 from hwq.gateware.elementwise import ElementwiseStage
 from hwq.gateware.fifo import Fifo as FifoStage
 from hwq.gateware.flag_queue import FlagQueue, frames_in_flight
@@ -24,7 +25,7 @@ from hwq.gateware.registers import Register, register_map
 from hwq.gateware.streams import word_layout
 from hwq.network.graph import Network
 from hwq.numerics.encoding import Encoding
-from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Dataflow, Elementwise, Fifo, Fork, Mvu, Unit, dataflow_of
+from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Dataflow, Depthwise, Elementwise, Fifo, Fork, Mvu, Unit, dataflow_of
 from hwq.plan.names import identifiers, port_names
 from hwq.plan.plan import Plan
 
@@ -124,11 +125,13 @@ class Top(wiring.Component):
                 return partial(ArgMaxStage, unit, source, target, tensors[unit.stage.source].encoding)
             case Mvu():
                 return partial(MvuStage, unit, source, target, *self._encodings(unit), self.parts)
+            case Depthwise():
+                return partial(DepthwiseStage, unit, source, target, *self._encodings(unit), self.parts)
             case Elementwise():
                 return partial(ElementwiseStage, unit, source, target, *self._encodings(unit), self.parts)
         raise TypeError(f"no component for {unit}")
 
-    def _encodings(self, unit: Mvu | Elementwise) -> tuple[Encoding, Encoding]:
+    def _encodings(self, unit: Mvu | Depthwise | Elementwise) -> tuple[Encoding, Encoding]:
         """Of what the stage reads and writes."""
         tensors = self.network.tensors
         return tensors[unit.stage.source].encoding, tensors[unit.stage.target].encoding

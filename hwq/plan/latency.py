@@ -8,7 +8,7 @@ from hwq.network.graph import Network, Node
 from hwq.network.ops import Add, BorderAffine, Conv, Lookup, Mul, Pool, Requantize, Saturating, Threshold, TopK
 from hwq.numerics.encoding import Bipolar
 from hwq.numerics.rounding import Rounding
-from hwq.plan.domain import Domain, accumulator_domain, chunk_folds, pool_domain
+from hwq.plan.domain import Domain, accumulator_domain, chunk_folds, pool_domain, words_per_vector
 from hwq.plan.geometry import Geometry
 from hwq.plan.join import JoinForm
 from hwq.plan.lane import heap_levels, lane_form
@@ -77,7 +77,7 @@ def activation_latency(node: Node | None, domain: Domain) -> int:
 
 def accumulator_latency(op: Conv, simd: int) -> int:
     """Cycles from a raw sum of ``simd`` products to the accumulated value."""
-    sf = -(-op.mw // simd)
+    sf = words_per_vector(op, simd)
     if isinstance(op.accumulation, Saturating):
         return 2 if chunk_folds(op, simd) > 1 else 1
     return 1 if sf > 1 else 0
@@ -120,8 +120,12 @@ def topk_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
 
 
 def depthwise_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geometry) -> int:
-    """L of a depthwise stage in cycles."""
-    return READ_LATENCY + 3
+    """L of a depthwise stage in cycles: that of an MVU of one column whose rows have activations of their own."""
+    op = stage.node.op
+    assert isinstance(op, Conv)
+    x = network.tensors[stage.source].encoding
+    tail = activation_latency(stage.activation, accumulator_domain(op, x, 1))
+    return READ_LATENCY + lane_form(x, op.weight_encoding, 1).latency + accumulator_latency(op, 1) + tail
 
 
 def pool_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geometry) -> int:

@@ -8,17 +8,15 @@ import pytest
 from hwq.errors import InputError
 from hwq.gateware.mvu import MvuStage, weight_words
 from hwq.gateware.parts import Parts
-from hwq.gateware.reader import Reader
 from hwq.network.graph import Network
 from hwq.network.ops import Saturating
 from hwq.numerics.rounding import Rounding
 from hwq.plan.dataflow import Mvu, dataflow_of
-from hwq.plan.latency import egress_floor, mvu_latency
+from hwq.plan.latency import egress_floor
 from hwq.plan.plan import StagePlan
-from hwq.plan.stages import stages_of
 from tests.gateware.cases import chain, dense, plan_of, requantizer, staircase, values
 from tests.gateware.laws import mvu_law
-from tests.gateware.stream import pipe, refusal, trace, words_of
+from tests.gateware.stream import pipe, trace, words_of
 
 RATES = [(1.0, 1.0), (0.7, 0.5), (1.0, 0.2)]
 
@@ -141,7 +139,8 @@ def test_full_rate_at_the_egress_floor(pe, simd):
     rng = np.random.default_rng(1)
     network = chain("BIPOLAR", 12, dense(rng, 12, 6, "BIPOLAR"), staircase(rng, 6, "BIPOLAR", reach=5))
     sf, nf = 12 // simd, 6 // pe
-    latency = mvu_latency(network, stages_of(network)[0], StagePlan("conv0", pe, simd))
+    units = dataflow_of(network, plan_of(network, StagePlan("conv0", pe, simd))).units
+    latency = next(u for u in units if isinstance(u, Mvu)).latency
     cycles = check(network, build(network, pe, simd, depth=egress_floor(latency, sf)), 8, 1.0, 1.0)
     assert set(np.diff(cycles[nf - 1 :: nf])[2:]) == {sf * nf}
 
@@ -161,10 +160,6 @@ def test_weight_words_are_neuron_fold_major_and_padded():
     assert len(words) == 4
     assert words[1] == sum(int(codes[p, 3 + k]) << (4 * (3 * p + k)) for p in range(2) for k in range(2))
     assert words[2] == sum(int(codes[2, k]) << (4 * k) for k in range(3))
-
-
-def test_reader_must_hold_a_vector():
-    assert refusal(lambda: Reader(4, 3, 1, 2)) == "the buffer must hold a vector: buffer=2, sf=3"
 
 
 def test_simd_must_divide_the_chunk_of_a_saturating_accumulation():

@@ -1,0 +1,136 @@
+"""Nested loops in hardware: counters, and the distance from one step to the next of any quantity that is affine in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+
+__all__ = ["Counter", "Loop", "Nest", "Stride", "fused", "table"]
+
+Stride = int | tuple[int, ...]
+
+
+class Counter:
+    """Counts ``step`` from 0 to ``count - 1`` and over: ``value``, and ``last`` while it stands at its end."""
+
+    def __init__(self, m: Module, step, count: int, name: str) -> None:
+        self.value = Signal(range(max(count, 2)), name=name)
+        self.last = Signal(name=f"{name}_last")
+        m.d.comb += self.last.eq(self.value == count - 1)
+        if count > 1:
+            with m.If(step):
+                m.d.sync += self.value.eq(Mux(self.last, 0, self.value + 1))
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop of ``count`` rounds (None: for ever), and how far each quantity moves in a round.
+
+    A tuple gives the places of a quantity that does not move evenly, one a round. ``is_alone``: never one with its neighbours.
+    """
+
+    name: str
+    count: int | None
+    strides: tuple[Stride, ...]
+    is_alone: bool = False
+
+    def place(self, quantity: int, round_: int) -> int:
+        """Where a quantity stands in a round."""
+        stride = self.strides[quantity]
+        return stride[round_] if isinstance(stride, tuple) else stride * round_
+
+    def goes_on(self, inner: Loop) -> bool:
+        """Whether a round of this loop continues ``inner``, so that the two are one."""
+        count = inner.count
+        if count is None or self.is_alone or inner.is_alone:
+            return False
+        return all(
+            not isinstance(a, tuple) and not isinstance(b, tuple) and a == count * b
+            for a, b in zip(self.strides, inner.strides, strict=True)
+        )
+
+
+def fused(loops: Sequence[Loop]) -> list[Loop]:
+    """The loops, innermost first, without those of one round; neighbours that move evenly are one loop."""
+    kept: list[Loop] = []
+    for loop in loops:
+        if loop.count == 1:
+            continue
+        while kept and loop.goes_on(kept[-1]):
+            inner = kept.pop()
+            assert inner.count is not None
+            loop = Loop(inner.name, None if loop.count is None else inner.count * loop.count, inner.strides)
+        kept.append(loop)
+    return kept
+
+
+class Nest:
+    """Counters of nested loops, innermost first; each ``step`` is one round of the innermost."""
+
+    def __init__(self, m: Module, step: Value, loops: Sequence[Loop]) -> None:
+        self.loops = tuple(loops)
+        self.counters: dict[str, Counter] = {}
+        for loop in loops:
+            if loop.count is None:
+                break
+            counter = Counter(m, step, loop.count, loop.name)
+            self.counters[loop.name] = counter
+            step = step & counter.last
+
+    def distances(self, quantity: int) -> list[list[int]]:
+        """How far ``quantity`` moves when a loop begins its next round and all inside it start over: for each loop and round."""
+        found, extent = [], 0
+        for loop in self.loops:
+            if loop.count is None or not isinstance(loop.strides[quantity], tuple):
+                found.append([loop.place(quantity, 1) - loop.place(quantity, 0) - extent])
+            else:
+                places = [loop.place(quantity, k) for k in range(loop.count)]
+                found.append([b - a - extent for a, b in pairwise(places)])
+            if loop.count is not None:
+                extent += loop.place(quantity, loop.count - 1) - loop.place(quantity, 0)
+        return found
+
+    def move(self, m: Module, step: Value, quantity: int, name: str, *, sign: int = 1, offset: int = 0, modulus: int = 0) -> Signal:
+        """``sign`` times the distance of a quantity to its next place in a cycle of ``step``, 0 in others; plus ``offset``.
+
+        With a ``modulus`` the distance is brought to ``0 .. modulus - 1``.
+        """
+        distances = [[_reduced(sign * d, modulus) + offset for d in choices] for choices in self.distances(quantity)]
+        flat = [d for choices in distances for d in choices] + [offset]
+        signal = Signal(range(min(0, *flat), max(0, *flat) + 1), name=name, init=offset)
+        with m.If(step):
+            self._choose(m, signal, distances)
+        return signal
+
+    def _choose(self, m: Module, signal: Signal, distances: list[list[int]]) -> None:
+        # Loops that move alike at the outer end need no telling apart.
+        depth = len(distances)
+        while depth > 1 and len(distances[depth - 1]) == 1 and distances[depth - 2] == distances[depth - 1]:
+            depth -= 1
+        for k in range(depth):
+            loop, choices = self.loops[k], distances[k]
+            counter = self.counters.get(loop.name)
+            condition = Const(1, 1) if k == depth - 1 or counter is None else ~counter.last
+            with m.If(condition) if k == 0 else m.Elif(condition):
+                m.d.comb += signal.eq(choices[0] if len(choices) == 1 else table(m, self.counters[loop.name].value, choices, signal.name))
+
+
+def _reduced(distance: int, modulus: int) -> int:
+    return distance % modulus if modulus else distance
+
+
+def table(m: Module, index: Value, entries: Sequence[int], name: str) -> Value:
+    """``entries[index]``; the last one beyond the end."""
+    if len(set(entries)) == 1:
+        return Const(entries[0])
+    chosen = Signal(range(min(0, *entries), max(0, *entries) + 1), name=f"{name}_choice")
+    with m.Switch(index):
+        for k, entry in enumerate(entries[:-1]):
+            with m.Case(k):
+                m.d.comb += chosen.eq(entry)
+        with m.Default():
+            m.d.comb += chosen.eq(entries[-1])
+    return chosen
