@@ -1,256 +1,171 @@
 """Token simulator: the exact cycle of every handshake of a dataflow, by max-plus recurrences, one step a token.
 
-Everything is a *channel* (an Egress: ``depth`` credits, ``latency`` L) between *engines*. With take[j] the cycle in which
-the producer spends a credit for word j and pop[j] the cycle in which the consumer takes it,
+Everything is channels and buffers (token_tables.py) between *engines* (token_streams.py, token_buffers.py). Engines advance until
+a word or a credit is not yet known; when none can advance the run is complete or deadlocked. That is exact because a raised ready
+stays until it is used. Network-independent; token_network.py builds the tables.
 
-    avail[j] = take[j] + L + 1        take[j] >= pop[j - depth] + 1        pop[j] >= avail[j]
-
-Engines advance until a word or a credit is not yet known; when none can advance the run is complete or deadlocked.
-That is exact because a raised ready stays until it is used. Network-independent; token_network.py builds the tables.
+Once all words of the frames offered are through, the *state* of the simulator is the cycles of the last firings, the credits given
+back and the limits of the buffers; nothing else acts on the frames to come. When it recurs, shifted in time, so does the schedule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["FORK", "READER", "SHIFTER", "SINK", "SOURCE", "STREAM", "run_tokens"]
+from hwq.plan import token_buffers, token_streams, token_tables
+from hwq.plan.token_buffers import read, repeat, shift, write
+from hwq.plan.token_streams import concat, fork, join, pad, sink, source, split, stream, to_all
+from hwq.plan.token_tables import (
+    ALL,
+    CONCAT,
+    COUNT,
+    DEPTH,
+    FORK,
+    FRAME,
+    HEAD,
+    JOIN,
+    KIND,
+    LAST,
+    LIMIT,
+    NEWEST,
+    PAD,
+    POP,
+    RAISED,
+    READ,
+    REPEAT,
+    SHIFT,
+    SINCE,
+    SINK,
+    SOURCE,
+    SPACE,
+    SPLIT,
+    STREAM,
+    TAKE_AT,
+    TRACK,
+    WRITE,
+    WRITER,
+    WRITTEN,
+    B,
+    Table,
+    compiled,
+    count_until,
+)
 
-# Engine kinds.
-#   SOURCE   out = word j from its start slot on; A words a frame, B cycles between frames at least
-#   SINK     in, logged on its own channel
-#   STREAM   A words in, one word out, produced by the last of them
-#   READER   A words in, read B times over; the end of every reading produces; all A are freed at the end of the last
-#   SHIFTER  A words in as one block, B words out
-#   FORK     one word to A channels, OUT and those after it
-SOURCE, SINK, STREAM, READER, SHIFTER, FORK = range(6)
-
-# Columns of the engine table; TRACE, SPAN: offset and length of the stall trace; LAST: cycle of the last firing.
-KIND, IN, OUT, A, B, TRACE, SPAN, LAST, STATE, PASS = range(10)
-ENGINE_COLUMNS = 10
-# Columns of the channel table; RING, LOG: offsets; SEEN, ARRIVED: pops and words counted so far for the high-water mark HIGH.
-DEPTH, LATENCY, RING, LOG, SIZE, TAKEN, POPPED, SEEN, ARRIVED, HIGH = range(10)
-CHANNEL_COLUMNS = 10
-
-BLOCKED = -2
-Table = NDArray[np.int64]
-
-
-def _compiled(function: Callable[..., Any]) -> Any:
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # neither the package nor the user's cache folder can be written
-        return njit(nogil=True)(function)
-
-
-@_compiled
-def _credit(c: Table, pops: Table) -> int:
-    """First cycle in which the next word may be taken, or BLOCKED."""
-    if c[TAKEN] < c[DEPTH]:
-        return 0
-    if c[TAKEN] - c[POPPED] >= c[DEPTH]:
-        return BLOCKED
-    return pops[c[RING] + c[TAKEN] % c[DEPTH]] + 1
-
-
-@_compiled
-def _avail(c: Table, avails: Table, ahead: int) -> int:
-    """Cycle from which the word ``ahead`` of the next one is valid, or BLOCKED."""
-    j = c[POPPED] + ahead
-    return avails[c[RING] + j % c[DEPTH]] if j < c[TAKEN] else BLOCKED
+__all__ = ["run_tokens", "state_of"]
 
 
-@_compiled
-def _see_pops(c: Table, avails: Table, pops: Table, before: int) -> None:
-    """Count the words that lay in the FIFO at every pop earlier than ``before``, now that no more can have arrived by then."""
-    while c[SEEN] < c[POPPED] and pops[c[RING] + c[SEEN] % c[DEPTH]] < before:
-        t = pops[c[RING] + c[SEEN] % c[DEPTH]]
-        while c[ARRIVED] < c[TAKEN] and avails[c[RING] + c[ARRIVED] % c[DEPTH]] <= t:
-            c[ARRIVED] += 1
-        c[HIGH] = max(c[HIGH], c[ARRIVED] - c[SEEN])
-        c[SEEN] += 1
+def _stamp() -> int:
+    modules = (token_tables, token_streams, token_buffers)
+    text = b"".join(Path(m.__file__).read_bytes() for m in modules if m.__file__)
+    return int.from_bytes(sha256(text).digest()[:4], "big")
 
 
-@_compiled
-def _take(c: Table, avails: Table, pops: Table, log: Table, t: int) -> None:
-    j = c[TAKEN]
-    avail = t + c[LATENCY] + 1
-    _see_pops(c, avails, pops, avail)
-    avails[c[RING] + j % c[DEPTH]] = avail
-    if j < c[SIZE]:
-        log[c[LOG] + j] = t
-    c[TAKEN] = j + 1
-
-
-@_compiled
-def _pop(c: Table, pops: Table, t: int, count: int) -> None:
-    for _ in range(count):
-        pops[c[RING] + c[POPPED] % c[DEPTH]] = t
-        c[POPPED] += 1
-
-
-@_compiled
-def _slot(e: Table, traces: NDArray[np.bool_], t: int) -> int:
-    """First cycle from ``t`` on that the stall trace allows."""
-    if e[SPAN]:
-        while not traces[e[TRACE] + t % e[SPAN]]:
-            t += 1
-    return t
-
-
-@_compiled
-def _source(e: Table, channels: Table, avails: Table, pops: Table, log: Table, traces: NDArray[np.bool_]) -> bool:
-    c = channels[e[OUT]]
-    t = _credit(c, pops)
-    if t == BLOCKED or c[TAKEN] >= c[SIZE]:
-        return False
-    _take(c, avails, pops, log, _slot(e, traces, max(t, c[TAKEN] // e[A] * e[B])))
-    return True
-
-
-@_compiled
-def _sink(e: Table, channels: Table, avails: Table, pops: Table, log: Table, traces: NDArray[np.bool_]) -> bool:
-    i, o = channels[e[IN]], channels[e[OUT]]
-    ready = _avail(i, avails, 0)
-    if ready == BLOCKED:
-        return False
-    t = _slot(e, traces, max(ready, e[LAST] + 1))
-    _pop(i, pops, t, 1)
-    _take(o, avails, pops, log, t)
-    _pop(o, pops, t, 1)
-    e[LAST] = t
-    return True
-
-
-@_compiled
-def _stream(e: Table, channels: Table, avails: Table, pops: Table, log: Table) -> bool:
-    i = channels[e[IN]]
-    ready = _avail(i, avails, 0)
-    if ready == BLOCKED:
-        return False
-    t = max(e[LAST] + 1, ready)
-    if e[STATE] == e[A] - 1:
-        o = channels[e[OUT]]
-        credit = _credit(o, pops)
-        if credit == BLOCKED:
-            return False
-        t = max(t, credit)
-        _take(o, avails, pops, log, t)
-    _pop(i, pops, t, 1)
-    e[LAST] = t
-    e[STATE] = (e[STATE] + 1) % e[A]
-    return True
-
-
-@_compiled
-def _reader(e: Table, channels: Table, avails: Table, pops: Table, log: Table) -> bool:
-    i = channels[e[IN]]
-    if e[PASS]:
-        # A repeated reading can stall at its end only.
-        t = e[LAST] + e[A]
-    else:
-        ready = _avail(i, avails, e[STATE])
-        if ready == BLOCKED:
-            return False
-        t = max(e[LAST] + 1, ready)
-        if e[STATE] < e[A] - 1:
-            e[LAST] = t
-            e[STATE] += 1
-            return True
-    o = channels[e[OUT]]
-    credit = _credit(o, pops)
-    if credit == BLOCKED:
-        return False
-    t = max(t, credit)
-    _take(o, avails, pops, log, t)
-    e[LAST] = t
-    e[STATE] = 0
-    e[PASS] = (e[PASS] + 1) % e[B]
-    if e[PASS] == 0:
-        _pop(i, pops, t, e[A])
-    return True
-
-
-@_compiled
-def _shifter(e: Table, channels: Table, avails: Table, pops: Table, log: Table) -> bool:
-    i, o = channels[e[IN]], channels[e[OUT]]
-    if e[STATE] == 0:
-        # The block moves to the shift register at x, in the cycle of the last shift of the block before at the earliest;
-        # the first word of the next block may enter in that very cycle, hence the pop at x - 1.
-        ready = _avail(i, avails, e[A] - 1)
-        if ready == BLOCKED:
-            return False
-        x = max(ready, e[LAST])
-        _pop(i, pops, x - 1, e[A])
-        e[LAST] = x
-        e[STATE] = e[B]
-        return True
-    credit = _credit(o, pops)
-    if credit == BLOCKED:
-        return False
-    t = max(e[LAST] + 1, credit)
-    _take(o, avails, pops, log, t)
-    e[LAST] = t
-    e[STATE] -= 1
-    return True
-
-
-@_compiled
-def _fork(e: Table, channels: Table, avails: Table, pops: Table, log: Table) -> bool:
-    i = channels[e[IN]]
-    done = 0
-    for k in range(e[A]):
-        t = _credit(channels[e[OUT] + k], pops)
-        if t == BLOCKED:
-            return False
-        done = max(done, t)
-    if e[STATE]:
-        _pop(i, pops, done - 1, 1)
-        e[STATE] = 0
-        return True
-    ready = _avail(i, avails, 0)
-    if ready == BLOCKED:
-        return False
-    for k in range(e[A]):
-        _take(channels[e[OUT] + k], avails, pops, log, max(ready, done))
-    e[STATE] = 1
-    return True
-
-
-@_compiled
-def _step(e: Table, channels: Table, avails: Table, pops: Table, log: Table, traces: NDArray[np.bool_]) -> bool:
-    kind = e[KIND]
-    if kind == READER:
-        return _reader(e, channels, avails, pops, log)
+@compiled
+def _step(
+    k: int, E: Table, C: Table, S: Table, R: Table, X: Table, log: Table, traces: NDArray[np.bool_]
+) -> int:
+    kind = E[k, KIND]
+    if kind == READ:
+        return read(k, E, C, S, R, X)
+    if kind == WRITE:
+        return write(k, E, C, S, R)
     if kind == STREAM:
-        return _stream(e, channels, avails, pops, log)
-    if kind == SHIFTER:
-        return _shifter(e, channels, avails, pops, log)
+        return stream(k, E, C, R)
+    if kind == SHIFT:
+        return shift(k, E, C, S, R, X)
     if kind == FORK:
-        return _fork(e, channels, avails, pops, log)
+        return fork(k, E, C, R)
+    if kind == JOIN:
+        return join(k, E, C, R, X)
+    if kind == CONCAT:
+        return concat(k, E, C, R, X)
+    if kind == SPLIT:
+        return split(k, E, C, R, X)
+    if kind == ALL:
+        return to_all(k, E, C, R)
+    if kind == PAD:
+        return pad(k, E, C, R, X)
+    if kind == REPEAT:
+        return repeat(k, E, C, S, R, X)
     if kind == SOURCE:
-        return _source(e, channels, avails, pops, log, traces)
-    return _sink(e, channels, avails, pops, log, traces)
+        return source(k, E, C, R, log, traces)
+    return sink(k, E, C, R, log, traces)
 
 
-@_compiled
-def run_tokens(engines: Table, channels: Table, avails: Table, pops: Table, log: Table, traces: NDArray[np.bool_]) -> int:
-    """Run all engines until none can advance; returns the number of steps.
+def _build(stamp: int) -> Any:
+    # Numba's files on disk know the text of this module only: the stamp makes them know that of the engines too.
+    def run_tokens(
+        E: Table, C: Table, S: Table, R: Table, X: Table, log: Table, traces: NDArray[np.bool_], near: Table, limit: int
+    ) -> int:
+        """Run all engines until none can advance; the number of steps, negative where ``limit`` ended them.
 
-    ``log`` receives the cycle of every take, channel by channel; ``engines`` and ``channels`` are left in their final state.
-    """
-    steps = 0
-    progress = True
-    while progress:
-        progress = False
-        for k in range(len(engines)):
-            while _step(engines[k], channels, avails, pops, log, traces):
-                steps += 1
+        ``near`` is (engines, n): the engines to try again when one has advanced, -1 behind the last.
+        """
+        steps = 0 * stamp
+        waiting = np.ones(len(E), np.bool_)
+        progress = True
+        while progress:
+            progress = False
+            for k in range(len(E)):
+                if not waiting[k]:
+                    continue
+                waiting[k] = False
+                done = _step(k, E, C, S, R, X, log, traces)
+                if not done:
+                    continue
+                steps += done
                 progress = True
-    for k in range(len(channels)):
-        _see_pops(channels[k], avails, pops, np.iinfo(np.int64).max)
-    return steps
+                for n in near[k]:
+                    if n < 0:
+                        break
+                    waiting[n] = True
+            if steps > limit:
+                return -steps
+        for k in range(len(C)):
+            if C[k, TRACK]:
+                count_until(k, C, R, np.iinfo(np.int64).max)
+        return steps
+
+    return compiled(run_tokens)
+
+
+run_tokens: Callable[..., int] = _build(_stamp())
+
+
+@compiled
+def state_of(
+    E: Table, C: Table, S: Table, R: Table, engines: Table, channels: Table, buffers: Table, now: int, state: Table
+) -> int:
+    """Write the state of some engines, channels and buffers, relative to cycle ``now``, into ``state``; its length.
+
+    A credit or a limit older than the last firing of the engine that waits for it delays nothing more, whatever its age.
+    """
+    n = 0
+    for k in engines:
+        last = E[k, LAST]
+        if E[k, KIND] == SOURCE:
+            last = max(last, E[k, FRAME] * E[k, B] - 1)
+        state[n] = last - now
+        n += 1
+    for c in channels:
+        for ahead in range(C[c, DEPTH]):
+            at = (C[c, TAKE_AT] + ahead) % C[c, DEPTH]
+            state[n] = max(R[C[c, POP] + at], C[c, NEWEST]) - now
+            n += 1
+    for b in buffers:
+        since = max(S[b, SINCE], S[b, WRITER])
+        state[n] = S[b, LIMIT] - S[b, WRITTEN]
+        state[n + 1] = since - now
+        n += 2
+        for ahead in range(S[b, COUNT]):
+            at = S[b, RAISED] + 2 * ((S[b, HEAD] + ahead) % S[b, SPACE])
+            state[n] = R[at] - S[b, WRITTEN]
+            state[n + 1] = max(R[at + 1], S[b, WRITER]) - now
+            n += 2
+    return n

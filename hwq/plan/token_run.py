@@ -1,0 +1,254 @@
+"""A run of the token simulator, frame by frame: every beat, and the state at the border of every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hwq.plan import token_tables as tt
+from hwq.plan.token_engines import Channel, Engine
+from hwq.plan.token_simulator import run_tokens, state_of
+
+__all__ = ["LONGEST_PERIOD", "Machine", "Part", "StallTraces", "State", "SteadyState", "TokenRun", "recurrence"]
+
+LONGEST_PERIOD = 32  # frames that may alternate before a steady state is recognised
+NO_LIMIT = 1 << 62
+
+Beats = NDArray[np.int64]
+Traces = Mapping[str, ArrayLike]
+
+
+@dataclass(frozen=True)
+class StallTraces:
+    """When the world lets a beat start or take place: boolean arrays by graph input or output, indexed by cycle, repeated.
+
+    ``sources[input][t]``: a new beat may be offered from cycle t on (once offered it stays). ``sinks[output][t]``: ready.
+    """
+
+    sources: Traces = field(default_factory=dict)
+    sinks: Traces = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Channels, graph inputs and graph outputs that are connected; parts of a network share nothing and run at their own rates."""
+
+    channels: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SteadyState:
+    """From frame ``start`` on every event of a frame comes ``cycles`` after the same event ``period`` frames before."""
+
+    start: int
+    period: int
+    cycles: int
+
+    @property
+    def interval(self) -> int | float:
+        """Cycles a frame; not whole only when frames alternate."""
+        return self.cycles // self.period if self.cycles % self.period == 0 else self.cycles / self.period
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that can still act on the frames to come, of one part, after a frame: cycles relative to ``now``."""
+
+    now: int
+    times: NDArray[np.int64]
+
+    def recurs(self, earlier: State) -> bool:
+        """Whether this is ``earlier``, shifted in time."""
+        return np.array_equal(self.times, earlier.times)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the relative cycles."""
+        return sha256(self.times.astype("<i8").tobytes()).hexdigest()
+
+
+def recurrence(states: Sequence[State]) -> SteadyState | None:
+    """The steady state that the last of ``states`` (one a frame) proves: it is an earlier one, shifted in time."""
+    last = len(states) - 1
+    for period in range(1, min(LONGEST_PERIOD, last) + 1):
+        if states[last].recurs(states[last - period]):
+            return SteadyState(last - period + 1, period, states[last].now - states[last - period].now)
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class TokenRun:
+    """Cycles of all handshakes with the world; -1 for those that never happened.
+
+    Parameters
+    ----------
+    input_beats, output_beats
+        By graph input or output: int64 (frames, beats a frame), or (frames, 2) with the first and the last beat.
+    stuck
+        Names of units that hold or await words for ever: empty unless the dataflow is deadlocked.
+    high_water
+        By channel: most words that ever lay in it, where that was counted.
+    steps
+        Steps the simulation took.
+    """
+
+    input_beats: Mapping[str, Beats]
+    output_beats: Mapping[str, Beats]
+    stuck: tuple[str, ...]
+    high_water: Mapping[str, int]
+    steps: int
+
+    @property
+    def deadlock(self) -> bool:
+        """Whether the run came to a halt before all frames were through."""
+        return bool(self.stuck)
+
+    def latency(self, frame: int, part: Part) -> int:
+        """Cycles from the first beat of ``frame`` that ``part`` accepts to the last it delivers."""
+        first = min(int(self.input_beats[name][frame, 0]) for name in part.inputs)
+        return max(int(self.output_beats[name][frame, -1]) for name in part.outputs) - first
+
+
+class Machine:
+    """The token simulator at work: memory is the sum of all depths, and the log of the beats asked for.
+
+    ``frames`` is the most that will be offered; ``pace`` > 0 keeps the sources from starting a frame earlier than that many cycles
+    after the one before. ``is_whole`` logs every beat, else the first and last of each frame; ``counts`` says whether the words in
+    every FIFO are counted.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        engines: Sequence[Engine],
+        frames: int,
+        stalls: StallTraces,
+        pace: int = 0,
+        is_whole: bool = False,
+        counts: bool = False,
+    ) -> None:
+        self.channels, self.engines, self.frames = channels, engines, frames
+        self.is_whole, self.counts, self.offered, self.steps = is_whole, counts, 0, 0
+        self._channel_tables()
+        self._engine_table(stalls, pace)
+        self.near = _near(engines, len(channels))
+
+    # -- tables
+
+    def _channel_tables(self) -> None:
+        n = len(self.channels)
+        self.C, self.S = np.zeros((n, tt.CHANNEL_COLUMNS), np.int64), np.zeros((n, tt.BUFFER_COLUMNS), np.int64)
+        cells = 0
+        for k, c in enumerate(self.channels):
+            if c.is_buffer:
+                limit = c.first + c.depth if c.fixed_limit is None else c.fixed_limit
+                space = c.space(c.depth)
+                self.S[k, [tt.SIZE, tt.WORDS, tt.RAISED, tt.SPACE, tt.LIMIT, tt.TOP]] = (
+                    c.depth,
+                    cells,
+                    cells + c.depth,
+                    space,
+                    limit,
+                    limit,
+                )
+                self.S[k, [tt.SINCE, tt.WRITER]] = -1
+                cells += c.depth + 2 * space
+            else:
+                self.C[k, [tt.DEPTH, tt.LATENCY, tt.AVAIL, tt.POP]] = c.depth, c.latency, cells, cells + c.depth
+                cells += 2 * c.depth
+        self.C[:, tt.NEWEST] = -1
+        self.C[:, tt.TRACK] = self.counts & (self.C[:, tt.DEPTH] > 0)
+        self.R = np.full(cells, -1, np.int64)
+
+    def _engine_table(self, stalls: StallTraces, pace: int) -> None:
+        self.E = np.zeros((len(self.engines), tt.ENGINE_COLUMNS), np.int64)
+        self.E[:, [tt.LAST, tt.SEEN]] = -1
+        traces, constants, beats, stalled = [np.zeros(0, np.bool_)], [0], 0, 0
+        for k, e in enumerate(self.engines):
+            trace = (stalls.sources if e.kind == tt.SOURCE else stalls.sinks).get(e.port) if e.port else None
+            marks = np.zeros(0, np.bool_) if trace is None else np.asarray(trace, np.bool_)
+            row = self.E[k]
+            row[[tt.KIND, tt.BUF, tt.A, tt.AUX, tt.TRACE, tt.SPAN]] = e.kind, e.buffer, e.a, len(constants), stalled, len(marks)
+            row[tt.IN], row[tt.OUT] = (e.inputs or (0,))[0], (e.outputs or (0,))[0]
+            constants += e.constants
+            traces.append(marks)
+            stalled += len(marks)
+            if e.port:
+                row[[tt.B, tt.LOG, tt.WHOLE]] = pace, beats, self.is_whole
+                beats += self.frames * (e.a if self.is_whole else 2)
+        self.X = np.array(constants, np.int64)
+        self.traces = np.concatenate([*traces, np.zeros(1, np.bool_)])
+        self.log = np.full(beats, -1, np.int64)
+
+    # -- running
+
+    def advance(self, frames: int = 1, limit: int = NO_LIMIT) -> bool:
+        """Offer ``frames`` more frames and run; whether all words of them came through. ``limit`` ends it after so many steps."""
+        self.offered += frames
+        for k, e in enumerate(self.engines):
+            if e.outputs:
+                self.E[k, tt.QUOTA] = self.offered * self.channels[e.outputs[0]].words
+        steps = run_tokens(self.E, self.C, self.S, self.R, self.X, self.log, self.traces, self.near, limit)
+        self.steps += abs(steps)
+        return steps >= 0 and not self.stuck
+
+    @property
+    def stuck(self) -> tuple[str, ...]:
+        """Units with words still to write or to deliver."""
+        found: dict[str, None] = {}
+        for k, e in enumerate(self.engines):
+            if e.kind == tt.SINK:
+                done = self.E[k, tt.FRAME] == self.offered
+            elif e.kind == tt.WRITE:
+                done = self.S[e.buffer, tt.WRITTEN] == self.offered * self.channels[e.buffer].words
+            else:
+                done = all(self.C[o, tt.TAKEN] == self.offered * self.channels[o].words for o in e.outputs)
+            if not done:
+                found[e.unit] = None
+        return tuple(found)
+
+    def states(self, parts: Sequence[NDArray[np.int64]]) -> list[State]:
+        """The state of every part, given as the numbers of its channels, after all frames offered are through."""
+        return [self._state(part) for part in parts]
+
+    def _state(self, part: NDArray[np.int64]) -> State:
+        members = set(part.tolist())
+        # The writers of buffers and the forks wait for channels only.
+        timed = [k for k, e in enumerate(self.engines) if e.ends[0] in members and e.kind not in (tt.WRITE, tt.FORK)]
+        fifos = np.array([k for k in part if not self.channels[k].is_buffer], np.int64)
+        buffers = np.array([k for k in part if self.channels[k].is_buffer], np.int64)
+        ends = np.array([k for k in timed if self.engines[k].kind == tt.SINK], np.int64)
+        now = int(self.E[ends, tt.LAST].max())
+        size = len(timed) + int(self.C[fifos, tt.DEPTH].sum()) + 2 * int((self.S[buffers, tt.COUNT] + 1).sum())
+        times = np.empty(size, np.int64)
+        state_of(self.E, self.C, self.S, self.R, np.array(timed, np.int64), fifos, buffers, now, times)
+        return State(now, times)
+
+    def result(self) -> TokenRun:
+        """All beats so far."""
+        beats: dict[int, dict[str, Beats]] = {tt.SOURCE: {}, tt.SINK: {}}
+        for k, e in enumerate(self.engines):
+            if e.port:
+                width, start = e.a if self.is_whole else 2, int(self.E[k, tt.LOG])
+                beats[e.kind][e.port] = self.log[start : start + self.offered * width].reshape(self.offered, width)
+        high = {c.name: int(self.C[k, tt.HIGH]) for k, c in enumerate(self.channels) if self.counts and not c.is_buffer}
+        return TokenRun(beats[tt.SOURCE], beats[tt.SINK], self.stuck, high, self.steps)
+
+
+def _near(engines: Sequence[Engine], channels: int) -> NDArray[np.int64]:
+    """For every engine those that share a channel with it, -1 behind the last."""
+    at: list[list[int]] = [[] for _ in range(channels)]
+    for k, e in enumerate(engines):
+        for c in e.ends:
+            at[c].append(k)
+    near = [sorted({n for c in e.ends for n in at[c]} - {k}) for k, e in enumerate(engines)]
+    table = np.full((len(engines), max(map(len, near)) + 1), -1, np.int64)
+    for k, row in enumerate(near):
+        table[k, : len(row)] = row
+    return table
