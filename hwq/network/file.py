@@ -19,6 +19,7 @@ from hwq.network.host import HostStep, run_steps
 from hwq.network.model import Model, ModelInput, ModelOutput
 from hwq.network.op_document import op_document, read_op
 from hwq.numerics.encoding import parse_encoding
+from hwq.numerics.interval import Interval
 
 __all__ = ["FORMAT_VERSION", "load_model", "network_hash", "save_model"]
 
@@ -123,7 +124,7 @@ def network_hash(network: Network) -> str:
 def _network_document(network: Network, arrays: Arrays) -> dict[str, Any]:
     return {
         "name": network.name,
-        "inputs": [{"name": i.name, "shape": list(i.shape), "encoding": i.encoding.name} for i in network.inputs],
+        "inputs": [_input_document(i, f"input.{k}", arrays) for k, i in enumerate(network.inputs)],
         "outputs": list(network.outputs),
         "nodes": [
             {"name": n.name, "inputs": list(n.inputs), "outputs": list(n.outputs), "op": op_document(n.op, f"node.{k}", arrays)}
@@ -135,10 +136,30 @@ def _network_document(network: Network, arrays: Arrays) -> dict[str, Any]:
 def _read_network(d: Mapping[str, Any], arrays: Arrays) -> Network:
     return Network(
         d["name"],
-        tuple(NetworkInput(i["name"], _triple(i["shape"]), parse_encoding(i["encoding"])) for i in d["inputs"]),
+        tuple(_read_input(i, arrays) for i in d["inputs"]),
         tuple(Node(n["name"], read_op(n["op"], arrays), tuple(n["inputs"]), tuple(n["outputs"])) for n in d["nodes"]),
         tuple(d["outputs"]),
     )
+
+
+def _input_document(i: NetworkInput, prefix: str, arrays: Arrays) -> dict[str, Any]:
+    document: dict[str, Any] = {"name": i.name, "shape": list(i.shape), "encoding": i.encoding.name}
+    if i.reach is not None:
+        arrays[f"{prefix}.lo"], arrays[f"{prefix}.hi"] = (np.asarray(x, "<i8") for x in (i.reach.lo, i.reach.hi))
+        document["reach"] = [f"{prefix}.lo", f"{prefix}.hi", i.reach.step]
+    return document
+
+
+def _read_input(d: Mapping[str, Any], arrays: Arrays) -> NetworkInput:
+    shape, encoding = _triple(d["shape"]), parse_encoding(d["encoding"])
+    if "reach" not in d:
+        return NetworkInput(d["name"], shape, encoding)
+    lo, hi, step = d["reach"]
+    reach = Interval(arrays[lo].astype(np.int64), arrays[hi].astype(np.int64), int(step))
+    inside = encoding.contains(reach.lo).all() and encoding.contains(reach.hi).all() and (reach.lo <= reach.hi).all()
+    if reach.lo.shape != (shape[2],) or reach.hi.shape != (shape[2],) or not inside or step not in (1, 2):
+        raise ValueError(f"the input {d['name']!r} has a reach that its encoding does not hold")
+    return NetworkInput(d["name"], shape, encoding, reach)
 
 
 def _triple(shape: list[int]) -> tuple[int, int, int]:

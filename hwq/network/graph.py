@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 
@@ -26,11 +26,12 @@ CACHED = 1 << 20
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """A graph input: its name, shape (H, W, C) and encoding."""
+    """A graph input: its name, shape (H, W, C) and encoding; ``reach`` are the integers that come, None: all of the encoding."""
 
     name: str
     shape: Shape
     encoding: Encoding
+    reach: Interval | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Network:
         known: dict[str, TensorInfo] = {}
         for i in self.inputs:
             c = i.shape[2]
-            reach = Interval(np.full(c, i.encoding.lo), np.full(c, i.encoding.hi), i.encoding.step)
+            reach = i.reach or Interval(np.full(c, i.encoding.lo), np.full(c, i.encoding.hi), i.encoding.step)
             known[i.name] = TensorInfo(i.name, i.shape, i.encoding, reach, None)
         names: set[str] = set()
         for node in self.nodes:
