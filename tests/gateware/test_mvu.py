@@ -9,23 +9,25 @@ from hwq.errors import InputError
 from hwq.gateware.mvu import MvuStage, weight_words
 from hwq.gateware.parts import Parts
 from hwq.network.graph import Network
-from hwq.network.ops import Saturating
+from hwq.network.ops import Saturating, Window
 from hwq.numerics.rounding import Rounding
 from hwq.plan.dataflow import Mvu, dataflow_of
+from hwq.plan.domain import words_per_vector
 from hwq.plan.latency import egress_floor
 from hwq.plan.plan import StagePlan
 from tests.gateware.cases import chain, dense, plan_of, requantizer, staircase, values
+from tests.gateware.images import check_after_reset, check_stage, convolution, image_chain
 from tests.gateware.laws import mvu_law
 from tests.gateware.stream import pipe, trace, words_of
 
 RATES = [(1.0, 1.0), (0.7, 0.5), (1.0, 0.2)]
 
 
-def build(network: Network, pe: int, simd: int, *, buffer: int = 0, depth: int = 3, memory: str = "lutram") -> MvuStage:
+def build(network: Network, pe: int, simd: int, *, buffer: int = 0, depth: int = 3, **options) -> MvuStage:
     """The one stage of a network; ``buffer`` 0: two vectors."""
     conv = network.nodes[0]
-    sf = -(-conv.op.mw // simd)
-    plan = plan_of(network, StagePlan(conv.name, pe, simd, buffer=buffer or 2 * sf, depth=depth, memory=memory))
+    sf = words_per_vector(conv.op, simd)
+    plan = plan_of(network, StagePlan(conv.name, pe, simd, buffer=buffer or 2 * sf, depth=depth, **options))
     dataflow = dataflow_of(network, plan)
     unit = next(u for u in dataflow.units if isinstance(u, Mvu))
     x, out = (network.tensors[t].encoding for t in (unit.stage.source, unit.stage.target))
@@ -150,6 +152,98 @@ def test_memory_kind_changes_nothing(memory):
     rng = np.random.default_rng(2)
     network = chain("BIPOLAR", 12, dense(rng, 12, 6, "BIPOLAR"), staircase(rng, 6, "BIPOLAR", reach=5))
     check(network, build(network, 2, 4, memory=memory), 3, 1.0, 1.0)
+
+
+def windowed(network: Network, pe: int, simd: int, *, extra: int = 2, depth: int = 3, **plan) -> MvuStage:
+    """The stage of a convolution with ``extra`` words of buffer more than it must have."""
+    name = network.nodes[0].name
+    draft = plan_of(network, StagePlan(name, pe, simd, **plan))
+    g = next(u for u in dataflow_of(network, draft).units if isinstance(u, Mvu)).geometry
+    return build(network, pe, simd, buffer=g.least_buffer + extra, depth=depth, **plan)
+
+
+CONVOLUTIONS = {
+    "3x3 same": ((5, 6, 4), Window((3, 3), padding=(1, 1, 1, 1)), 6, 1, 2, 2, 1),
+    "3x3 same, ragged": ((4, 5, 3), Window((3, 3), padding=(1, 1, 1, 1)), 5, 1, 2, 2, 1),
+    "stride 2": ((6, 5, 2), Window((3, 3), (2, 2), (1, 1, 1, 1)), 4, 1, 4, 2, 1),
+    "asymmetric, dilated": ((5, 6, 2), Window((2, 3), (1, 1), (1, 0, 0, 2), (2, 1)), 3, 1, 2, 1, 1),
+    "groups": ((4, 4, 6), Window((3, 3), padding=(1, 1, 1, 1)), 8, 2, 2, 3, 1),
+    "one dimension": ((1, 12, 3), Window((1, 5), (1, 2), (0, 2, 0, 2)), 4, 1, 4, 3, 1),
+    "V = 2": ((4, 6, 4), Window((3, 3), padding=(1, 1, 1, 1)), 5, 1, 3, 2, 2),
+    "V = 2, stride 2, groups": ((4, 8, 4), Window((3, 3), (2, 2), (1, 1, 1, 1)), 4, 2, 2, 1, 2),
+    "1x1": ((3, 4, 4), Window((1, 1)), 3, 1, 3, 2, 1),
+    "fully connected": ((3, 3, 3), Window((3, 3)), 7, 1, 2, 2, 1),
+}
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+@pytest.mark.parametrize(
+    ("activation", "weight", "out"), [("BIPOLAR", "BIPOLAR", "BIPOLAR"), ("UINT2", "TERNARY", "UINT2"), ("INT4", "BIPOLAR", "")]
+)
+def test_convolution(case, activation, weight, out):
+    shape, window, outputs, groups, pe, simd, pixels = CONVOLUTIONS[case]
+    rng = np.random.default_rng(len(case))
+    conv = convolution(rng, outputs, shape[2], window, weight, groups=groups)
+    ops = [conv, staircase(rng, outputs, out, reach=conv.mw // 2)] if out else [conv]
+    stalled = activation != "UINT2"
+    check_stage(
+        image_chain(activation, shape, *ops),
+        windowed(image_chain(activation, shape, *ops), pe, simd, pixels=pixels),
+        2,
+        0.7 if stalled else 1,
+        0.6 if stalled else 1,
+    )
+
+
+@pytest.mark.parametrize(("channels", "simd", "weight"), [(3, 2, "BIPOLAR"), (4, 4, "INT4"), (3, 3, "TERNARY"), (5, 2, "INT4")])
+def test_masked_taps_of_bipolar_images_on_the_integers(channels, simd, weight):
+    rng = np.random.default_rng(9)
+    conv = convolution(rng, 3, channels, Window((2, 3), padding=(1, 1, 0, 1)), weight)
+    network = image_chain("BIPOLAR", (3, 4, channels), conv)
+    check_stage(network, windowed(network, 3, simd), 2, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(("channels", "chunk", "simd"), [(4, 2, 2), (4, 8, 4), (3, 6, 2), (3, 100, 2)])
+@pytest.mark.parametrize("activation", ["BIPOLAR", "INT3"])
+def test_padding_takes_its_place_in_the_chunks_of_a_saturating_accumulation(channels, chunk, simd, activation):
+    rng = np.random.default_rng(10)
+    conv = convolution(rng, 4, channels, Window((3, 3), padding=(1, 1, 1, 1)), "BIPOLAR", accumulation=Saturating(3, chunk))
+    network = image_chain(activation, (3, 4, channels), conv)
+    check_stage(network, windowed(network, 2, simd), 2, 0.8, 0.9)
+
+
+@pytest.mark.parametrize("extra", [0, 1, 3, 9])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_buffer_and_depth_of_a_convolution_change_cycles_only(extra, depth):
+    rng = np.random.default_rng(11)
+    conv = convolution(rng, 4, 2, Window((3, 3), (2, 2), (1, 1, 1, 1)), "BIPOLAR")
+    network = image_chain("BIPOLAR", (5, 5, 2), conv)
+    check_stage(network, windowed(network, 2, 1, extra=extra, depth=depth), 3, 0.8, 1.0)
+
+
+@pytest.mark.parametrize(
+    "plan", [{"buffer_memory": "block"}, {"buffer_memory": "ultra", "memory": "block"}, {"constants": "block"}, {"memory": "logic"}]
+)
+def test_memories_of_a_convolution_change_nothing(plan):
+    rng = np.random.default_rng(12)
+    conv = convolution(rng, 4, 2, Window((3, 3), padding=(1, 1, 1, 1)), "BIPOLAR")
+    network = image_chain("BIPOLAR", (3, 4, 2), conv, staircase(rng, 4, "UINT2", reach=5))
+    check_stage(network, windowed(network, 2, 2, **plan), 2, 1.0, 1.0)
+
+
+def test_reset_in_mid_frame():
+    rng = np.random.default_rng(13)
+    conv = convolution(rng, 4, 2, Window((3, 3), padding=(1, 1, 1, 1)), "BIPOLAR")
+    network = image_chain("BIPOLAR", (4, 4, 2), conv, staircase(rng, 4, "BIPOLAR", reach=5))
+    for cycles in (1, 40, 131):
+        check_after_reset(network, windowed(network, 2, 1), cycles)
+
+
+def test_chunk_must_be_whole_words():
+    rng = np.random.default_rng(4)
+    conv = convolution(rng, 2, 3, Window((3, 3)), "BIPOLAR", accumulation=Saturating(4, 4))
+    with pytest.raises(InputError, match="simd = 2 divides neither the 3 channels of a tap nor"):
+        build(image_chain("BIPOLAR", (3, 3, 3), conv), 1, 2)
 
 
 def test_weight_words_are_neuron_fold_major_and_padded():
