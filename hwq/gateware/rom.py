@@ -58,14 +58,17 @@ class Rom(wiring.Component):
         return m
 
 
-def place_rom(m: Module, parts: Parts, hint: str, words: Sequence[int], width: int, style: str, addr):
-    """Add the memory to ``m``; returns (word two cycles after ``addr``, ok). Equal words are constants, no memory."""
+def place_rom(m: Module, parts: Parts, hint: str, words: Sequence[int], width: int, style: str, addr, *, name: str = ""):
+    """Add the memory to ``m`` as ``name`` (or ``hint``); returns (word two cycles after ``addr``, ok).
+
+    Equal words are constants, no memory.
+    """
     if width == 0 or all(w == words[0] for w in words):
         return Const(words[0], width), Const(1, 1)
     # In hexadecimal: Python refuses to write long integers in decimal.
     key = content_key(width, style, [f"{word:x}" for word in words])
     rom = parts.place("rom", f"{hint}_{len(words)}x{width}", key, lambda: Rom(words, width, style))
-    m.submodules[f"{hint}_rom"] = rom
+    m.submodules[f"{name or hint}_rom"] = rom
     m.d.comb += rom.addr.eq(addr)
     return rom.data, rom.ok
 

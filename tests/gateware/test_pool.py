@@ -36,9 +36,7 @@ def check(network: Network, stage: StagePlan, frames: int, idle: float, stall: f
     assert got.words == expected
     unit, g = dut.unit, dut.unit.geometry
     image = (g.height, g.width, g.words)
-    law = window_law(
-        image, g.window, frames, unit.buffer, unit.depth, unit.latency, idles, stalls, pixels=g.pixels, blocks=g.blocks
-    )
+    law = window_law(image, g.window, frames, unit.buffer, unit.depth, unit.latency, idles, stalls, pixels=g.pixels, blocks=g.blocks)
     assert (put.cycles, got.cycles) == law
 
 

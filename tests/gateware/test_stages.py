@@ -8,11 +8,12 @@ import pytest
 from hwq.gateware.argmax import ArgMaxStage
 from hwq.gateware.elementwise import ElementwiseStage
 from hwq.gateware.parts import Parts
+from hwq.gateware.topk import TopKStage
 from hwq.network.graph import Network
-from hwq.network.ops import ArgMax, Threshold
+from hwq.network.ops import ArgMax, Threshold, TopK
 from hwq.numerics.encoding import Bipolar
 from hwq.numerics.rounding import Rounding
-from hwq.plan.dataflow import ArgMaxUnit, Edge, Elementwise, dataflow_of
+from hwq.plan.dataflow import ArgMaxUnit, Edge, Elementwise, TopKUnit, dataflow_of
 from hwq.plan.plan import StagePlan
 from tests.gateware.cases import chain, plan_of, requantizer, staircase, values
 from tests.gateware.laws import pipe_law
@@ -77,6 +78,20 @@ def test_argmax_takes_the_lowest_index_of_equals(source, channels, pe, idle, sta
     dut = ArgMaxStage(unit, Edge("in", pe, x.bits, channels), edges[unit.outputs[0]], x)
     law_in, law_out, count, source_trace, sink_trace = run(network, dut, pe, 30, idle, stall)
     assert (law_in, law_out) == pipe_law(count, 2, unit.latency, source_trace, sink_trace, reads=unit.words)
+
+
+@pytest.mark.parametrize(("idle", "stall"), RATES)
+@pytest.mark.parametrize(
+    ("source", "channels", "pe", "k"),
+    [("INT8", 10, 4, 3), ("UINT2", 10, 1, 5), ("INT3", 7, 7, 7), ("BIPOLAR", 9, 2, 4), ("UINT2", 12, 5, 2), ("INT5", 5, 3, 1)],
+)
+def test_topk_in_order_and_the_lowest_index_of_equals(source, channels, pe, k, idle, stall):
+    network = chain(source, channels, TopK(k))
+    unit, edges = unit_of(network, TopKUnit, pe, 3)
+    x = network.tensors["x"].encoding
+    dut = TopKStage(unit, Edge("in", pe, x.bits, channels), edges[unit.outputs[0]], x)
+    law_in, law_out, count, source_trace, sink_trace = run(network, dut, pe, 40, idle, stall)
+    assert (law_in, law_out) == pipe_law(count, 3, unit.latency, source_trace, sink_trace, reads=unit.words)
 
 
 @pytest.mark.parametrize("base", [0, 1])
