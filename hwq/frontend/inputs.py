@@ -85,7 +85,7 @@ def host_integers(state: InputState, affine: Affine, arrangement: Arrangement) -
         encoding = Bipolar()
     elif hi - lo == 1 and np.ndim(scale) == 0 and scale == -offset:
         # Two values that differ in sign only: -1 and +1 times their magnitude.
-        head, rest = core.then("sub", lo).then("mul", 2.0).then("sub", 1.0), leaf().then("add", 1.0).then("mul", 0.5).then("add", float(lo))
+        head, rest = core.then("sub", lo).then("mul", 2.0).then("sub", 1.0), leaf().then("mul", 0.5).then("add", lo + 0.5)
         encoding = Bipolar()
     else:
         encoding = exact_encoding(lo, hi)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RESAMPLE_OPS", "RESAMPLE_SIZES", "nearest_index"]
+__all__ = ["RESAMPLE_OPS", "RESAMPLE_SIZES", "nearest_index", "pads_of", "resize_targets"]
 
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]
@@ -45,7 +45,7 @@ def nearest_index(size: int, out: int, scale: float, attributes: Attributes) -> 
     return np.clip(ROUNDINGS[rounding](place), 0, size - 1).astype(np.int64)
 
 
-def _targets(x: Array, scales: Any, sizes: Any, a: Attributes) -> list[tuple[int, int, float]]:
+def resize_targets(x: Array, scales: Any, sizes: Any, a: Attributes) -> list[tuple[int, int, float]]:
     """(axis, output size, scale) of the axes that change; the batch stays."""
     if (scales is None or not np.size(scales)) == (sizes is None or not np.size(sizes)):
         raise ValueError("either scales or sizes")
@@ -66,7 +66,7 @@ def _targets(x: Array, scales: Any, sizes: Any, a: Attributes) -> list[tuple[int
 def _resize(i: list[Any], a: Attributes) -> Array:
     x: Array = i[0]
     scales, sizes = (i[k] if len(i) > k else None for k in (2, 3))
-    for axis, out, scale in _targets(x, scales, sizes, a):
+    for axis, out, scale in resize_targets(x, scales, sizes, a):
         x = np.take(x, nearest_index(x.shape[axis], out, scale, a), axis=axis)
     return x
 
@@ -89,14 +89,15 @@ def _pads(x: Array, pads: Sequence[int], axes: Any) -> list[tuple[int, int]]:
     return made
 
 
-def _given_pads(i: list[Any], a: Attributes) -> list[tuple[int, int]]:
+def pads_of(i: list[Any], a: Attributes) -> list[tuple[int, int]]:
+    """(before, after) of every axis of a Pad node with the operands ``i``; negative numbers cut."""
     pads = np.asarray(i[1]).reshape(-1).tolist() if len(i) > 1 and i[1] is not None else a["pads"]
     return _pads(i[0], pads, i[3] if len(i) > 3 else None)
 
 
 def _pad(i: list[Any], a: Attributes) -> Array:
     x: Array = i[0]
-    pads = _given_pads(i, a)
+    pads = pads_of(i, a)
     mode = a.get("mode", "constant")
     x = x[tuple(slice(max(0, -b), z - max(0, -e)) for z, (b, e) in zip(x.shape, pads, strict=True))]
     grow = [(max(0, b), max(0, e)) for b, e in pads]
@@ -114,7 +115,7 @@ RESAMPLE_OPS: dict[str, Callable[[list[Any], Attributes], Any]] = {"Resize": _re
 
 def _resized(i: list[Any], a: Attributes) -> int:
     shape = list(i[0].shape)
-    for axis, out, _ in _targets(i[0], i[2] if len(i) > 2 else None, i[3] if len(i) > 3 else None, a):
+    for axis, out, _ in resize_targets(i[0], i[2] if len(i) > 2 else None, i[3] if len(i) > 3 else None, a):
         shape[axis] = max(out, shape[axis])
     return prod(shape)
 
@@ -123,5 +124,5 @@ def _resized(i: list[Any], a: Attributes) -> int:
 RESAMPLE_SIZES: dict[str, Callable[[list[Any], Attributes], int]] = {
     "Resize": _resized,
     "Upsample": lambda i, a: _resized([i[0], None, i[1] if len(i) > 1 else a["scales"]], {}),
-    "Pad": lambda i, a: prod(z + max(0, b) + max(0, e) for z, (b, e) in zip(i[0].shape, _given_pads(i, a), strict=True)),
+    "Pad": lambda i, a: prod(z + max(0, b) + max(0, e) for z, (b, e) in zip(i[0].shape, pads_of(i, a), strict=True)),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwq.errors import InputError
+from hwq.frontend.rules_channels import CHANNEL_RULES
 from hwq.frontend.rules_conv import CONV_RULES
 from hwq.frontend.rules_dense import DENSE_RULES
 from hwq.frontend.rules_elementwise import ELEMENTWISE_RULES
@@ -10,30 +11,37 @@ from hwq.frontend.rules_host import HOST_RULES
 from hwq.frontend.rules_layout import LAYOUT_RULES
 from hwq.frontend.rules_pool import POOL_RULES
 from hwq.frontend.rules_quantizers import QUANTIZER_RULES
+from hwq.frontend.rules_spatial import SPATIAL_RULES
 from hwq.frontend.step import Rule, Step
 
 __all__ = ["RULES", "refusal"]
 
-RULES: dict[str, Rule] = {**ELEMENTWISE_RULES, **QUANTIZER_RULES, **LAYOUT_RULES, **DENSE_RULES, **CONV_RULES, **POOL_RULES, **HOST_RULES}
+RULES: dict[str, Rule] = {
+    **ELEMENTWISE_RULES,
+    **QUANTIZER_RULES,
+    **LAYOUT_RULES,
+    **CHANNEL_RULES,
+    **SPATIAL_RULES,
+    **DENSE_RULES,
+    **CONV_RULES,
+    **POOL_RULES,
+    **HOST_RULES,
+}
 
-NOT_YET = {
-    "Conv": ("a convolution", "Dense layers are supported: Linear, MatMul, Gemm"),
-    "ConvTranspose": ("a transposed convolution", "Dense layers are supported: Linear, MatMul, Gemm"),
-    "MaxPool": ("pooling", "Dense layers are supported"),
-    "AveragePool": ("pooling", "Dense layers are supported"),
-    "GlobalAveragePool": ("pooling", "Dense layers are supported"),
-    "GlobalMaxPool": ("pooling", "Dense layers are supported"),
-    "ReduceMean": ("a mean over axes", "Dense layers are supported"),
-    "ReduceSum": ("a sum over axes", "Dense layers are supported"),
-    "Concat": ("joining tensors", "Write the network as a chain of layers"),
-    "Split": ("splitting a tensor", "Write the network as a chain of layers"),
-    "Slice": ("cutting a tensor", "Write the network as a chain of layers"),
-    "Gather": ("selecting from a tensor", "Write the network as a chain of layers"),
-    "Pad": ("padding", "Dense layers are supported"),
-    "Resize": ("resizing", "Dense layers are supported"),
-    "LSTM": ("a recurrent layer", "Unroll it into dense layers"),
-    "GRU": ("a recurrent layer", "Unroll it into dense layers"),
-    "RNN": ("a recurrent layer", "Unroll it into dense layers"),
+UNSUPPORTED = {
+    "ConvTranspose": ("a transposed convolution", "Use nearest-neighbour upsampling and a convolution behind it"),
+    "DepthToSpace": ("moving channels to pixels", "Use nearest-neighbour upsampling and a convolution behind it"),
+    "SpaceToDepth": ("moving pixels to channels", "Use a convolution with a stride"),
+    "LpPool": ("a pool by another norm", "Use MaxPool or AveragePool"),
+    "GridSample": ("resampling", "Use nearest-neighbour resizing by whole factors"),
+    "RoiAlign": ("resampling", "End the model before it"),
+    "NonMaxSuppression": ("a choice by the data", "End the model before it and do it on the host"),
+    "Loop": ("a loop", "Unroll it before the export"),
+    "Scan": ("a loop", "Unroll it before the export"),
+    "If": ("a branch by the data", "Export the branch that is used"),
+    "LSTM": ("a recurrent layer", "Unroll it, or use one-dimensional convolutions"),
+    "GRU": ("a recurrent layer", "Unroll it, or use one-dimensional convolutions"),
+    "RNN": ("a recurrent layer", "Unroll it, or use one-dimensional convolutions"),
     "QLinearMatMul": ("the fused integer operator", "Export the model in QDQ form (QuantizeLinear, DequantizeLinear)"),
     "QLinearConv": ("the fused integer operator", "Export the model in QDQ form (QuantizeLinear, DequantizeLinear)"),
     "QGemm": ("the fused integer operator", "Export the model in QDQ form (QuantizeLinear, DequantizeLinear)"),
@@ -53,6 +61,5 @@ def refusal(step: Step) -> InputError:
     if foreign:
         message = f"the operator {op} of the domain {domain!r} is not supported"
         return step.error("OP-UNSUPPORTED", message, "Export the model with standard ONNX operators and QONNX's or QCDQ's quantizers")
-    what, hint = NOT_YET.get(step.node.op, ("the operator", "Replace it by supported ones, or end the model before it"))
-    verb = "is not supported yet" if step.node.op in NOT_YET else "is not supported"
-    return step.error("OP-UNSUPPORTED", f"{what} ({step.node.op}) {verb}", hint)
+    what, hint = UNSUPPORTED.get(step.node.op, ("the operator", "Replace it by supported ones, or end the model before it"))
+    return step.error("OP-UNSUPPORTED", f"{what} ({step.node.op}) is not supported", hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwq.errors import InputError
 from hwq.frontend.contraction import (
@@ -19,6 +20,7 @@ from hwq.frontend.contraction import (
     weights_of,
 )
 from hwq.frontend.expression import evaluate
+from hwq.frontend.rules_channels import permuted
 from hwq.frontend.step import Rule, Step
 from hwq.frontend.values import Constant, Layout, Padded, Pending, Unknown, Value
 from hwq.frontend.window_shape import WindowShape
@@ -42,11 +44,24 @@ def image(step: Step, x: Pending, ranks: tuple[int, ...] = (3, 4)) -> Pending:
         expected = (1,) * (4 - len(settled.shape)) + settled.shape[2:]
         if settled.leaf.shape[:2] == expected:
             return settled
+    order = _channel_order(settled)
+    if order is not None:
+        return permuted(step, settled, order)
     raise step.error(
         "LAYOUT",
         f"{step.node.op} reads a tensor of shape {settled.shape} whose pixels and channels were rearranged or made of a vector",
         "Keep the layout (batch, channels, height, width) from layer to layer",
     )
+
+
+def _channel_order(x: Pending) -> NDArray[np.int64] | None:
+    """Which channel of the leaf each channel is, where the tensor is an image but for that."""
+    c = x.leaf.channels
+    if x.layout.index is not None or x.shape[1] != c or any(s >= c for _, s in x.layout.axes[1]):
+        return None
+    if x.layout.axes[2:] != Layout.channels_first(x.shape).axes[2:] or prod(x.shape[2:]) != x.leaf.pixels:
+        return None
+    return Layout(((), x.layout.axes[1])).positions().reshape(-1)
 
 
 def network_window(w: WindowShape) -> Window:

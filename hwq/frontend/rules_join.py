@@ -41,9 +41,9 @@ def _aligned(step: Step, a: Pending, b: Pending) -> tuple[Pending, Pending]:
     if a.layout.same(b.layout) and a.leaf.shape == b.leaf.shape:
         return a, b
     if a.leaf.pixels == 1 and b.leaf.pixels > 1:
-        a = _spread(step, a, b)
+        a = _spread(step, a, b, 0)
     elif b.leaf.pixels == 1 and a.leaf.pixels > 1:
-        b = _spread(step, b, a)
+        b = _spread(step, b, a, 1)
     if a.layout.same(b.layout) and a.leaf.shape == b.leaf.shape:
         return a, b
     raise step.error(
@@ -53,12 +53,12 @@ def _aligned(step: Step, a: Pending, b: Pending) -> tuple[Pending, Pending]:
     )
 
 
-def _spread(step: Step, gate: Pending, image: Pending) -> Pending:
+def _spread(step: Step, gate: Pending, image: Pending, place: int) -> Pending:
     """One pixel (1, C, 1, 1) over the pixels of the image."""
     if np.broadcast_shapes(gate.shape, image.shape) != image.shape or gate.leaf.channels != image.leaf.channels:
         return gate
     try:
-        made = step.builder.integers(gate, step.name, step.node.inputs[0])
+        made = step.builder.integers(gate, step.name, step.node.inputs[place])
     except InputError as error:
         raise _unquantized(step, gate, error) from None
     factor = (image.leaf.shape[0], image.leaf.shape[1])
@@ -67,7 +67,10 @@ def _spread(step: Step, gate: Pending, image: Pending) -> Pending:
 
 
 def _operand(step: Step, x: Pending, place: int) -> Integers:
+    given = step.inputs[place]
     try:
+        if isinstance(given, Pending) and given.shape != x.shape:  # spread: the source shows no such tensor
+            return step.builder.plain_integers(x, step.name, f"{step.node.inputs[place]}.spread")
         return step.builder.integers(x, step.name, step.node.inputs[place])
     except InputError as error:
         raise _unquantized(step, x, error) from None

@@ -10,7 +10,7 @@ from hwq.frontend.step import Rule, Step
 from hwq.frontend.values import Constant, HostValue, Pending, Unknown, Value
 from hwq.network.host import HostStep
 
-__all__ = ["LAYOUT_RULES"]
+__all__ = ["LAYOUT_RULES", "reshaped"]
 
 
 def _first(step: Step) -> Value:
@@ -33,8 +33,8 @@ def _shape(step: Step) -> Value:
     return Constant(np.array(shape[step.attribute("start", 0) : step.attribute("end")], np.int64))
 
 
-def _reshaped(step: Step, shape: tuple[int, ...]) -> Value:
-    x = step.value(0)
+def reshaped(step: Step, x: Value | None, shape: tuple[int, ...]) -> Value:
+    """``x`` in another shape."""
     if isinstance(x, Pending | HostValue):
         if not shape or shape[0] != 1:
             raise step.error(
@@ -71,7 +71,7 @@ def _reshape(step: Step) -> Value:
         wanted[wanted.index(-1)] = prod(old) // rest if rest else 0
     if any(v < 0 for v in wanted) or prod(wanted) != prod(old):
         raise step.error("OP-OPERANDS", f"a tensor of shape {old} cannot become {tuple(wanted)}")
-    return _reshaped(step, tuple(wanted))
+    return reshaped(step, step.value(0), tuple(wanted))
 
 
 def _flatten(step: Step) -> Value:
@@ -80,7 +80,7 @@ def _flatten(step: Step) -> Value:
         return Unknown()
     axis = step.attribute("axis", 1)
     axis = axis + len(old) if axis < 0 else axis
-    return _reshaped(step, (prod(old[:axis]), prod(old[axis:])))
+    return reshaped(step, step.value(0), (prod(old[:axis]), prod(old[axis:])))
 
 
 def _axes(step: Step) -> tuple[int, ...] | None:
@@ -96,14 +96,14 @@ def _squeeze(step: Step) -> Value:
         return Unknown()
     if axes is None:
         axes = tuple(k for k, v in enumerate(old) if v == 1 and k > 0)
-    return _reshaped(step, tuple(np.squeeze(np.empty(old, np.bool_), tuple(axes)).shape))
+    return reshaped(step, step.value(0), tuple(np.squeeze(np.empty(old, np.bool_), tuple(axes)).shape))
 
 
 def _unsqueeze(step: Step) -> Value:
     old, axes = _elements(step), _axes(step)
     if old is None or axes is None:
         return Unknown()
-    return _reshaped(step, tuple(np.expand_dims(np.empty(old, np.bool_), axes).shape))
+    return reshaped(step, step.value(0), tuple(np.expand_dims(np.empty(old, np.bool_), axes).shape))
 
 
 def _transpose(step: Step) -> Value:
@@ -115,7 +115,7 @@ def _transpose(step: Step) -> Value:
         raise step.error("OP-OPERANDS", f"the permutation {perm} does not fit a tensor of shape {old}")
     if perm[0] != 0:
         if prod(old) == max(old):  # one long axis: moving it is a reshape
-            return _reshaped(step, tuple(old[p] for p in perm))
+            return reshaped(step, step.value(0), tuple(old[p] for p in perm))
         raise step.error("BATCH-AXIS", f"the permutation {perm} moves the batch axis", "Keep the first axis")
     if isinstance(x, Pending):
         return Pending(x.leaf, x.expr, x.layout.transposed(perm))
@@ -123,20 +123,6 @@ def _transpose(step: Step) -> Value:
         moved = HostStep("transpose", None, {"perm": list(perm)})
         return HostValue(x.origin, (*x.steps, moved), tuple(old[p] for p in perm), x.dtype, x.name)
     return Unknown(tuple(old[p] for p in perm))
-
-
-def _expand(step: Step) -> Value:
-    old = _elements(step)
-    shape = tuple(int(v) for v in step.need(1, "shape").reshape(-1))
-    if old is not None and np.broadcast_shapes(old, shape) == old:
-        return _first(step)
-    raise step.error("BROADCAST", f"a tensor of shape {old} is repeated to {shape}, which is not supported")
-
-
-def _concat(step: Step) -> Value:
-    if len(step.inputs) == 1:
-        return _first(step)
-    raise step.error("OP-UNSUPPORTED", "joining tensors (Concat) is not supported yet", "Write the network as a chain of layers")
 
 
 LAYOUT_RULES: dict[str, Rule] = {
@@ -148,6 +134,4 @@ LAYOUT_RULES: dict[str, Rule] = {
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
     "Transpose": _transpose,
-    "Expand": _expand,
-    "Concat": _concat,
 }

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import InputError
-from hwq.frontend.border import border_sums, window_classes
+from hwq.frontend.border import border_sums
 from hwq.frontend.builder import Integers
 from hwq.frontend.contraction import explained
 from hwq.frontend.expression import leaf
+from hwq.frontend.numpy_windows import window_count
 from hwq.frontend.realise import moved
 from hwq.frontend.rules_conv import image, window_of
 from hwq.frontend.step import Rule, Step
@@ -90,15 +91,17 @@ def averaged(step: Step, x: Pending, window: Window, counted: NDArray[np.int64] 
         source = step.builder.integers(x, step.name, step.node.inputs[0])
     except InputError as error:
         raise explained(step, x, error) from None
-    varies = counted is not None and bool((counted != counted.flat[0]).any())
-    bare = not varies and not (window.is_padded and np.any(source.offset))
+    bare = counted is None and not (window.is_padded and np.any(source.offset))
     tensor = step.node.outputs[0] if bare else f"{step.node.outputs[0]}.sums"
     _, sums = step.builder.emit(step.name, Pool("sum", window), (source.leaf,), tensor)
     if bare:
         count = prod(window.kernel)
         return _divided(step, sums, source.scale, np.asarray(source.offset * count), divisor, _layout(x, sums.shape))
     if counted is not None:
-        return _levelled(step, x, sums, source, window, counted)
+        real = np.outer(window.valid_rows(source.leaf.shape[0]), window.valid_columns(source.leaf.shape[1]))
+        if np.any(source.offset) and (real != counted).any():
+            raise step.error("PADDING-EXACT", "its mean counts padding, but the real 0 is no integer of its input's grid", "Leave it out")
+        return _levelled(step, x, sums, source, counted)
     sums, multiple = border_sums(step, sums, source, window, step.node.outputs[0])
     return _divided(step, sums, np.asarray(source.scale / multiple), np.zeros(()), divisor, _layout(x, sums.shape))
 
@@ -111,12 +114,13 @@ def _divided(step: Step, sums: Leaf, scale: NDArray[np.float64], offset: NDArray
     return Pending(sums, expr, layout)
 
 
-def _levelled(step: Step, x: Pending, sums: Leaf, source: Integers, window: Window, counted: NDArray[np.int64]) -> Pending:
+def _levelled(step: Step, x: Pending, sums: Leaf, source: Integers, counted: NDArray[np.int64]) -> Pending:
     """Each class of pixels times what brings its count of real pixels to the common multiple."""
     common = lcm(*(int(c) for c in np.unique(counted)))
-    rows, columns, valid_rows, valid_columns = window_classes(window, *source.leaf.shape[:2])
-    count = np.outer(valid_rows.sum(1), valid_columns.sum(1))
-    op = BorderAffine(rows, columns, common // count, np.zeros((*count.shape, 1), np.int64))
+    _, row, rows = np.unique(counted, axis=0, return_index=True, return_inverse=True)
+    _, column, columns = np.unique(counted, axis=1, return_index=True, return_inverse=True)
+    scale = common // counted[np.ix_(row, column)]
+    op = BorderAffine(rows.reshape(-1), columns.reshape(-1), scale, np.zeros((*scale.shape, 1), np.int64))
     _, made = step.builder.emit(f"{step.name}.border", op, (sums,), step.node.outputs[0])
     return _divided(step, made, source.scale, np.asarray(source.offset * common), float(common), _layout(x, made.shape))
 
@@ -129,18 +133,15 @@ def _average_pool(step: Step) -> Value:
     shape = window_of(step, x, tuple(int(k) for k in step.attribute("kernel_shape", ())))
     window = _pool_window(shape, len(x.shape))
     h, w, _ = x.leaf.shape
-    if step.attribute("count_include_pad", 0) and not any(shape.overhang):
-        return averaged(step, x, window, None, float(prod(shape.kernel)))
-    counted = np.outer(window.valid_rows(h), window.valid_columns(w))
-    if step.attribute("count_include_pad", 0):
-        raise step.error(
-            "PADDING-EXACT", "AveragePool with ceil_mode and count_include_pad is not supported", "Leave out ceil_mode, or pad the input"
-        )
-    if counted.min() < 1:
+    include = bool(step.attribute("count_include_pad", 0))
+    divisor = window_count(shape, include)
+    divisor = divisor.reshape((1, -1) if divisor.ndim == 1 else divisor.shape)
+    real = np.outer(window.valid_rows(h), window.valid_columns(w))
+    if divisor.min() < 1:
         raise step.error("OP-OPERANDS", "some windows lie in the padding alone")
-    if (counted == counted.flat[0]).all():
-        return averaged(step, x, window, None if not window.is_padded else counted, float(counted.flat[0]))
-    return averaged(step, x, window, counted, 1.0)
+    if (divisor == divisor.flat[0]).all() and (include or (real == prod(window.kernel)).all()):
+        return averaged(step, x, window, None, float(divisor.flat[0]))
+    return averaged(step, x, window, divisor, 1.0)
 
 
 def _whole(x: Pending) -> Window:

@@ -73,6 +73,9 @@ class Leaf:
         """Smallest and largest value that pending functions start from, (C,) each."""
         if isinstance(self.made, Summed):
             return self.made.ends
+        if isinstance(self.made, Stacked):
+            parts = [b.leaf.ends for b in self.made.branches]
+            return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
         if self.interval is None:
             assert isinstance(self.made, Moved)
             return self.made.inner.ends
