@@ -53,9 +53,9 @@ def rom(width: int, depth: int, kind: str, bits: int | None = None) -> Memory:
     return Memory(kind, width, depth, width * depth if bits is None else bits, False)
 
 
-def ram(width: int, depth: int, kind: str = "auto", banks: int = 1) -> Memory:
-    """A memory of one write and one read port, ``width`` x ``depth`` in each of ``banks``."""
-    return Memory(memory_kind(kind, depth), width, depth, width * depth * banks, True, banks)
+def ram(width: int, depth: int, kind: str = "auto", banks: int = 1, bits: int | None = None) -> Memory:
+    """A memory of one write and one read port, ``width`` x ``depth`` in each of ``banks``; ``bits`` when not all of it holds something."""
+    return Memory(memory_kind(kind, depth), width, depth, width * depth * banks if bits is None else bits, True, banks)
 
 
 @lru_cache(maxsize=65536)

@@ -119,7 +119,12 @@ def _pixel_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[Inpu
         return
     if max(s.widths) == 1:
         yield from _range(
-            where, "pixels", d.pixels, 1, 1, "several pixels a cycle are for images" if s.shape[1] == 1 else f"a {s.kind} takes one"
+            where,
+            "pixels",
+            d.pixels,
+            1,
+            1,
+            "several pixels a cycle are for images" if s.shape[1] == 1 else f"stages of kind {s.kind} take one",
         )
     elif d.pixels < 1 or most % d.pixels:
         widths = " and ".join(str(w) for w in dict.fromkeys(s.widths))
@@ -130,15 +135,13 @@ def _lane_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[Input
     """Lanes that must divide something, or be a multiple of it."""
     if s.kind == "mvu" and s.groups > 1:
         for field, value, whole in (("simd", d.simd, s.columns), ("pe", d.pe, s.rows)):
-            if value and whole % value:
+            if value and value <= whole and whole % value:
                 yield InputError("PLAN-LANES", f"{field} is {value}, expected a divisor of the {whole} channels of a group", where=where)
-    if s.kind == "depthwise" and d.pe and d.pe % s.multiplier:
+    if s.kind == "depthwise" and d.pe and d.pe <= s.rows and d.pe % s.multiplier:
         yield InputError("PLAN-LANES", f"pe is {d.pe}, expected a multiple of the {s.multiplier} outputs of a channel", where=where)
-    if s.kind in ("concat", "split") and d.pe and d.pe != s.rows and any(n % d.pe for n in s.sizes):
+    if s.kind in ("concat", "split") and d.pe and d.pe < s.rows and any(n % d.pe for n in s.sizes):
         parts = ", ".join(map(str, s.sizes))
         yield InputError("PLAN-LANES", f"pe is {d.pe}, expected a divisor of {parts}, or all {s.rows} channels", where=where)
-    if s.kind == "topk" and d.pe and s.picks > s.rows:
-        yield InputError("PLAN-LANES", f"pe is {d.pe}, expected {s.picks} or more", where=where)
 
 
 def _constant_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:

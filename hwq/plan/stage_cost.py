@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from math import ceil
 
+from hwq.plan.banks import BankLayout
 from hwq.plan.geometry import ceil_div
 from hwq.plan.memories import Memory, ram, rom
 from hwq.plan.resources import Resources
 from hwq.plan.summary import WINDOWED, StageSummary
+from hwq.plan.units import memory_kind
 
 __all__ = ["buffer_of", "constants_kind", "lanes_cost", "roms_of", "stage_cost"]
 
@@ -59,10 +61,8 @@ def _logic(lut: float) -> Resources:
 
 
 def constants_kind(memory: str, constants: str) -> str:
-    """Memory of thresholds and multipliers: what the plan says, else LUTs."""
-    if constants != "auto":
-        return constants
-    return "logic" if memory == "logic" else "lutram"
+    """Memory of thresholds and multipliers: what the plan says, else that of the weights."""
+    return memory if constants == "auto" else constants
 
 
 def roms_of(s: StageSummary, pe: int, simd: int, memory: str, constants: str = "auto") -> tuple[Memory, ...]:
@@ -87,14 +87,14 @@ def _constant_bits(s: StageSummary) -> int:
 
 
 def buffer_of(s: StageSummary, pe: int, simd: int, pixels: int, depth: int, kind: str = "auto") -> Memory | None:
-    """The Reader's memory of ``depth`` words; V pixels with stride lie in ``pixels * stride`` banks."""
-    if s.kind not in WINDOWED and s.kind != "upsample":
-        return None
+    """The memory of an input buffer of ``depth`` words; that of a Reader lies in banks, one or more a pixel of its words."""
     width = s.lanes_in(pe, simd) * s.x_bits
-    if pixels == 1:
+    if s.kind == "upsample":
         return ram(width, depth, kind)
-    stride = s.window.stride[1]
-    return ram(width, ceil_div(depth, stride), kind, banks=pixels * stride)
+    if s.kind not in WINDOWED:
+        return None
+    layout = BankLayout(s.geometry(pe, simd, pixels), depth, memory_kind(kind, depth))
+    return ram(width, layout.depth, layout.memory, pixels * layout.split, bits=depth * pixels * width)
 
 
 def stage_cost(s: StageSummary, pe: int, simd: int, memory: str, pixels: int = 1, constants: str = "auto") -> Resources:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hwq.gateware.memories import rom_attributes
 
-__all__ = ["MemoryFile", "memory_digest", "memory_file", "rom_module"]
+__all__ = ["MemoryFile", "inline_rom", "memory_digest", "memory_file", "rom_module"]
 
 DIGEST_SEED = 0x1B2E5A3D
 DIGEST_FACTOR = 1664525  # odd: no single change goes unseen
@@ -112,6 +112,39 @@ module {name}(clk, rst, addr, data, ok);
   end
   assign data = out;
   assign ok = digest_ok & sentinel_ok;
+endmodule
+"""
+
+
+def inline_rom(name: str, words: Sequence[int], width: int, style: str) -> str:
+    """Verilog of a ROM with the ports of :class:`hwq.gateware.rom.Rom` that holds ``words`` in its text."""
+    # At least two words: an address of no bits is a corner few tools know.
+    words = words if len(words) > 1 else (*words, *words)
+    address = (len(words) - 1).bit_length()
+    content = "\n".join(f"    mem[{n}] = {width}'h{word:x};" for n, word in enumerate(words))
+    attributes = ", ".join(f'{key} = "{value}"' for key, value in rom_attributes(style).items())
+    return f"""
+module {name}(clk, rst, addr, data, ok);
+  input clk;
+  input rst;
+  input [{address - 1}:0] addr;
+  output [{width - 1}:0] data;
+  output ok;
+  (* {attributes} *)
+  reg [{width - 1}:0] mem [0:{len(words) - 1}];
+  reg [{width - 1}:0] read;
+  reg [{width - 1}:0] out;
+  initial begin
+    read = {width}'h0;
+    out = {width}'h0;
+{content}
+  end
+  always @(posedge clk) begin
+    read <= mem[addr];
+    out <= read;
+  end
+  assign data = out;
+  assign ok = 1'b1;
 endmodule
 """
 

@@ -63,7 +63,7 @@ LAYER_FIELDS = {
     "pixels": "pixels, side by side, computed at once",
     "style": "folded: weights come from memory; constant: weights are built into the logic",
     "memory": "what holds the weights: logic, lutram or block",
-    "constants": "what holds thresholds and multipliers; auto: LUTs",
+    "constants": "what holds thresholds and multipliers; auto: what holds the weights",
     "buffer": "words of the input buffer, 0 where there is none",
     "buffer_memory": "what holds it: lutram, block or ultra",
     "depth": "words of the output FIFO",

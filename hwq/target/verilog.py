@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hwq.errors import InputError
 from hwq.gateware.parts import Part
 from hwq.plan.names import identifier
-from hwq.target.memory_file import MemoryFile, memory_file, rom_module
+from hwq.target.memory_file import MemoryFile, inline_rom, memory_file, rom_module
 from hwq.target.tools import module_version
 
 __all__ = ["ModuleNames", "RomFiles", "emit_verilog"]
@@ -56,7 +56,7 @@ class ModuleNames:
 
 @dataclass
 class RomFiles:
-    """Writes ROMs of more than ``inline_bits`` as modules of their own, which read a memory file; collects the files."""
+    """Writes the modules of ROMs, which Amaranth would take long for; those of more than ``inline_bits`` read a memory file."""
 
     top: str
     inline_bits: int = INLINE_BITS
@@ -64,16 +64,17 @@ class RomFiles:
     files: dict[str, MemoryFile] = field(default_factory=dict)
 
     def __call__(self, part: Part) -> str | None:
-        """Verilog of ``part`` when it is a large ROM, else None."""
+        """Verilog of ``part`` when it is a ROM, else None."""
         if part.kind != "rom":
             return None
         rom = part.component
-        if len(rom.words) * rom.width <= self.inline_bits:
-            return None
-        file = memory_file(f"{part.name}.mem", rom.words, rom.width)
-        self.files[file.name] = file
         rom._MustUse__silence = True  # its module is written here, Amaranth never elaborates it
-        self.texts[part.name] = rom_module(part.name, file, rom.style)
+        if len(rom.words) * rom.width > self.inline_bits:
+            file = memory_file(f"{part.name}.mem", rom.words, rom.width)
+            self.files[file.name] = file
+            self.texts[part.name] = rom_module(part.name, file, rom.style)
+        else:
+            self.texts[part.name] = inline_rom(part.name, rom.words, rom.width, rom.style)
         return self.texts[part.name]
 
 
