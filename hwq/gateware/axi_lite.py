@@ -10,9 +10,11 @@ from amaranth.lib.wiring import In, Out
 
 from hwq.gateware.registers import Register
 
-__all__ = ["ADDRESS_BITS", "LITE_PORTS", "StatusRegisters"]
+__all__ = ["ADDRESS_BITS", "LEVEL_BITS", "LITE_PORTS", "StatusRegisters"]
 
 ADDRESS_BITS = 12
+# Levels of FIFOs: up to 16 million words.
+LEVEL_BITS = 24
 # Ports of an AXI4-Lite slave by direction seen from it.
 LITE_PORTS = {
     "awaddr": In(unsigned(ADDRESS_BITS)),
@@ -53,7 +55,7 @@ class StatusRegisters(wiring.Component):
     events : In(unsigned)
         Bit k: the event of the k-th register of kind counter happens in this cycle.
     levels : In(unsigned)
-        Levels of the registers of kind peak, 16 bits each.
+        Levels of the registers of kind peak, LEVEL_BITS each.
     weights_ok, weights_bad : In(1)
         The memories are as they should be; they are not, after start-up.
     bad_frame : In(1)
@@ -70,7 +72,7 @@ class StatusRegisters(wiring.Component):
             {
                 **LITE_PORTS,
                 "events": In(unsigned(len(self.counters))),
-                "levels": In(unsigned(16 * max(1, len(self.peaks)))),
+                "levels": In(unsigned(LEVEL_BITS * max(1, len(self.peaks)))),
                 "weights_ok": In(1),
                 "weights_bad": In(1),
                 "bad_frame": In(1),
@@ -116,8 +118,8 @@ class StatusRegisters(wiring.Component):
             with m.If(latch):
                 m.d.sync += latched[register.name].eq(running)
         for k, register in enumerate(self.peaks):
-            level, peak = self.levels.word_select(k, 16), Signal(16, name=f"peak_{k}")
-            latched[register.name] = Signal(16, name=f"latched_peak_{k}")
+            level, peak = self.levels.word_select(k, LEVEL_BITS), Signal(LEVEL_BITS, name=f"peak_{k}")
+            latched[register.name] = Signal(LEVEL_BITS, name=f"latched_peak_{k}")
             with m.If(clear | (level > peak)):
                 m.d.sync += peak.eq(level)
             with m.If(latch):

@@ -7,25 +7,43 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwq.gateware.memories import memory_attributes
-from hwq.plan.dataflow import Dataflow, Mvu
+from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow
+from hwq.plan.geometry import ceil_div
+from hwq.plan.units import FIFO_EGRESS
 
-__all__ = ["FlagQueue", "frames_in_flight"]
+__all__ = ["FlagQueue", "frames_in_flight", "inputs_of"]
 
 
 def frames_in_flight(dataflow: Dataflow) -> int:
     """An upper bound of the frames inside the design at a time: the words that fit between ingress and egress, unit by unit."""
     frames = 2
     for unit in dataflow.units:
-        words = dataflow.edges[unit.outputs[0]].words if unit.outputs else dataflow.edges[unit.inputs[0]].words
-        # A unit holds at most its output words, a frame half read and a frame half written.
-        frames += -(-getattr(unit, "depth", 1) // words) + 2
-        if isinstance(unit, Mvu):
-            frames += -(-unit.buffer // unit.sf)
+        into, out = ([dataflow.edges[e].words for e in edges] for edges in (unit.inputs, unit.outputs))
+        # A unit holds at most its output words and what it buffers, a frame half read and a frame half written.
+        held = getattr(unit, "depth", 1) + FIFO_EGRESS
+        frames += ceil_div(held, min(out or into)) + ceil_div(getattr(unit, "buffer", 0), min(into or out)) + 2
     return frames
+
+
+def inputs_of(dataflow: Dataflow) -> dict[str, list[str]]:
+    """For every output unit the input units that it depends on, in order."""
+    reach: dict[str, dict[str, None]] = {}
+    found = {}
+    for unit in dataflow.units:
+        sources = {name: None for edge in unit.inputs for name in reach[edge]}
+        if isinstance(unit, AxiIn):
+            sources = {unit.name: None}
+        reach.update(dict.fromkeys(unit.outputs, sources))
+        if isinstance(unit, AxiOut):
+            found[unit.name] = list(sources)
+    return found
 
 
 class FlagQueue(wiring.Component):
     """A queue of bits that never delays anything: it holds all frames that can be in flight.
+
+    A frame may leave before it has entered whole, where its last words are read by no window: then what went wrong behind them
+    cannot have touched it, and it is not bad. The next frame does not leave before.
 
     Timing: a bit pushed in cycle t is at the head from t + 1. Cost: two pointers and a LUT RAM one bit wide.
 
@@ -36,7 +54,7 @@ class FlagQueue(wiring.Component):
     pop : In(1)
         A frame has left.
     bad : Out(1)
-        The oldest frame was repaired.
+        The oldest frame has entered whole, and was repaired.
     """
 
     def __init__(self, frames: int) -> None:
@@ -45,16 +63,18 @@ class FlagQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        bits = max(1, (self.frames - 1).bit_length())
+        bits = (self.frames + 1).bit_length()
         m.submodules.ring = ring = memory.Memory(shape=unsigned(1), depth=1 << bits, init=[], attrs=memory_attributes("lutram"))
         write, read = ring.write_port(), ring.read_port(domain="comb")
-        head, tail = Signal(bits), Signal(bits)
+        head, tail, level = Signal(bits), Signal(bits), Signal(bits)
         m.d.comb += [
             write.en.eq(self.push),
             write.addr.eq(tail),
             write.data.eq(self.push_bad),
             read.addr.eq(head),
-            self.bad.eq(read.data),
+            level.eq(tail - head),
+            # One ahead, at most: a level of -1.
+            self.bad.eq(read.data & level.any() & ~level.all()),
         ]
         m.d.sync += [tail.eq(tail + self.push), head.eq(head + self.pop)]
         return m

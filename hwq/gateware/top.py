@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from amaranth.hdl import Cat, ClockDomain, Const, Module, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwq.gateware.argmax import ArgMaxStage
-from hwq.gateware.axi_in import AxiIngress
-from hwq.gateware.axi_lite import LITE_PORTS, StatusRegisters
-from hwq.gateware.axi_out import AxiEgress
-from hwq.gateware.converter import ConverterStage
-from hwq.gateware.depthwise import DepthwiseStage
-from hwq.gateware.elementwise import ElementwiseStage
-from hwq.gateware.fifo import Fifo as FifoStage
-from hwq.gateware.flag_queue import FlagQueue, frames_in_flight
-from hwq.gateware.fork import ForkStage
-from hwq.gateware.mvu import MvuStage
+from hwq.gateware.axi_lite import LEVEL_BITS, LITE_PORTS, StatusRegisters
+from hwq.gateware.components import builder_of, input_port, output_port
+from hwq.gateware.flag_queue import FlagQueue, frames_in_flight, inputs_of
 from hwq.gateware.parts import Parts, content_key
 from hwq.gateware.registers import Register, register_map
-from hwq.gateware.streams import word_layout
 from hwq.network.graph import Network
-from hwq.numerics.encoding import Encoding
-from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Dataflow, Depthwise, Elementwise, Fifo, Fork, Mvu, Unit, dataflow_of
+from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, Fifo, Unit, dataflow_of
 from hwq.plan.names import identifiers, port_names
 from hwq.plan.plan import Plan
 
@@ -60,6 +47,8 @@ class Top(wiring.Component):
     def __init__(self, network: Network, plan: Plan, parts: Parts) -> None:
         self.network, self.plan, self.parts = network, plan, parts
         self.dataflow: Dataflow = dataflow_of(network, plan)
+        self.writers = {edge: unit for unit in self.dataflow.units for edge in unit.outputs}
+        self.readers = {edge: unit for unit in self.dataflow.units for edge in unit.inputs}
         self.ports = port_names(network)
         self.names = identifiers(u.name for u in self.dataflow.units)
         self.registers: tuple[Register, ...] = register_map(network, plan)
@@ -81,7 +70,7 @@ class Top(wiring.Component):
         outputs = [u for u in self.dataflow.units if isinstance(u, AxiOut)]
         for unit in (*inputs, *outputs):
             self._outside(m, unit, placed[unit.name])
-        self._flags(m, [placed[u.name] for u in inputs], [placed[u.name] for u in outputs])
+        self._flags(m, placed)
         ok = Cat(*(p.weights_ok for p in placed.values() if "weights_ok" in p.signature.members)).all()
         enable = Signal()
         m.d.sync += enable.eq(ok)
@@ -101,45 +90,15 @@ class Top(wiring.Component):
         m.d.outside += reset.eq(~self.aresetn)
 
     def _place(self, m: Module, unit: Unit) -> wiring.Component:
-        build = self._builder(unit)
+        build = builder_of(unit, self.dataflow, self.network, self.parts)
         part = self.parts.place("stage", unit.name, content_key(unit.name), build)
         m.submodules[self.names[unit.name]] = part
         return part
 
-    def _builder(self, unit: Unit) -> Callable[[], wiring.Component]:
-        tensors = self.network.tensors
-        ends = [self.dataflow.edges[e] for e in (*unit.inputs[:1], *unit.outputs[:1])]
-        source, target = ends[0], ends[-1]
-        match unit:
-            case AxiIn():
-                return partial(AxiIngress, unit, target)
-            case AxiOut():
-                return partial(AxiEgress, unit, source, signed=tensors[unit.tensor].encoding.signed)
-            case Converter():
-                return partial(ConverterStage, unit, source, target)
-            case Fifo():
-                return partial(FifoStage, word_layout(source.bits, source.elements, source.pixels), unit.depth)
-            case Fork():
-                return partial(ForkStage, word_layout(source.bits, source.elements, source.pixels), len(unit.outputs))
-            case ArgMaxUnit():
-                return partial(ArgMaxStage, unit, source, target, tensors[unit.stage.source].encoding)
-            case Mvu():
-                return partial(MvuStage, unit, source, target, *self._encodings(unit), self.parts)
-            case Depthwise():
-                return partial(DepthwiseStage, unit, source, target, *self._encodings(unit), self.parts)
-            case Elementwise():
-                return partial(ElementwiseStage, unit, source, target, *self._encodings(unit), self.parts)
-        raise TypeError(f"no component for {unit}")
-
-    def _encodings(self, unit: Mvu | Depthwise | Elementwise) -> tuple[Encoding, Encoding]:
-        """Of what the stage reads and writes."""
-        tensors = self.network.tensors
-        return tensors[unit.stage.source].encoding, tensors[unit.stage.target].encoding
-
     def _connect(self, m: Module, placed: dict[str, wiring.Component], edge: str) -> None:
-        producer, consumer = self.dataflow.producer(edge), self.dataflow.consumer(edge)
-        port = f"o{producer.outputs.index(edge)}" if isinstance(producer, Fork) else "o"
-        source, target = getattr(placed[producer.name], port), placed[consumer.name].i
+        producer, consumer = self.writers[edge], self.readers[edge]
+        source = getattr(placed[producer.name], output_port(producer, edge))
+        target = getattr(placed[consumer.name], input_port(consumer, edge))
         m.d.comb += [
             target.valid.eq(source.valid),
             Value.cast(target.payload).eq(Value.cast(source.payload)),
@@ -151,15 +110,17 @@ class Top(wiring.Component):
             mine, its = getattr(self, f"{self.ports[unit.tensor]}_{name}"), getattr(part, name)
             m.d.comb += its.eq(mine) if member.flow is In else mine.eq(its)
 
-    def _flags(self, m: Module, inputs: list[wiring.Component], outputs: list[wiring.Component]) -> None:
+    def _flags(self, m: Module, placed: dict[str, wiring.Component]) -> None:
+        """A queue from every input to every output that depends on it."""
         frames = frames_in_flight(self.dataflow)
-        for o, egress in enumerate(outputs):
+        for output, inputs in inputs_of(self.dataflow).items():
             bad = []
-            for i, ingress in enumerate(inputs):
-                m.submodules[f"flags_{i}_{o}"] = queue = FlagQueue(frames)
+            for name in inputs:
+                ingress, egress = placed[name], placed[output]
+                m.submodules[f"flags_{self.names[name]}_{self.names[output]}"] = queue = FlagQueue(frames)
                 m.d.comb += [queue.push.eq(ingress.frame), queue.push_bad.eq(ingress.frame_bad), queue.pop.eq(egress.frame)]
                 bad.append(queue.bad)
-            m.d.comb += egress.bad.eq(Cat(*bad).any())
+            m.d.comb += placed[output].bad.eq(Cat(*bad).any())
 
     def _status(self, m: Module, placed: dict[str, wiring.Component], enable: Signal) -> None:
         m.submodules.status = status = self.parts.place(
@@ -195,7 +156,7 @@ class Top(wiring.Component):
             if isinstance(unit, AxiIn | AxiOut):
                 events[f"{unit.name}.frame"] = part.frame
             if isinstance(unit, AxiIn | AxiOut | Fifo):
-                levels[unit.name] = level = Signal(16, name=f"level_{self.names[unit.name]}")
+                levels[unit.name] = level = Signal(LEVEL_BITS, name=f"level_{self.names[unit.name]}")
                 m.d.comb += level.eq(unit.depth - part.credits)
         return events, levels, bad
 
