@@ -15,10 +15,10 @@ from hwq.numerics.encoding import Bipolar as BipolarEncoding
 from hwq.numerics.encoding import Integer
 from hwq.quant import Bipolar, Quantizer, Ternary, Uniform, freeze
 from hwq.quant.layers import WeightLayer
-from hwq.zoo import NETWORKS, build, count, randomize, write_random
+from hwq.zoo import NETWORKS, build, count, write_random
 from hwq.zoo.counts import Counts
-from hwq.zoo.random_weights import random_images
 from hwq.zoo.ssd import ANCHORS
+from tests.zoo.small_networks import small
 
 # Published by others: papers (MobileNet: 4.2 M parameters, 569 M mult-adds), model files (GoogLeNet of Caffe: 6,998,552
 # parameters, of which 8,280 are biases), the layer tables of HWGQ, LQ-Nets and FINN.
@@ -38,23 +38,6 @@ PUBLISHED = {
     "mobilenet": (4_209_088, 568_740_352),
     "ssd300": (26_276_032, 31_373_537_792),
 }
-# Small enough to run in a moment, large enough for every window.
-SMALL: dict[str, dict[str, Any]] = {
-    "tfc": {},
-    "sfc": {"width": 0.25},
-    "lfc": {"width": 0.05},
-    "cnv": {"width": 0.125},
-    "vgg-small": {"width": 0.07, "image": 16},
-    "vgg-variant": {"width": 0.04, "image": 64},
-    "alexnet": {"width": 0.05, "image": 95},
-    "alexnet-2tower": {"width": 1 / 16, "image": 95},
-    "resnet18": {"width": 0.125, "image": 64},
-    "resnet34": {"width": 0.07, "image": 32},
-    "resnet50": {"width": 0.07, "image": 32},
-    "googlenet": {"width": 0.07, "image": 64},
-    "mobilenet": {"width": 0.125, "image": 64},
-    "ssd300": {"width": 0.03},
-}
 
 
 def on_meta(name: str, **options: Any) -> nn.Module:
@@ -64,15 +47,6 @@ def on_meta(name: str, **options: Any) -> nn.Module:
 
 def counts(name: str, **options: Any) -> Counts:
     return count(on_meta(name, **options), NETWORKS[name].image)
-
-
-def small(name: str, **options: Any) -> tuple[nn.Module, torch.Tensor]:
-    torch.manual_seed(0)
-    chosen = {"classes": 10, **SMALL[name], **options}
-    shape = NETWORKS[name].image
-    image = (shape[0], *[chosen["image"]] * 2) if "image" in chosen else shape
-    net = randomize(build(name, **chosen), image, frames=8)
-    return net, random_images(image, 6, seed=1)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
