@@ -34,6 +34,8 @@ def verify(
     reference: NDArray[Any] | None = None,
     seed: int = 1,
     waves: bool = False,
+    stages: Sequence[str] = (),
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> Certificate:
     """Stream frames through the design in ``directory`` and compare every output code with the golden Network's.
@@ -55,14 +57,21 @@ def verify(
         Class (N,) of each frame: gives the accuracy of source model, golden model and RTL.
     reference
         Scores (N, ...) of the first output that the source model gave elsewhere, compared with golden's.
+    stages
+        Names of stages, or ``["all"]``: each is verified alone, as a top of its own in the batch engine, on the golden streams of
+        ``frames`` frames (1 when None), ``jobs`` of them at once. This is for designs too big to be simulated whole.
     """
     from hwq.target.folder import check_no_file
     from hwq.verify.ladder import verify as climb
     from hwq.verify.ladder import write_certificate
 
     folder = check_no_file(Path(directory))
-    model = read(folder)
     given = None if inputs is None else {name: np.asarray(x) for name, x in inputs.items()}
+    if stages:
+        from hwq.verify.by_stage import verify_by_stage
+
+        return verify_by_stage(folder, stages, frames=frames, inputs=given, codes=codes, jobs=jobs, seed=seed, progress=progress)
+    model = read(folder)
     others = {} if reference is None else {"reference": np.asarray(reference)}
     if given and not codes and model.source:
         others["source"] = _source_scores(model, given)

@@ -12,11 +12,14 @@ examples:
   hwq verify rtl_out/digits-mlp
   hwq verify rtl_out/digits-mlp --inputs test.npz --labels test.npz --reference test.npz
   hwq verify rtl_out/digits-mlp --engine batch --frames 100000
+  hwq verify rtl_out/resnet18 --stages all -j 2      every stage alone, for designs too big to simulate whole
+  hwq verify rtl_out/resnet18 --stage layer1.0.conv1
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--codes", action="store_true", help="--inputs holds integers of the streams' encodings (N, H, W, C)")
     parser.add_argument("--frames", metavar="N", help="at most so many frames an engine (default: all inputs, or the engine's own number)")
     parser.add_argument("--engine", choices=(*ENGINES, "all"), help="default: cocotb and batch")
+    parser.add_argument("--stage", metavar="NAME", action="append", help="verify this stage alone, on its golden streams; may be repeated")
+    parser.add_argument("--stages", choices=("all",), help="verify every stage alone; a big one takes minutes a frame")
+    parser.add_argument("-j", "--jobs", metavar="N", help="stages compiled and simulated at once (default: the cores, 1 GiB or more each)")
     parser.add_argument("--waves", action="store_true", help="let the cocotb engine write waves (VCD)")
     parser.add_argument("--seed", default="1", help="seed of stalls and random frames (default 1)")
 
@@ -56,19 +62,22 @@ def run(args: argparse.Namespace, console: Console) -> int:
     options.collect(
         lambda: values.update(frames=options.count(args.frames, "--frames")),
         lambda: values.update(seed=options.count(args.seed, "--seed", 0)),
+        lambda: values.update(jobs=options.count(args.jobs, "--jobs", 1, 256) or os.cpu_count() or 1),
         lambda: _needs_inputs(args),
+        lambda: _suits_stages(args),
     )
     model = api.read(check_no_file(args.folder))
     values |= _arrays(args, model, console)
     engines = DEFAULT_ENGINES if args.engine is None else ENGINES if args.engine == "all" else (args.engine,)
     with console.progress() as progress:
-        certificate = api.verify(args.folder, engines=engines, waves=args.waves, progress=progress, **values)
+        stages = ["all"] if args.stages else args.stage or []
+        certificate = api.verify(args.folder, engines=engines, waves=args.waves, stages=stages, progress=progress, **values)
     document = certificate.to_json()
     console.say(certificate_text(document))
-    if model.source and not args.inputs:
+    if model.source and not args.inputs and not stages:
         console.say("hint: give --inputs to compare the source model too")
     if args.waves and "cocotb" in engines:
-        console.say(f"waves: {args.folder / '.hwq_build' / 'cocotb-waves' / 'dump.vcd'}")
+        console.say(f"waves: {args.folder / 'waves.vcd'}")
     console.document(document)
     return 0 if certificate.bit_exact else 1
 
@@ -77,6 +86,17 @@ def _needs_inputs(args: argparse.Namespace) -> None:
     for option, value in (("--labels", args.labels), ("--reference", args.reference), ("--codes", args.codes)):
         if value and not args.inputs:
             raise InputError("OPTION-CONFLICT", "this option speaks of frames that --inputs holds", where=option, hint="Give --inputs too")
+
+
+def _suits_stages(args: argparse.Namespace) -> None:
+    """Options that mean nothing where stages are verified alone."""
+    if not (args.stage or args.stages):
+        return
+    if args.stage and args.stages:
+        raise InputError("OPTION-CONFLICT", "both --stage and --stages were given", where="--stage")
+    for option, value in (("--engine", args.engine), ("--labels", args.labels), ("--reference", args.reference), ("--waves", args.waves)):
+        if value and value != "batch":
+            raise InputError("OPTION-CONFLICT", "stages run alone in the batch engine, without what this option asks for", where=option)
 
 
 def _arrays(args: argparse.Namespace, model: Model, console: Console) -> dict[str, Any]:

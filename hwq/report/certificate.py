@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hwq.report.table import Table, grouped, printable
+from hwq.report.table import Table, grouped, printable, shortened
 
 __all__ = ["certificate_text"]
 
@@ -14,7 +14,44 @@ WHO = {"source": "source model, executed by hwq", "reference": "reference scores
 
 def certificate_text(c: Mapping[str, Any]) -> str:
     """``verify.json``'s document for people: engines, cycles, accuracy, verdict."""
+    if c.get("stages"):
+        return "\n".join([_stages(c["stages"]), *_stage_verdict(c)])
     return "\n".join([_engines(c), "", *_cycles(c), *_accuracy(c), *_agreement(c), *_verdict(c)])
+
+
+def _stages(stages: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            shortened(s["stage"]),
+            grouped(s["frames"]),
+            ", ".join(s["stalls"]),
+            _yes(s["bit_exact"]),
+            grouped(s["cycles_predicted"]),
+            grouped(s["cycles_simulated"]),
+            _yes(s["cycles_exact"]),
+            f"{s['seconds']:.1f} s",
+            f"{s['build_seconds']:.0f} s" if s["build_seconds"] else None,
+        )
+        for s in stages
+    ]
+    titles = ("stage", ">frames", "stalls", "bit-exact", ">cycles predicted", ">simulated", "every cycle as predicted", ">time", ">build")
+    return Table(titles, rows).text()
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "NO"
+
+
+def _stage_verdict(c: Mapping[str, Any]) -> Iterator[str]:
+    wrong = [s for s in c["stages"] if not s["bit_exact"]]
+    off = [s for s in c["stages"] if s["bit_exact"] and not s["cycles_exact"]]
+    for s in wrong:
+        yield f"\nNOT bit-exact: stage {printable(s['stage'])!r}. {printable(_failure(s['failure']))}"
+    if off:
+        yield f"\n{len(off)} stages took other cycles than predicted, the first is {printable(off[0]['stage'])!r}"
+    if not wrong:
+        codes = "every code that they give equals the golden model's"
+        yield f"\nbit-exact: {len(c['stages'])} stages alone, {codes} ({c['inputs']['frames']} frames)"
 
 
 def _engines(c: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ log = logging.getLogger("hwq")
 
 MARKER = "hwq-design"
 # What runs of the shipped scripts leave behind; not the user's work.
-ARTEFACTS = ("sim_build", ".hwq_build", "__pycache__", "verify.json", "report.json", "report.html")
+ARTEFACTS = ("sim_build", ".hwq_build", "__pycache__", "verify.json", "report.json", "report.html", "waves.vcd", "waves.fst")
 BENCH_FRAMES = 8
 BENCH_BEATS = 4096
 
@@ -182,9 +182,6 @@ def _swap(folder: Path, fresh: Path, old: Path) -> None:
         if not folder.exists():
             os.rename(old, folder)
         raise
-    if (old / ".hwq_build").is_dir():
-        # Compiled simulators are kept by content: an equal design need not be built again.
-        os.rename(old / ".hwq_build", folder / ".hwq_build")
 
 
 def _json(document: Mapping[str, Any]) -> str:

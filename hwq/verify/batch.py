@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,6 +18,8 @@ from hwq.errors import InputError
 from hwq.network.ops import Integers
 from hwq.target.streams import StreamPort
 from hwq.target.tools import Tool, need_simulator
+from hwq.verify.cache import build_cache, content_key, locked, tidy
+from hwq.verify.foreign import check_verilog
 from hwq.verify.run import EngineRun, Problem
 from hwq.verify.stalls import Traces
 
@@ -30,7 +31,6 @@ PATIENCE = 2_000_000
 # -O1 runs lanes as fast as -O3, whose build takes six times as long: 25 s against 159 s for a design of 17 000 LUTs.
 MAKE_OPTIMISE = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O2"
 OPTIMISE = ("-O3", "--x-assign", "fast", "--x-initial", "unique", "--noassert", "--no-timing", "-Wno-fatal")
-OLDEST_BUILDS_KEPT = 3
 
 
 @dataclass(frozen=True)
@@ -146,49 +146,36 @@ def _keep_macro(p: StreamPort, present: bool) -> str:
     )
 
 
-def build_batch(
-    folder: Path, top: str, ports: Sequence[StreamPort], signals: Sequence[str], *, memories: Sequence[str] = (), cache: Path | None = None
-) -> BatchModel:
-    """Compile ``folder/<top>.v`` with the harness; an equal build in ``cache`` (default ``folder/.hwq_build``) is reused.
+def build_batch(folder: Path, top: str, ports: Sequence[StreamPort], signals: Sequence[str], *, cache: Path | None = None) -> BatchModel:
+    """Compile ``folder/<top>.v`` with the harness; an equal build in ``cache`` (default: the user's) is reused.
 
     ``signals`` are the names of all top-level ports. Raises :class:`InputError` when a tool lacks or the build fails.
     """
     tool = need_simulator()
     header = ports_header(ports, signals)
-    key = _key(folder, top, header, tool)
-    build = _writable(cache or folder / ".hwq_build") / f"batch-{key}"
+    verilog = (folder / f"{top}.v").read_bytes()
+    check_verilog(verilog.decode(errors="replace"), f"{top}.v")
+    key = content_key([verilog, top, header, tool.version, " ".join(OPTIMISE), MAKE_OPTIMISE, HARNESS.read_bytes()])
+    build = (cache or build_cache()) / f"batch-{key}"
     program = build / "Vdut"
     seconds = 0.0
-    if not program.is_file():
-        started = time.perf_counter()
-        _compile(folder, top, header, tool, build)
-        seconds = time.perf_counter() - started
+    with locked(build):
+        if program.is_file():
+            os.utime(build)
+        else:
+            started = time.perf_counter()
+            _compile(verilog, top, header, tool, build)
+            seconds = time.perf_counter() - started
     return BatchModel(program, folder, tuple(ports), tool, seconds)
 
 
-def _key(folder: Path, top: str, header: str, tool: Tool) -> str:
-    digest = hashlib.sha256((folder / f"{top}.v").read_bytes())
-    for text in (header, tool.version, " ".join(OPTIMISE), MAKE_OPTIMISE, HARNESS.read_text()):
-        digest.update(text.encode())
-    return digest.hexdigest()[:16]
-
-
-def _writable(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder.resolve()
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="hwq-build-"))
-
-
-def _compile(folder: Path, top: str, header: str, tool: Tool, build: Path) -> None:
+def _compile(verilog: bytes, top: str, header: str, tool: Tool, build: Path) -> None:
     # Verilator's makefiles cannot cope with blanks in a path, so everything is compiled in a folder without any.
     with tempfile.TemporaryDirectory(prefix="hwq-verilate-") as name:
         work = Path(name)
         (work / "ports.h").write_text(header)
         shutil.copyfile(HARNESS, work / "harness.cpp")
-        shutil.copyfile(folder / f"{top}.v", work / "design.v")
+        (work / "design.v").write_bytes(verilog)
         command = [
             *tool.command,
             "--cc",
@@ -216,5 +203,4 @@ def _compile(folder: Path, top: str, header: str, tool: Tool, build: Path) -> No
         partial = build / "Vdut.partial"
         shutil.copy(work / "obj" / "Vdut", partial)
         os.replace(partial, build / "Vdut")
-    for stale in sorted(build.parent.glob("batch-*"), key=lambda p: p.stat().st_mtime)[:-OLDEST_BUILDS_KEPT]:
-        shutil.rmtree(stale, ignore_errors=True)
+    tidy(build.parent)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["FORMAT_VERSION", "Certificate", "EngineVerdict", "Failure"]
+__all__ = ["FORMAT_VERSION", "Certificate", "EngineVerdict", "Failure", "StageVerdict"]
 
 FORMAT_VERSION = 1
 
@@ -57,12 +57,34 @@ class EngineVerdict:
 
 
 @dataclass(frozen=True)
+class StageVerdict:
+    """Verdict of one stage as a top of its own, in the batch engine.
+
+    ``cycles_predicted`` and ``cycles_simulated`` (None where beats are missing) count from the first beat in to the last beat out
+    of all frames of the first run; ``cycles_exact`` says whether every beat of every run came in the predicted cycle.
+    """
+
+    stage: str
+    top: str
+    frames: int
+    bit_exact: bool
+    stalls: tuple[str, ...]
+    cycles_predicted: int
+    cycles_simulated: int | None
+    cycles_exact: bool
+    seconds: float = 0.0
+    build_seconds: float = 0.0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
 class Certificate:
     """What ``hwq verify`` found.
 
     ``cycles_per_frame`` and ``latency_cycles`` hold ``predicted`` and ``simulated`` (None where the frames were too few for
     the steady state). ``agreement`` compares other executions of the model with golden, by who computed them. ``accuracy`` holds
-    ``golden``, ``rtl`` and, when scores were given, ``source``, each a share of frames.
+    ``golden``, ``rtl`` and, when scores were given, ``source``, each a share of frames. ``stages`` are the verdicts of stages on
+    their own; where only these ran, ``engines`` is empty and ``cycles_per_frame`` has nothing simulated.
     """
 
     name: str
@@ -76,11 +98,13 @@ class Certificate:
     accuracy: Mapping[str, float | int] | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     agreement: Mapping[str, Mapping[str, Any]] | None = None
+    stages: tuple[StageVerdict, ...] = ()
 
     @property
     def failure(self) -> Failure | None:
         """The first failure of all runs."""
-        return next((e.failure for e in self.engines if e.failure), None)
+        found = [e.failure for e in self.engines] + [s.failure for s in self.stages]
+        return next((f for f in found if f), None)
 
     def to_json(self) -> dict[str, Any]:
         """The certificate as plain data, the content of ``verify.json``."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from hwq.network.ops import Integers
 from hwq.target.package import bench_source
 from hwq.target.streams import StreamPort
 from hwq.target.tools import icarus, module_version, verilator
+from hwq.verify.cache import build_cache, content_key, locked, tidy
+from hwq.verify.foreign import check_verilog
 from hwq.verify.run import EngineRun, ProbedStream, Problem
 from hwq.verify.stalls import Traces
 
@@ -53,20 +56,40 @@ def run_cocotb(
     with tempfile.TemporaryDirectory(prefix="hwq-cocotb-") as name:
         job = Path(name)
         np.savez(job / "vectors.npz", **{p.port: np.asarray(codes[p.port]) for p in ports})  # type: ignore[arg-type]
-        environment = _environment(job, frames, stalls, (build or folder / ".hwq_build" / "cocotb").resolve(), waves)
+        build = build or build_cache() / f"cocotb-{_key(folder, top, versions, waves, probes)}"
+        environment = _environment(job, frames, stalls, build.resolve(), waves)
         if probes:
             environment["HWQ_PROBES"] = ",".join(probes)
-            environment["HWQ_BUILD"] += "-probes"
         if traces is not None:
             np.savez(job / "traces.npz", **{p.port: np.asarray(traces[p.port]) for p in ports})  # type: ignore[arg-type]
             environment["HWQ_TRACES"] = str(job / "traces.npz")
-        log = _execute(folder, top, job, environment)
+        with locked(build):
+            log = _execute(folder, top, job, environment)
+            if waves:
+                _keep_waves(build, folder)
+        tidy(build.parent)
         result = job / "result.json"
         if not result.is_file():
             tail = "; ".join(_telling(log)[-3:])
             raise InputError("COCOTB-DIED", f"the bench gave no result: {tail}", where=folder.name)
         run = json.loads(result.read_text().splitlines()[-1])
     return _collect(run, ports, stalls, frames, time.perf_counter() - started, versions)
+
+
+def _key(folder: Path, top: str, versions: Mapping[str, str], waves: bool, probes: Sequence[str]) -> str:
+    """What the build depends on; probed signals must stay visible, so each kind has its own."""
+    verilog = (folder / f"{top}.v").read_bytes()
+    check_verilog(verilog.decode(errors="replace"), f"{top}.v")
+    return content_key([verilog, top, bench_source(), repr(sorted(versions.items())), str(waves), str(bool(probes)), sys.version])
+
+
+def _keep_waves(build: Path, folder: Path) -> None:
+    for waves in build.glob("dump.*"):
+        beside = build / f"waves{waves.suffix}"
+        shutil.copyfile(waves, beside)
+        # Not through what stands there: it may be a link to elsewhere.
+        (folder / beside.name).unlink(missing_ok=True)
+        shutil.move(beside, folder / beside.name)
 
 
 def _versions() -> dict[str, str]:
@@ -87,7 +110,7 @@ def _environment(job: Path, frames: int, stalls: str, build: Path, waves: bool) 
         "HWQ_STALLS": stalls,
         "HWQ_VECTORS": str(job / "vectors.npz"),
         "HWQ_RESULT": str(job / "result.json"),
-        "HWQ_BUILD": str(build.with_name(f"{build.name}-waves") if waves else build),
+        "HWQ_BUILD": str(build),
         "WAVES": str(int(waves)),
         "SIM": "verilator" if tool else "icarus",
         "PYTHONDONTWRITEBYTECODE": "1",

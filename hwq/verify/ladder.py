@@ -30,7 +30,7 @@ from hwq.verify.run import EngineRun
 from hwq.verify.simulate import run_amaranth
 from hwq.verify.stalls import Traces, stall_traces
 
-__all__ = ["DEFAULT_FRAMES", "ENGINES", "verify", "write_certificate"]
+__all__ = ["DEFAULT_FRAMES", "ENGINES", "checked_integers", "verify", "write_certificate"]
 
 log = logging.getLogger("hwq")
 
@@ -74,7 +74,7 @@ def verify(
     stalls
         Of ``none``, ``source``, ``sink``, ``both``: which sides stall at random. The first frames without stalls give the cycles.
     waves
-        Let the cocotb engine write waves, to ``.hwq_build/cocotb-waves/dump.vcd`` in the folder.
+        Let the cocotb engine write waves, to ``waves.vcd`` in the folder.
     write
         Write ``verify.json`` into the folder.
 
@@ -130,14 +130,15 @@ def _integers(
     network = folder.network
     if inputs is None:
         return random_integers(network, max(1, frames or max(DEFAULT_FRAMES[e] for e in engines)), seed)
-    integers = _checked_integers(network, inputs) if codes else folder.model.encode(inputs)
+    integers = checked_integers(network, inputs) if codes else folder.model.encode(inputs)
     counts = {name: len(x) for name, x in integers.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         raise InputError("INPUT-FRAMES", f"the inputs hold different or no frames: {counts}", where="--inputs")
     return integers
 
 
-def _checked_integers(network: Network, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Integers]:
+def checked_integers(network: Network, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Integers]:
+    """Integers (N, H, W, C) by input from integers of any shape with as many elements; raises :class:`InputError`."""
     result: dict[str, Integers] = {}
     for i in network.inputs:
         if i.name not in inputs:

@@ -6,13 +6,21 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hwq.target.tools import compiler, make, verilator
 from tests.target.designs import mlp, plan_for, write
+
+
+@pytest.fixture(scope="session", autouse=True)
+def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of this session's own: tests neither use nor fill the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HWQ_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +32,7 @@ def simulator() -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, simulator: None) -> Path:
-    """A folded network of three layers, its weights inline; simulators stay built in it."""
+    """A folded network of three layers, its weights inline."""
     folder = tmp_path_factory.mktemp("verify") / "three"
     network = mlp(name="three", widths=(40, 12, 9, 5), layers=("fc1", "blocks[1].fc", "fc3"))
     write(network, folder, plan=plan_for(network, fps=300e6 / 50))
@@ -33,7 +41,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, simulator: None) -> Path:
 
 @pytest.fixture(scope="session")
 def with_memories(tmp_path_factory: pytest.TempPathFactory, simulator: None) -> Path:
-    """The same with its weights in memory files; the batch engine is built in it."""
+    """The same with its weights in memory files."""
     folder = tmp_path_factory.mktemp("verify") / "memories"
     network = mlp(name="memories", widths=(40, 12, 5))
     write(network, folder, plan=plan_for(network, fps=300e6 / 60), inline_bits=16)
@@ -60,7 +68,7 @@ def planted(built: Path, tmp_path: Path) -> Callable[[str], Path]:
 
     def plant(layer: str) -> Path:
         folder = tmp_path / "planted"
-        shutil.copytree(built, folder, ignore=shutil.ignore_patterns(".hwq_build", "verify.json"))
+        shutil.copytree(built, folder, ignore=shutil.ignore_patterns("verify.json"))
         path = folder / "three.v"
         text = path.read_text()
         module = json.loads((folder / "report.json").read_text())["modules"][layer]

@@ -24,7 +24,7 @@ def run_make(folder: Path, target: str, **environment: str) -> subprocess.Comple
 def copy(with_memories: Path, tmp_path: Path) -> Path:
     """A copy of the folder with memory files."""
     folder = tmp_path / "copy"
-    shutil.copytree(with_memories, folder, ignore=shutil.ignore_patterns(".hwq_build", "sim_build"))
+    shutil.copytree(with_memories, folder, ignore=shutil.ignore_patterns("sim_build"))
     return folder
 
 
