@@ -133,6 +133,23 @@ class Call:
         """A non-negative axis."""
         return value + rank if value < 0 else value
 
+    def inner_axis(self, value: int, rank: int, what: str, name: str = "self") -> int:
+        """A non-negative axis of argument ``name``; the batch of a tensor that depends on the input is refused."""
+        axis = self.axis(int(value), rank)
+        if axis == 0 and isinstance(self.node.arguments.get(name), Ref):
+            self.keep_batch(self.tensor(name), what)
+        return axis
+
+    def keep_batch(self, tensor: str, what: str) -> None:
+        """Refuse ``what`` the operator does along the batch, unless ``tensor`` is a constant."""
+        if tensor in self.builder.live:
+            hint = "Frames are independent: use another axis"
+            raise InputError("BATCH-AXIS", f"{what} works on the batch axis", where=self.layer, hint=hint)
+
+    def integers(self, values: Sequence[int], name: str) -> str:
+        """A constant list of integers."""
+        return self.builder.constant(np.asarray(values, np.int64), name)
+
     @property
     def output(self) -> str:
         """Graph tensor of the first result that is used."""

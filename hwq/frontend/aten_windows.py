@@ -141,6 +141,9 @@ def _adaptive_pool(c: Call) -> None:
             where=c.layer,
             hint=f"Choose an output size that divides {tuple(size)}, or a pool with a fixed kernel",
         )
+    if size == out:
+        c.result("Identity", c.tensor("self"))
+        return
     if set(out) == {1}:
         c.result(f"Global{kind}Pool", c.tensor("self"))
         return
@@ -160,6 +163,9 @@ def _upsample(c: Call) -> None:
     source = "input" if "input" in c.node.arguments else "self"
     size, out = c.shape_of(source)[2:], c.shape[2:]
     _check_rank(c, source, len(out) + 2)
+    if size == out:
+        c.result("Identity", c.tensor(source))
+        return
     exact = "exact" in c.node.target
     whole = all(o % z == 0 for z, o in zip(size, out, strict=True))  # where both kinds repeat every element
     rule: dict[str, Any] = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["WINDOW_OPS", "WINDOW_SIZES"]
 
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]
+STRIP = 1 << 22  # elements of the matrix of windows at a time: it stays near the processor
 
 
 def _conv(i: list[Any], a: Attributes) -> Array:
@@ -37,7 +39,9 @@ def _conv(i: list[Any], a: Attributes) -> Array:
         matrix, product = _rows(w, groups), product_of(a)
         y = np.zeros((len(x), len(w), *shape.out), w.dtype)
         for k, frame in enumerate(x):
-            y[k] = product(matrix, _columns(frame, groups, shape)).reshape(y.shape[1:])
+            for first, part, strip in _strips(frame, shape):
+                columns = product(matrix, _columns(part, groups, strip))
+                y[k, :, first : first + strip.out[0]] = columns.reshape(len(w), *strip.out)
     if scale is not None:
         y *= w.dtype.type(scale)
     if len(i) > 2 and i[2] is not None:
@@ -56,6 +60,15 @@ def _conv_shape(x: Array, w: Array, groups: int, a: Attributes) -> WindowShape:
 def _rows(w: Array, groups: int) -> Array:
     """Weights (O, C, taps) as a matrix a group: (groups, O / groups, taps * C), channels innermost."""
     return np.moveaxis(w.reshape(groups, len(w) // groups, w.shape[1], -1), 2, 3).reshape(groups, len(w) // groups, -1)
+
+
+def _strips(frame: Array, shape: WindowShape) -> Iterator[tuple[int, Array, WindowShape]]:
+    """One frame in strips of whole output rows whose windows fit in ``STRIP`` elements: (first row, the input from there, shape)."""
+    per_row = frame.shape[0] * prod(shape.kernel) * prod(shape.out[1:])
+    rows = max(1, STRIP // max(1, per_row))
+    for first in range(0, shape.out[0], rows):
+        strip = replace(shape, out=(min(rows, shape.out[0] - first), *shape.out[1:]))
+        yield first, frame[:, first * shape.stride[0] :], strip
 
 
 def _columns(frame: Array, groups: int, shape: WindowShape) -> Array:
@@ -156,10 +169,10 @@ WINDOW_OPS: dict[str, Callable[[list[Any], Attributes], Any]] = {
 
 
 def _conv_size(x: list[Array], a: Attributes) -> int:
-    """Elements of the result, or of the matrix of one frame's windows, whichever is more."""
+    """Elements of the result, of the padded operand, or of the windows of one row, whichever is most."""
     shape = _conv_shape(x[0], x[1], int(a.get("group", 1)), a)
-    outputs, positions = len(x[0]) * len(x[1]), prod(shape.out)
-    return max(outputs * positions, x[0].shape[1] * prod(shape.kernel) * positions, _padded_elements(x[0], shape))
+    row = x[0].shape[1] * prod(shape.kernel) * prod(shape.out[1:])
+    return max(len(x[0]) * len(x[1]) * prod(shape.out), row, _padded_elements(x[0], shape))
 
 
 def _pool_size(x: list[Array], a: Attributes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hwq.errors import HwqError, InputError, Problems
 from hwq.frontend import (  # noqa: F401  (fill the table)
+    aten_cuts,
     aten_elementwise,
     aten_fake_quant,
     aten_layers,

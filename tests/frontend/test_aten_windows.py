@@ -84,6 +84,8 @@ MODULES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "adaptive maximum": (nn.AdaptiveMaxPool2d(4), IMAGE),
     "adaptive 1d": (nn.AdaptiveMaxPool1d(6), SOUND),
     "global maximum": (nn.AdaptiveMaxPool2d(1), IMAGE),
+    "adaptive, nothing to do": (nn.AdaptiveAvgPool2d((8, 12)), IMAGE),
+    "upsample, nothing to do": (nn.Upsample(scale_factor=1), IMAGE),
     "upsample": (nn.Upsample(scale_factor=2), IMAGE),
     "upsample, exact": (nn.Upsample(scale_factor=3, mode="nearest-exact"), IMAGE),
     "upsample to a size": (nn.Upsample(size=(16, 36)), IMAGE),
@@ -109,6 +111,7 @@ FUNCTIONS: dict[str, Function] = {
     "interpolate": lambda x: f.interpolate(x, scale_factor=(2.0, 4.0)),
     "pad": lambda x: f.pad(x, (1, 2, 0, 3), value=-1.5),
     "pad channels": lambda x: f.pad(x, (0, 0, 0, 0, 1, 2)),
+    "pad by nothing": lambda x: f.pad(x, (0, 0)),
     "crop": lambda x: f.pad(x, (-1, -2, 0, 1)),
 }
 

@@ -70,6 +70,15 @@ def test_a_convolution_equals_onnxruntime(name: str) -> None:
     close(*by_onnxruntime("Conv", *real, **attributes))
 
 
+@pytest.mark.parametrize("strip", [1, 200, 1 << 22])
+def test_strips_of_rows_change_nothing(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwq.frontend.numpy_windows.STRIP", strip)
+    x, w = integers(2, 4, 11, 6), integers(6, 2, 3, 2)
+    attributes = {"group": 2, "strides": [2, 1], "dilations": [1, 2], "pads": [2, 0, 1, 1]}
+    theirs = f.conv2d(f.pad(torch.from_numpy(x), (0, 1, 2, 1)), torch.from_numpy(w), stride=(2, 1), dilation=(1, 2), groups=2)
+    np.testing.assert_array_equal(compute("Conv", [x, w], attributes)[0], theirs.numpy())
+
+
 POOLS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "2x2": ((2, 3, 8, 9), {"kernel_shape": [2, 2], "strides": [2, 2]}),
     "overlapping": ((2, 3, 9, 9), {"kernel_shape": [3, 3], "strides": [2, 2]}),
