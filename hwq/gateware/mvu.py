@@ -215,7 +215,8 @@ def weight_words(op: Conv, pad: int, pe: int, simd: int) -> list[int]:
     _, kh, kw, channels = op.weights.shape
     rows, taps = op.mh // op.groups, int(kh * kw)
     nf, words = -(-rows // pe), -(-channels // simd)
-    codes = np.full((op.groups, nf * pe, taps, words * simd), pad, np.int64)
+    # The smallest type: a large layer has a hundred million weights.
+    codes = np.full((op.groups, nf * pe, taps, words * simd), pad, np.min_scalar_type((1 << op.weight_encoding.bits) - 1))
     codes[:, :rows, :, :channels] = op.weight_encoding.encode(op.weights).reshape(op.groups, rows, taps, channels)
     ordered = codes.reshape(op.groups, nf, pe, taps, words, simd).transpose(0, 1, 3, 4, 2, 5)
     return packed_words(ordered.reshape(op.groups * nf * taps * words, pe * simd), op.weight_encoding.bits)
@@ -223,6 +224,8 @@ def weight_words(op: Conv, pad: int, pe: int, simd: int) -> list[int]:
 
 def packed_words(codes: np.ndarray, bits: int) -> list[int]:
     """Rows of codes as integers, the first code in the low bits."""
-    planes = (codes[:, :, None] >> np.arange(bits)) & 1
-    packed = np.packbits(planes.reshape(len(codes), -1).astype(np.uint8), axis=1, bitorder="little")
+    planes = np.empty((*codes.shape, bits), np.uint8)
+    for bit in range(bits):
+        planes[:, :, bit] = (codes >> bit) & 1
+    packed = np.packbits(planes.reshape(len(codes), -1), axis=1, bitorder="little")
     return [int.from_bytes(row.tobytes(), "little") for row in packed]

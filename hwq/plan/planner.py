@@ -20,6 +20,7 @@ from hwq.plan.dataflow import Converter, Fifo, dataflow_of, pitch_of
 from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft
 from hwq.plan.folding import Folder, Folding
+from hwq.plan.footprint import check_memory
 from hwq.plan.goal import Goal
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
 from hwq.plan.prediction import predict_tokens
@@ -64,6 +65,7 @@ def _check(network: Network, draft: PlanDraft, clock: float, device: Device) -> 
     if draft.network is not None and draft.network != network_hash(network):
         # All its names would be breaches too.
         raise Problems([InputError("PLAN-NETWORK", "this is the plan of another network", hint="Plan anew without --plan")])
+    check_memory(network)
     problems: list[HwqError] = [*breaches(network, draft), *device_breaches(draft, device)]
     if not 0 < clock < 2000:
         problems.append(InputError("PLAN-CLOCK", f"a clock of {clock:g} MHz was asked, expected 0..2000"))
@@ -195,6 +197,7 @@ class _Planner:
 
     def fitting(self, folder: Folder, cycles: int) -> Plan:
         """The cheapest plan of at most ``cycles`` cycles a frame; refuses one that does not fit."""
+        cycles = min(cycles, folder.most_cycles())
         plan = self.complete(folder, self.affordable(folder, cycles))
         if plan is None or not self.fits(plan):
             raise self.too_big(folder, cycles, plan)
