@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +116,11 @@ def build(name: str, *, image: int | None = None, classes: int | None = None, wi
 
 
 def _need_torch() -> None:
-    if find_spec("torch") is None:
-        raise InputError("MISSING-PACKAGE", "the networks of the zoo need torch, which is not installed", hint="pip install 'hwq[torch]'")
+    try:
+        import_module("torch")
+    except ImportError:
+        message = "the networks of the zoo need torch, which is not installed"
+        raise InputError("MISSING-PACKAGE", message, hint="pip install 'hwq[torch]'") from None
 
 
 def _size(network: Network, image: int | None, classes: int | None, width: float) -> Size:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +221,13 @@ def test_places_that_cannot_be_written_are_told_first(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         write_random("vgg-variant", tmp_path / "absent" / "m.pt")
     assert caught.value.code == "FILE-WRITE"
+
+
+def test_without_torch_the_table_is_read_and_the_rest_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InputError, match=r"hwq\[torch\]") as caught:
+        build("tfc")
+    assert caught.value.code == "MISSING-PACKAGE"
+    program = "import sys; sys.modules['torch'] = None; from hwq.zoo import NETWORKS; print(len(NETWORKS))"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert int(said) == len(NETWORKS)
