@@ -163,6 +163,11 @@ class Builder:
                     return Pending(made.leaf, shorter, pending.layout)
         return None
 
+    def remember(self, source: Leaf, core: Expr, made: Integers) -> None:
+        """That ``core`` of ``source`` is there already."""
+        self._leaves.append(source)
+        self._known[(id(source), core)] = made
+
     def cached(self, what: Hashable, source: Leaf, make: Callable[[], Leaf]) -> Leaf:
         """What ``make`` builds of ``source``, once for the same ``what``."""
         key = (what, id(source))

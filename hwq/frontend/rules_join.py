@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwq.errors import InputError
 from hwq.frontend.builder import Integers
 from hwq.frontend.expression import leaf
 from hwq.frontend.join import added
+from hwq.frontend.normalize import split_affine
 from hwq.frontend.step import Step
 from hwq.frontend.trace import trace_entry
-from hwq.frontend.values import Layout, Pending, Value
+from hwq.frontend.values import Layout, Pending, Summed, Value
 from hwq.network.ops import Mul, Requantize, Upsample
 from hwq.numerics.encoding import smallest_integer
 from hwq.numerics.rounding import Rounding
 
 __all__ = ["joined"]
+
+Real = NDArray[np.float64]
 
 
 def joined(step: Step, a: Pending, b: Pending, op: str) -> Value:
@@ -27,12 +31,25 @@ def joined(step: Step, a: Pending, b: Pending, op: str) -> Value:
             "Sums, differences, products and concatenations of quantized tensors are",
         )
     x, y = _aligned(step, a, b)
-    operands = [_operand(step, v, k) for k, v in enumerate((x, y))]
     if op == "mul":
-        return _product(step, operands, x.layout)
+        return _product(step, [_operand(step, v, k) for k, v in enumerate((x, y))], x.layout)
+    first, second = (_summands(step, v, k) for k, v in enumerate((x, y)))
     if op == "sub":
-        operands[1] = _negated(operands[1])
-    return added(step.builder, operands, x.layout, step.name, step.node.outputs[0])
+        second = [_negated(o) for o in second]
+    return added(step.builder, [*first, *second], x.layout, step.name, step.node.outputs[0])
+
+
+def _summands(step: Step, x: Pending, place: int) -> list[Integers]:
+    """The operand, or those of the sum that it is itself, where nothing but a scale and an offset lies on it."""
+    made, affine = x.leaf.made, split_affine(x.expr, False)
+    if not isinstance(made, Summed) or affine.core.op != "leaf":
+        return [_operand(step, x, place)]
+    return [_scaled(o, affine.scale, affine.offset if k == 0 else np.zeros(())) for k, o in enumerate(made.operands)]
+
+
+def _scaled(x: Integers, scale: Real, offset: Real) -> Integers:
+    rest = x.rest.then("mul", scale).then("add", offset)
+    return Integers(x.leaf, np.asarray(x.scale * scale), np.asarray(x.offset * scale + offset), rest)
 
 
 def _aligned(step: Step, a: Pending, b: Pending) -> tuple[Pending, Pending]:
