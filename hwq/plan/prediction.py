@@ -10,13 +10,17 @@ from hwq.network.graph import Network
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.law import bottleneck, unit_cycles
 from hwq.plan.plan import Plan
+from hwq.plan.proof import Proof, deadlock_of, proof_of
 from hwq.plan.token_network import Part, SteadyState, TokenNetwork, TokenRun
+from hwq.plan.token_run import Watch
 
 __all__ = ["Prediction", "predict", "predict_tokens"]
 
-MAX_STEPS = 4_000_000
+MAX_STEPS = 40_000_000
+MAX_FRAMES = 4000
 SEVERAL = "several depths"
 AMPLE = 64  # words: above every credit round trip
+TRIALS = 48  # channels tried before the guilty one is left unnamed
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Prediction:
         (``buffer_name`` of a stage for its input buffer).
     cycles
         The law of every component, by name.
+    proof
+        Why no word is ever stuck: see :class:`hwq.plan.proof.Proof`.
     """
 
     interval: int | float
@@ -50,10 +56,11 @@ class Prediction:
     bottleneck: str
     law: int
     cycles: Mapping[str, int]
+    proof: Proof
 
 
 def predict(network: Network, plan: Plan) -> Prediction:
-    """Exact cycles of ``plan``; raises :class:`InputError` where its depths deadlock."""
+    """Exact cycles of ``plan``; raises :class:`InputError` (PLAN-DEADLOCK) where its depths deadlock."""
     tokens = TokenNetwork(dataflow_of(network, plan))
     prediction = predict_tokens(tokens)
     if prediction.interval <= prediction.law:
@@ -66,26 +73,47 @@ def _scarce_depth(tokens: TokenNetwork, interval: int | float, law: int) -> str:
     given = {c.name: c.depth for c in tokens.channels if c.latency >= 0}
     ample = {c.name: max(c.depth, AMPLE, 2 * c.minimum) for c in tokens.channels if c.name in given}
     slowest, name = float(law), SEVERAL
-    for channel, depth in given.items():
-        alone = predict_tokens(tokens.with_depths({**ample, channel: depth})).interval
-        if alone > slowest:
-            slowest, name = alone, channel
+    for channel in sorted(given, key=lambda n: given[n] >= ample[n])[:TRIALS]:
+        alone = tokens.with_depths({**ample, channel: given[channel]})
+        slow = _interval_or_none(alone)
+        if slow is not None and slow > slowest:
+            slowest, name = slow, channel
         if slowest >= interval:
             break
     return name
 
 
+def _interval_or_none(tokens: TokenNetwork) -> int | float | None:
+    try:
+        return predict_tokens(tokens).interval
+    except InputError:
+        return None
+
+
 def predict_tokens(tokens: TokenNetwork) -> Prediction:
     """Exact cycles of a token network; its bottleneck is the component of the law, also where depths cost more."""
-    run, states = _run_until_steady(tokens)
+    run, watches = _run_until_steady(tokens)
     unit, law = bottleneck(tokens.dataflow)
+    states = [_settled(run, part, w.steady) for part, w in zip(tokens.parts, watches, strict=True)]
     intervals = [_interval(run, part, state) for part, state in zip(tokens.parts, states, strict=True)]
     latency = max(_latency(run, part, state) for part, state in zip(tokens.parts, states, strict=True))
     first = max(run.latency(0, part) for part in tokens.parts)
     starts = [s.start for s in states if s is not None]
     in_step = len(starts) == len(states) and len(set(intervals)) == 1
     cycles = {u.name: unit_cycles(u, tokens.dataflow) for u in tokens.dataflow.units}
-    return Prediction(max(intervals), latency, first, max(starts) if in_step else None, unit.name, law, cycles)
+    proof = proof_of(tokens, law, watches)
+    return Prediction(max(intervals), latency, first, max(starts) if in_step else None, unit.name, law, cycles, proof)
+
+
+def _settled(run: TokenRun, part: Part, state: SteadyState | None) -> SteadyState | None:
+    """``state`` from the frame on in which the beats at the border of the network have come to it."""
+    if state is None:
+        return None
+    beats = [run.input_beats[n] for n in part.inputs] + [run.output_beats[n] for n in part.outputs]
+    start = state.start
+    while start and all((b[start - 1 + state.period] - b[start - 1] == state.cycles).all() for b in beats):
+        start -= 1
+    return replace(state, start=start)
 
 
 def _interval(run: TokenRun, part: Part, state: SteadyState | None) -> int | float:
@@ -98,18 +126,14 @@ def _latency(run: TokenRun, part: Part, state: SteadyState | None) -> int:
     return max(run.latency(f, part) for f in range(frames - (state.period if state else 1), frames))
 
 
-def _run_until_steady(tokens: TokenNetwork) -> tuple[TokenRun, list[SteadyState | None]]:
-    frames = 4 + 2 * tokens.memory
-    while True:
-        run = tokens.run(frames)
-        if run.deadlock:
-            raise InputError(
-                "PLAN-DEADLOCK",
-                "the depths in this plan deadlock: no word moves any more",
-                where=", ".join(run.stuck),
-                hint="Leave out buffer and depth of these stages in the plan file to have them chosen",
-            )
-        states = [tokens.steady(run, part) for part in tokens.parts]
-        if None not in states or run.steps * 2 > MAX_STEPS:
-            return run, states
-        frames *= 2
+def _run_until_steady(tokens: TokenNetwork) -> tuple[TokenRun, list[Watch]]:
+    machine = tokens.start(MAX_FRAMES)
+    watches = [Watch() for _ in tokens.parts]
+    while machine.offered < MAX_FRAMES and (machine.steps < MAX_STEPS or machine.offered < 3):
+        if not machine.advance():
+            raise deadlock_of(tokens, machine)
+        for watch, state in zip(watches, machine.states(), strict=True):
+            watch.see(state)
+        if all(w.steady for w in watches):
+            break
+    return machine.result(), watches

@@ -1,30 +1,56 @@
-"""Depths of buffers and FIFOs: the least with which a dataflow keeps the interval its laws promise."""
+"""Depths of buffers and FIFOs: the least with which a dataflow keeps the interval its laws promise.
+
+More depth never delays anything. So a channel that cannot shrink inside a piece of the dataflow, fed and emptied by an ideal world,
+cannot shrink in the whole either: pieces give floors cheaply (region.py), the whole is tried with them, and only where it then
+falls behind are depths in between looked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-import numpy as np
-
-from hwq.plan.dataflow import Dataflow, Mvu, Unit, ceil_div
+from hwq.plan.dataflow import Converter, Dataflow, Unit, UpsampleUnit, WindowUnit, ceil_div
+from hwq.plan.geometry import Geometry
 from hwq.plan.law import bottleneck
-from hwq.plan.token_network import Channel, Part, TokenNetwork, TokenRun, buffer_name
+from hwq.plan.region import around, leading_to
+from hwq.plan.token_network import Channel, TokenNetwork, buffer_name
+from hwq.plan.token_run import Watch
+from hwq.plan.units import Fifo
 
 __all__ = ["keeps_interval", "least_depths", "start_depths"]
 
 GROWTHS = 8  # doublings of all depths before giving up on the interval
+PATIENCE = 16  # frames in which a circuit falls behind evenly before it is given up
+
+Progress = Callable[[str, float | None], None]
 
 
 def start_depths(dataflow: Dataflow) -> dict[str, int]:
-    """Depths that normally suffice, by channel: two vectors a Reader, the credit round trip an Egress."""
+    """Depths that normally suffice, by channel: a window and what it moves by, a frame a FIFO, the credit round trip an Egress."""
     depths = {}
     for unit in dataflow.units:
         if not hasattr(unit, "depth"):
             continue
         depths[unit.name] = max(2, _round_trip(unit))
-        if isinstance(unit, Mvu):
-            depths[buffer_name(unit.name)] = 2 * unit.sf
+        if isinstance(unit, Fifo):
+            depths[unit.name] = 2 + dataflow.edges[unit.inputs[0]].words
+        elif isinstance(unit, WindowUnit):
+            depths[buffer_name(unit.name)] = start_buffer(unit.geometry)
+        elif isinstance(unit, UpsampleUnit):
+            depths[buffer_name(unit.name)] = 2 * unit.words * (unit.columns if unit.factor[0] > 1 else 1) + 1
     return depths
+
+
+def start_buffer(g: Geometry) -> int:
+    """Words of a Reader that normally suffice for full rate: the window, the rows that are read but not kept by it, a few pixels.
+
+    ``least + (max(0, (kh - 1) dy - top - bottom) + sy - 1) rows + max(2, kw - 1) pixels``: a start for the sizing, not a law.
+    """
+    if g.height == g.width == 1:
+        return 2 * g.words
+    (kh, kw), (sy, _), (dy, _), (top, _, bottom, _) = g.window.kernel, g.window.stride, g.window.dilation, g.window.padding
+    rows = max(0, (kh - 1) * dy - top - bottom) + sy - 1
+    return g.least_buffer + rows * g.row + max(2, kw - 1) * g.words
 
 
 def _round_trip(unit: Unit) -> int:
@@ -35,38 +61,49 @@ def _round_trip(unit: Unit) -> int:
 def keeps_interval(tokens: TokenNetwork, cycles: int) -> bool:
     """Whether frames offered every ``cycles`` cycles flow through without ever falling behind.
 
-    With a paced source every event of a frame comes ``cycles`` or more after that of the frame before. Once all come exactly
-    so for as long as the channels remember, they always will; a circuit slower than ``cycles`` never gets there.
+    With a paced source every event of a frame comes ``cycles`` or more after that of the frame before. Once the state at the border
+    of a frame recurs after exactly the cycles offered, it always will; a circuit slower than ``cycles`` falls behind for ever.
     """
-    memory = tokens.memory
-    patience = memory + 4 + sum(1 + c.depth // c.words for c in tokens.channels)
-    for frames in (memory + 4, min(patience, 16 * (memory + 4))):
-        run = tokens.run(frames, pace=cycles)
-        if run.deadlock:
-            return False
-        if all((b[-memory:] - b[-memory - 1 : -1] == cycles).all() for b in run.takes.values()):
+    deepest = max(c.depth // c.words for c in tokens.channels)
+    machine = tokens.start(PATIENCE * (4 + deepest), pace=cycles)
+    watches = [Watch() for _ in tokens.parts]
+    late = [_Lateness(3 + min(deepest, PATIENCE)) for _ in watches]
+    while machine.offered < machine.frames and machine.advance():
+        for watch, lateness, state in zip(watches, late, machine.states(), strict=True):
+            watch.see(state)
+            steady = watch.steady
+            if steady and steady.cycles > steady.period * cycles:
+                return False
+            if not steady and lateness.is_lasting(state.now - machine.offered * cycles):
+                return False
+        if all(w.steady for w in watches):
             return True
-        if any(_is_slower(run, part, memory, cycles) for part in tokens.parts):
-            return False
     return False
 
 
-def _is_slower(run: TokenRun, part: Part, memory: int, cycles: int) -> bool:
-    """Whether ``part`` has settled at an interval above ``cycles``."""
-    takes = np.concatenate([run.takes[name][-memory - 1 :] for name in part.channels], axis=1)
-    difference = np.diff(takes, axis=0)
-    return bool(difference[0, 0] > cycles and (difference == difference[0, 0]).all())
+class _Lateness:
+    """Cycles by which frames come late: growing evenly for ``patience`` frames, they do so for good."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience, self.before, self.growth, self.frames = patience, 0, 0, 0
+
+    def is_lasting(self, late: int) -> bool:
+        growth = late - self.before
+        self.frames = self.frames + 1 if growth == self.growth else 0
+        self.before, self.growth = late, growth
+        return growth > 0 and self.frames >= self.patience
 
 
 def least_depths(
     dataflow: Dataflow,
     fixed: Mapping[str, int],
     sizable: Collection[str],
-    progress: Callable[[str, float | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, int]:
     """Depths of the channels ``sizable``, ``fixed`` ones honoured: none can shrink by one without losing the interval.
 
-    More depth never delays anything, so one pass of bisections suffices; the order chooses among the minima: widest first.
+    More depth never delays anything, so one pass suffices; the order chooses among the minima: buffers and Egresses first, then
+    FIFOs, each widest first. Where no depths keep the interval (``fixed`` ones are too small), those to start with.
     """
     _, cycles = bottleneck(dataflow)
     tokens = TokenNetwork(dataflow)
@@ -75,15 +112,17 @@ def least_depths(
     depths = _grow(tokens, start, free, cycles)
     if depths is None:
         return start
+    sizer = _Sizer(tokens, depths, cycles, progress or (lambda text, fraction: None))
+    kinds = {u.name: u for u in dataflow.units}
     # Python's sort is stable: equal widths keep the order of the dataflow.
-    for k, channel in enumerate(sorted(free, key=lambda c: -c.width)):
-        if progress:
-            progress(f"sizing {channel.name}", k / len(free))
-        depths[channel.name] = _least(tokens, depths, channel, cycles)
-    return depths
+    free.sort(key=lambda c: -c.width)
+    queues = [c for c in free if isinstance(kinds.get(c.name), Fifo | Converter)]
+    sizer.size([c for c in free if c not in queues])
+    sizer.size(queues)
+    return sizer.depths
 
 
-def _grow(tokens: TokenNetwork, start: Mapping[str, int], free: list[Channel], cycles: int) -> dict[str, int] | None:
+def _grow(tokens: TokenNetwork, start: Mapping[str, int], free: Sequence[Channel], cycles: int) -> dict[str, int] | None:
     depths = dict(start)
     for _ in range(GROWTHS):
         if keeps_interval(tokens.with_depths(depths), cycles):
@@ -94,12 +133,62 @@ def _grow(tokens: TokenNetwork, start: Mapping[str, int], free: list[Channel], c
     return None
 
 
-def _least(tokens: TokenNetwork, depths: Mapping[str, int], channel: Channel, cycles: int) -> int:
-    low, high = channel.minimum, depths[channel.name]
-    while low < high:
-        middle = (low + high) // 2
-        if keeps_interval(tokens.with_depths({**depths, channel.name: middle}), cycles):
-            high = middle
+class _Sizer:
+    """Depths with which ``tokens`` keeps ``cycles``, and smaller ones as they are found."""
+
+    def __init__(self, tokens: TokenNetwork, depths: dict[str, int], cycles: int, progress: Progress) -> None:
+        self.tokens, self.depths, self.cycles, self.progress = tokens, depths, cycles, progress
+
+    def size(self, channels: Sequence[Channel]) -> None:
+        """Shrink ``channels`` as far as they go, the first first."""
+        floors = {}
+        for k, channel in enumerate(channels):
+            self.progress(f"sizing {channel.name}", k / len(channels))
+            floors[channel.name] = min(self.floor(channel), self.depths[channel.name])
+        self.shrink([c.name for c in channels], floors)
+
+    def keeps(self, changes: Mapping[str, int]) -> bool:
+        return keeps_interval(self.tokens.with_depths({**self.depths, **changes}), self.cycles)
+
+    def shrink(self, names: Sequence[str], floors: Mapping[str, int]) -> None:
+        """All of them to their floors where that keeps the interval; else by halves, down to the one that needs more."""
+        names = [n for n in names if floors[n] < self.depths[n]]
+        lower = {n: floors[n] for n in names}
+        if not names:
+            return
+        if self.keeps(lower):
+            self.depths.update(lower)
+        elif len(names) == 1:
+            (name,) = names
+            self.depths[name] = self.least(name, floors[name] + 1, self.depths[name])
         else:
-            low = middle + 1
-    return high
+            half = (len(names) + 1) // 2
+            self.progress(f"sizing {names[0]}", None)
+            self.shrink(names[:half], floors)
+            self.shrink(names[half:], floors)
+
+    def least(self, name: str, low: int, high: int) -> int:
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.keeps({name: middle}) else (middle + 1, high)
+        return high
+
+    def floor(self, channel: Channel) -> int:
+        """A depth that ``channel`` cannot go below whatever the others have."""
+        dataflow = self.tokens.dataflow
+        unit = next(u for u in dataflow.units if u.name == channel.unit)
+        if isinstance(unit, Fifo):
+            return self.floor_in(around(dataflow, unit), channel)
+        if channel.is_buffer:
+            return self.floor_in(leading_to(dataflow, unit), channel)
+        # No more than a depth of words goes through in a round trip.
+        return max(channel.minimum, ceil_div(channel.words * (channel.latency + 2), self.cycles))
+
+    def floor_in(self, piece: Dataflow, channel: Channel) -> int:
+        if len(piece.units) >= len(self.tokens.dataflow.units):
+            return channel.minimum
+        given = {c.name for c in TokenNetwork(piece).channels}
+        tokens = TokenNetwork(piece).with_depths({n: d for n, d in self.depths.items() if n in given})
+        return _Sizer(tokens, {channel.name: self.depths[channel.name]}, self.cycles, self.progress).least(
+            channel.name, channel.minimum, self.depths[channel.name]
+        )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwq.errors import InputError
 from hwq.plan import token_tables as tt
 from hwq.plan.dataflow import Dataflow
-from hwq.plan.token_engines import Channel, Engine, buffer_name, engines_of
-from hwq.plan.token_run import Machine, Part, StallTraces, State, SteadyState, TokenRun, recurrence
+from hwq.plan.token_engines import Channel, buffer_name, engines_of
+from hwq.plan.token_run import Machine, StallTraces, SteadyState, TokenRun
+from hwq.plan.token_wiring import Part, Wiring
 from hwq.plan.units import LUTRAM_DEPTH, Fifo, memory_kind
 
 __all__ = ["Channel", "Part", "StallTraces", "SteadyState", "TokenNetwork", "TokenRun", "buffer_name", "simulate"]
@@ -26,30 +25,41 @@ class TokenNetwork:
         self.dataflow = dataflow
         made = engines_of(dataflow)
         self.channels: Sequence[Channel] = made.channels
-        self.engines: Sequence[Engine] = made.engines
+        self.wiring = Wiring(made.channels, made.engines)
 
-    @cached_property
+    @property
     def index(self) -> Mapping[str, int]:
         """Position of every channel by name."""
-        return {c.name: k for k, c in enumerate(self.channels)}
+        return self.wiring.index
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The connected parts, in the order of their first channel."""
+        return self.wiring.parts
 
     def with_depths(self, depths: Mapping[str, int]) -> TokenNetwork:
         """This network with other depths of the named channels. A FIFO deeper than LUT RAM is built of block RAM."""
-        moved = {u.name: d for u in self.dataflow.units if isinstance(u, Fifo) and _moves(u, d := depths.get(u.name, u.depth))}
+        fifos = {u.name: replace(u, depth=depths.get(u.name, u.depth)) for u in self.dataflow.units if isinstance(u, Fifo)}
+        moved = {u.name for u in self.dataflow.units if isinstance(u, Fifo) and _moves(u, fifos[u.name].depth)}
         if moved:
-            units = (replace(u, depth=moved[u.name], memory=memory_kind("auto", moved[u.name])) if u.name in moved else u for u in self.dataflow.units)  # type: ignore[call-arg]
-            kept = {c.name: c.depth for c in self.channels}
-            return TokenNetwork(Dataflow(tuple(units), self.dataflow.edges)).with_depths({**kept, **depths, **moved})
+            units = (
+                replace(fifos[u.name], memory=memory_kind("auto", fifos[u.name].depth)) if u.name in moved else u
+                for u in self.dataflow.units
+            )
+            kept = {c.name: c.depth for c in self.channels if c.name not in moved}
+            return TokenNetwork(Dataflow(tuple(units), self.dataflow.edges)).with_depths({**kept, **depths})
         twin = object.__new__(TokenNetwork)
-        twin.dataflow, twin.engines = self.dataflow, self.engines
+        twin.dataflow, twin.wiring = self.dataflow, self.wiring
         twin.channels = [replace(c, depth=depths[c.name]) if depths.get(c.name, c.depth) != c.depth else c for c in self.channels]
         return twin
 
-    def start(self, frames: int, stalls: StallTraces | None = None, *, pace: int = 0, is_whole: bool = False, counts: bool = False) -> Machine:
+    def start(
+        self, frames: int, stalls: StallTraces | None = None, *, pace: int = 0, is_whole: bool = False, counts: bool = False
+    ) -> Machine:
         """A simulator of up to ``frames`` frames; see :class:`Machine`."""
-        stalls = stalls or StallTraces()
-        self._check(stalls)
-        return Machine(self.channels, self.engines, frames, stalls, pace, is_whole, counts)
+        if stalls is not None:
+            self._check(stalls)
+        return Machine(self.channels, self.wiring, frames, stalls, pace, is_whole, counts)
 
     def run(self, frames: int, stalls: StallTraces | None = None, *, pace: int = 0) -> TokenRun:
         """All handshakes of ``frames`` frames with the world; ``pace`` > 0 keeps the sources from starting a frame earlier than
@@ -58,40 +68,10 @@ class TokenNetwork:
         machine.advance(frames)
         return machine.result()
 
-    def frames(self, machine: Machine) -> Iterator[list[list[State]]]:
-        """Run frame after frame until ``machine`` has had all of its own; the states of every part so far. Ends in a deadlock."""
-        members = [np.array([self.index[n] for n in part.channels], np.int64) for part in self.parts]
-        states: list[list[State]] = [[] for _ in members]
-        for _ in range(machine.frames):
-            if not machine.advance():
-                return
-            for kept, state in zip(states, machine.states(members), strict=True):
-                kept.append(state)
-            yield states
-
-    @cached_property
-    def parts(self) -> tuple[Part, ...]:
-        """The connected parts, in the order of their first channel."""
-        label = np.arange(len(self.channels))
-        changed = True
-        while changed:
-            changed = False
-            for e in self.engines:
-                ends = label[list(e.ends)]
-                if (ends != ends.min()).any():
-                    label[np.isin(label, ends)] = ends.min()
-                    changed = True
-        return tuple(self._part(np.flatnonzero(label == part)) for part in np.unique(label))
-
-    def _part(self, members: NDArray[np.int64]) -> Part:
-        inside = set(members.tolist())
-        ports = {kind: tuple(e.port for e in self.engines if e.kind == kind and e.ends[0] in inside) for kind in (tt.SOURCE, tt.SINK)}
-        return Part(tuple(self.channels[k].name for k in members), ports[tt.SOURCE], ports[tt.SINK])
-
     def _check(self, stalls: StallTraces) -> None:
         kinds = ((tt.SOURCE, "input", stalls.sources), (tt.SINK, "output", stalls.sinks))
         for kind, word, traces in kinds:
-            ports = [e.port for e in self.engines if e.kind == kind]
+            ports = [e.port for e in self.wiring.engines if e.kind == kind]
             for name, trace in traces.items():
                 if name not in ports:
                     raise InputError("STALL-PORT", f"a stall trace names {name!r}, the {word}s are {', '.join(ports)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -10,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwq.plan import token_tables as tt
-from hwq.plan.token_engines import Channel, Engine
+from hwq.plan.token_engines import Channel
 from hwq.plan.token_simulator import run_tokens, state_of
+from hwq.plan.token_wiring import Layout, Part, Wiring
 
-__all__ = ["LONGEST_PERIOD", "Machine", "Part", "StallTraces", "State", "SteadyState", "TokenRun", "recurrence"]
+__all__ = ["LONGEST_PERIOD", "Machine", "Part", "StallTraces", "State", "SteadyState", "TokenRun", "Watch"]
 
 LONGEST_PERIOD = 32  # frames that may alternate before a steady state is recognised
 NO_LIMIT = 1 << 62
@@ -31,15 +33,6 @@ class StallTraces:
 
     sources: Traces = field(default_factory=dict)
     sinks: Traces = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Channels, graph inputs and graph outputs that are connected; parts of a network share nothing and run at their own rates."""
-
-    channels: tuple[str, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -73,13 +66,30 @@ class State:
         return sha256(self.times.astype("<i8").tobytes()).hexdigest()
 
 
-def recurrence(states: Sequence[State]) -> SteadyState | None:
-    """The steady state that the last of ``states`` (one a frame) proves: it is an earlier one, shifted in time."""
-    last = len(states) - 1
-    for period in range(1, min(LONGEST_PERIOD, last) + 1):
-        if states[last].recurs(states[last - period]):
-            return SteadyState(last - period + 1, period, states[last].now - states[last - period].now)
-    return None
+class Watch:
+    """Sees the state of a part after every frame until one recurs."""
+
+    def __init__(self) -> None:
+        self.kept: deque[State] = deque(maxlen=LONGEST_PERIOD + 1)
+        self.frames = 0
+        self.steady: SteadyState | None = None
+
+    def see(self, state: State) -> None:
+        """Take the state after the next frame; once it is an earlier one, shifted in time, ``steady`` says so."""
+        self.frames += 1
+        self.kept.append(state)
+        if self.steady is not None:
+            return
+        for period in range(1, len(self.kept)):
+            earlier = self.kept[-1 - period]
+            if state.recurs(earlier):
+                self.steady = SteadyState(self.frames - period, period, state.now - earlier.now)
+                return
+
+    @property
+    def digest(self) -> str:
+        """That of the last state."""
+        return self.kept[-1].digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,18 +136,20 @@ class Machine:
     def __init__(
         self,
         channels: Sequence[Channel],
-        engines: Sequence[Engine],
+        wiring: Wiring,
         frames: int,
-        stalls: StallTraces,
+        stalls: StallTraces | None = None,
         pace: int = 0,
         is_whole: bool = False,
         counts: bool = False,
     ) -> None:
-        self.channels, self.engines, self.frames = channels, engines, frames
+        self.channels, self.wiring, self.engines, self.frames = channels, wiring, wiring.engines, frames
         self.is_whole, self.counts, self.offered, self.steps = is_whole, counts, 0, 0
         self._channel_tables()
-        self._engine_table(stalls, pace)
-        self.near = _near(engines, len(channels))
+        self._engine_table(stalls or StallTraces(), pace)
+        writers = [(k, e.outputs[0]) for k, e in enumerate(self.engines) if e.outputs]
+        self.writers = np.array([k for k, _ in writers])
+        self.quota = np.array([channels[o].words for _, o in writers])
 
     # -- tables
 
@@ -167,23 +179,19 @@ class Machine:
         self.R = np.full(cells, -1, np.int64)
 
     def _engine_table(self, stalls: StallTraces, pace: int) -> None:
-        self.E = np.zeros((len(self.engines), tt.ENGINE_COLUMNS), np.int64)
-        self.E[:, [tt.LAST, tt.SEEN]] = -1
-        traces, constants, beats, stalled = [np.zeros(0, np.bool_)], [0], 0, 0
-        for k, e in enumerate(self.engines):
-            trace = (stalls.sources if e.kind == tt.SOURCE else stalls.sinks).get(e.port) if e.port else None
-            marks = np.zeros(0, np.bool_) if trace is None else np.asarray(trace, np.bool_)
-            row = self.E[k]
-            row[[tt.KIND, tt.BUF, tt.A, tt.AUX, tt.TRACE, tt.SPAN]] = e.kind, e.buffer, e.a, len(constants), stalled, len(marks)
-            row[tt.IN], row[tt.OUT] = (e.inputs or (0,))[0], (e.outputs or (0,))[0]
-            constants += e.constants
-            traces.append(marks)
-            stalled += len(marks)
-            if e.port:
-                row[[tt.B, tt.LOG, tt.WHOLE]] = pace, beats, self.is_whole
-                beats += self.frames * (e.a if self.is_whole else 2)
-        self.X = np.array(constants, np.int64)
-        self.traces = np.concatenate([*traces, np.zeros(1, np.bool_)])
+        self.E = self.wiring.template.copy()
+        traces, beats, stalled = [np.zeros(1, np.bool_)], 0, 1
+        for row, e in zip(self.E, self.engines, strict=True):
+            if not e.port:
+                continue
+            row[[tt.B, tt.LOG, tt.WHOLE]] = pace, beats, self.is_whole
+            beats += self.frames * (e.a if self.is_whole else 2)
+            trace = (stalls.sources if e.kind == tt.SOURCE else stalls.sinks).get(e.port)
+            if trace is not None:
+                traces.append(np.asarray(trace, np.bool_))
+                row[[tt.TRACE, tt.SPAN]] = stalled, len(traces[-1])
+                stalled += len(traces[-1])
+        self.traces = np.concatenate(traces)
         self.log = np.full(beats, -1, np.int64)
 
     # -- running
@@ -191,10 +199,9 @@ class Machine:
     def advance(self, frames: int = 1, limit: int = NO_LIMIT) -> bool:
         """Offer ``frames`` more frames and run; whether all words of them came through. ``limit`` ends it after so many steps."""
         self.offered += frames
-        for k, e in enumerate(self.engines):
-            if e.outputs:
-                self.E[k, tt.QUOTA] = self.offered * self.channels[e.outputs[0]].words
-        steps = run_tokens(self.E, self.C, self.S, self.R, self.X, self.log, self.traces, self.near, limit)
+        self.E[self.writers, tt.QUOTA] = self.offered * self.quota
+        w = self.wiring
+        steps = run_tokens(self.E, self.C, self.S, self.R, w.constants, self.log, self.traces, w.near, limit)
         self.steps += abs(steps)
         return steps >= 0 and not self.stuck
 
@@ -213,21 +220,15 @@ class Machine:
                 found[e.unit] = None
         return tuple(found)
 
-    def states(self, parts: Sequence[NDArray[np.int64]]) -> list[State]:
-        """The state of every part, given as the numbers of its channels, after all frames offered are through."""
-        return [self._state(part) for part in parts]
+    def states(self) -> list[State]:
+        """The state of every part, after all frames offered are through."""
+        return [self._state(layout) for layout in self.wiring.layouts]
 
-    def _state(self, part: NDArray[np.int64]) -> State:
-        members = set(part.tolist())
-        # The writers of buffers and the forks wait for channels only.
-        timed = [k for k, e in enumerate(self.engines) if e.ends[0] in members and e.kind not in (tt.WRITE, tt.FORK)]
-        fifos = np.array([k for k in part if not self.channels[k].is_buffer], np.int64)
-        buffers = np.array([k for k in part if self.channels[k].is_buffer], np.int64)
-        ends = np.array([k for k in timed if self.engines[k].kind == tt.SINK], np.int64)
-        now = int(self.E[ends, tt.LAST].max())
-        size = len(timed) + int(self.C[fifos, tt.DEPTH].sum()) + 2 * int((self.S[buffers, tt.COUNT] + 1).sum())
+    def _state(self, part: Layout) -> State:
+        now = int(self.E[part.sinks, tt.LAST].max())
+        size = len(part.engines) + int(self.C[part.fifos, tt.DEPTH].sum()) + 2 * int((self.S[part.buffers, tt.COUNT] + 1).sum())
         times = np.empty(size, np.int64)
-        state_of(self.E, self.C, self.S, self.R, np.array(timed, np.int64), fifos, buffers, now, times)
+        state_of(self.E, self.C, self.S, self.R, part.engines, part.fifos, part.buffers, now, times)
         return State(now, times)
 
     def result(self) -> TokenRun:
@@ -239,16 +240,3 @@ class Machine:
                 beats[e.kind][e.port] = self.log[start : start + self.offered * width].reshape(self.offered, width)
         high = {c.name: int(self.C[k, tt.HIGH]) for k, c in enumerate(self.channels) if self.counts and not c.is_buffer}
         return TokenRun(beats[tt.SOURCE], beats[tt.SINK], self.stuck, high, self.steps)
-
-
-def _near(engines: Sequence[Engine], channels: int) -> NDArray[np.int64]:
-    """For every engine those that share a channel with it, -1 behind the last."""
-    at: list[list[int]] = [[] for _ in range(channels)]
-    for k, e in enumerate(engines):
-        for c in e.ends:
-            at[c].append(k)
-    near = [sorted({n for c in e.ends for n in at[c]} - {k}) for k, e in enumerate(engines)]
-    table = np.full((len(engines), max(map(len, near)) + 1), -1, np.int64)
-    for k, row in enumerate(near):
-        table[k, : len(row)] = row
-    return table

@@ -41,7 +41,6 @@ from hwq.plan.token_tables import (
     REPEAT,
     SHIFT,
     SINCE,
-    SINK,
     SOURCE,
     SPACE,
     SPLIT,
@@ -67,9 +66,7 @@ def _stamp() -> int:
 
 
 @compiled
-def _step(
-    k: int, E: Table, C: Table, S: Table, R: Table, X: Table, log: Table, traces: NDArray[np.bool_]
-) -> int:
+def _step(k: int, E: Table, C: Table, S: Table, R: Table, X: Table, log: Table, traces: NDArray[np.bool_]) -> int:
     kind = E[k, KIND]
     if kind == READ:
         return read(k, E, C, S, R, X)
@@ -100,9 +97,7 @@ def _step(
 
 def _build(stamp: int) -> Any:
     # Numba's files on disk know the text of this module only: the stamp makes them know that of the engines too.
-    def run_tokens(
-        E: Table, C: Table, S: Table, R: Table, X: Table, log: Table, traces: NDArray[np.bool_], near: Table, limit: int
-    ) -> int:
+    def run_tokens(E: Table, C: Table, S: Table, R: Table, X: Table, log: Table, traces: NDArray[np.bool_], near: Table, limit: int) -> int:
         """Run all engines until none can advance; the number of steps, negative where ``limit`` ended them.
 
         ``near`` is (engines, n): the engines to try again when one has advanced, -1 behind the last.
@@ -139,9 +134,7 @@ run_tokens: Callable[..., int] = _build(_stamp())
 
 
 @compiled
-def state_of(
-    E: Table, C: Table, S: Table, R: Table, engines: Table, channels: Table, buffers: Table, now: int, state: Table
-) -> int:
+def state_of(E: Table, C: Table, S: Table, R: Table, engines: Table, channels: Table, buffers: Table, now: int, state: Table) -> int:
     """Write the state of some engines, channels and buffers, relative to cycle ``now``, into ``state``; its length.
 
     A credit or a limit older than the last firing of the engine that waits for it delays nothing more, whatever its age.

@@ -1,0 +1,55 @@
+"""Pieces of a dataflow, between a world that offers and takes whatever it can."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, Fork, Unit, UpsampleUnit, WindowUnit
+
+__all__ = ["around", "leading_to", "piece"]
+
+
+def piece(dataflow: Dataflow, names: Collection[str]) -> Dataflow:
+    """The units ``names`` of ``dataflow``, with sources and sinks where their streams come from and go to other units.
+
+    Branches of a fork that leave are dropped.
+    """
+    kept = [u for u in dataflow.units if u.name in names]
+    read = {e for u in kept for e in u.inputs}
+    kept = [replace(u, outputs=tuple(o for o in u.outputs if o in read)) if isinstance(u, Fork) else u for u in kept]
+    written = {e for u in kept for e in u.outputs}
+    sources = [AxiIn(f"<{e}", (), (e,), f"<{e}", 1, 1) for u in kept for e in u.inputs if e not in written]
+    sinks = [AxiOut(f"{e}>", (e,), (), f"{e}>", 1, 1) for u in kept for e in u.outputs if e not in read]
+    return Dataflow((*sources, *kept, *sinks), dataflow.edges)
+
+
+def leading_to(dataflow: Dataflow, unit: Unit) -> Dataflow:
+    """``unit`` and what is in front of it, back to a unit with a buffer of its own."""
+    writer = {e: u for u in dataflow.units for e in u.outputs}
+    names = {unit.name}
+    front = [writer[e] for e in unit.inputs]
+    while front:
+        u = front.pop()
+        if u.name in names:
+            continue
+        names.add(u.name)
+        if not isinstance(u, WindowUnit | UpsampleUnit):
+            front += [writer[e] for e in u.inputs] if len(u.inputs) == 1 else []
+    return piece(dataflow, names)
+
+
+def around(dataflow: Dataflow, unit: Unit) -> Dataflow:
+    """The stretch of ``dataflow`` with ``unit`` in it that hangs on to the rest by single streams: from the fork to the join."""
+    units = dataflow.units
+    place = {e: k for k, u in enumerate(units) for e in u.outputs}
+    crossing = [0] * (len(units) + 1)  # k: streams from units before k to units from k on
+    for k, u in enumerate(units):
+        for e in u.inputs:
+            for gap in range(place[e] + 1, k + 1):
+                crossing[gap] += 1
+    at = next(k for k, u in enumerate(units) if u.name == unit.name)
+    first = max((k for k in range(at + 1) if crossing[k] <= 1), default=0)
+    last = min((k for k in range(at + 1, len(units) + 1) if crossing[k] <= 1), default=len(units))
+    # A FIFO between a fork and the first unit behind it is no stretch of its own.
+    return piece(dataflow, {u.name for u in units[first:last]})
