@@ -38,6 +38,8 @@ class Network:
         Input (C, H, W) and scores of the published network.
     weights, macs
         Weights and multiply-accumulates a frame of convolutions and dense layers, without biases and norms.
+    outputs
+        Names of the outputs in a file.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Network:
     weights: int
     macs: int
     options: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ("scores",)
 
     def make(self, choice: Any, size: Size) -> nn.Module:
         """The torch module."""
@@ -59,6 +62,7 @@ class Network:
 _DIGITS, _SMALL, _LARGE = (1, 28, 28), (3, 32, 32), (3, 224, 224)
 _DENSE, _RESNET = "fully_connected.fully_connected", "resnet.resnet"
 _DEEP = (3, 4, 6, 3)
+_HEADS = tuple(f"{kind}{k}" for k in range(1, 7) for kind in ("loc", "conf"))
 _TABLE = (
     Network("tfc", "FINN's tiny perceptron, 3 x 64", _DENSE, _DIGITS, 10, 59_008, 59_008, {"hidden": 64}),
     Network("sfc", "FINN's small perceptron, 3 x 256", _DENSE, _DIGITS, 10, 334_336, 334_336, {"hidden": 256}),
@@ -75,7 +79,7 @@ _TABLE = (
     Network("resnet50", "ResNet-50", _RESNET, _LARGE, 1000, 25_502_912, 4_089_184_256, {"depths": _DEEP, "bottleneck": True}),
     Network("googlenet", "GoogLeNet without side classifiers", "googlenet.googlenet", _LARGE, 1000, 6_990_272, 1_582_671_872),
     Network("mobilenet", "MobileNet, the first", "mobilenet.mobilenet", _LARGE, 1000, 4_209_088, 568_740_352),
-    Network("ssd300", "SSD300 on VGG-16, twelve heads", "ssd.ssd300", (3, 300, 300), 21, 26_276_032, 31_373_537_792),
+    Network("ssd300", "SSD300 on VGG-16, twelve heads", "ssd.ssd300", (3, 300, 300), 21, 26_276_032, 31_373_537_792, {}, _HEADS),
 )
 NETWORKS: Mapping[str, Network] = {network.name: network for network in _TABLE}
 
@@ -161,7 +165,8 @@ def write_random(
 
     say = progress or (lambda text, fraction: None)
     check_writable(Path(output))
-    shape = _size(network_named(name), image, classes, width).image
+    network = network_named(name)
+    shape = _size(network, image, classes, width).image
     say(f"building {name}", 0.0)
     with seeded(seed):
         module = build(name, image=image, classes=classes, width=width, **quantizers)
@@ -171,6 +176,6 @@ def write_random(
     frozen = freeze(module)
     del module
     say("saving", 0.8)
-    save_model_pt(frozen, output, random_images(shape, 1, seed), name=name)
+    save_model_pt(frozen, output, random_images(shape, 1, seed), name=name, io={"inputs": ["image"], "outputs": network.outputs})
     say("saved", 1.0)
     return Path(output)

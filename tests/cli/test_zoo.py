@@ -38,6 +38,7 @@ def test_it_writes_a_model(hwq_json: RunJson, tmp_path: Path) -> None:
     }
     graph = read_model_pt(tmp_path / "small.pt")
     assert graph.name == "resnet18"
+    assert ([name for name, _ in graph.inputs], [name for name, _ in graph.outputs]) == (["image"], ["scores"])
     assert graph.metas[graph.outputs[0][1]].shape[1:] == (7,)
     convolutions = [n for n in graph.nodes if n.target == "hwq.conv.default"]
     assert len(convolutions) == 20

@@ -107,6 +107,9 @@ def test_first_and_last_layers_are_8_bit_and_the_rest_as_asked(name: str) -> Non
     assert [q.encoding for q in (quantizers[0], *quantizers[-heads:])] == [byte] * (heads + 1)
     assert all(isinstance(q, Ternary) for q in quantizers[1:-heads])
     assert len({id(q) for q in quantizers}) == len(layers)
+    with torch.device("meta"):
+        result = net.eval()(torch.empty(1, *NETWORKS[name].image))
+    assert NETWORKS[name].outputs == (tuple(result) if isinstance(result, dict) else ("scores",))
     acts = {part.encoding.name for key, part in net.named_modules() if isinstance(part, Uniform) and key.split(".")[-1].startswith("act")}
     assert "UINT4" in acts
 
