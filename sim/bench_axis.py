@@ -15,7 +15,7 @@ HWQ_STALLS    comma list of none, source, sink, both (default: all four)
 HWQ_SEED      seed of the random stalls (default 1)
 HWQ_VECTORS   another vectors.npz
 HWQ_TRACES    an .npz with one bool array a stream port: the source may start, or the sink is ready, at cycle t modulo its length
-HWQ_PROBES    comma list of instances in the top whose stream ``o`` is recorded, to find the first wrong stage
+HWQ_PROBES    comma list of instance:port in the top, streams that are recorded to find the first wrong stage
 HWQ_BUILD     folder for everything the run writes (default: sim_build beside this file)
 HWQ_RESULT    file to which one JSON line a run is appended (verdict and the cycle of every beat)
 """
@@ -161,11 +161,12 @@ class Sink:
 
 
 class Probe:
-    """Records the words that leave one instance inside the design."""
+    """Records the words that leave one instance inside the design; ``place`` is instance:port."""
 
-    def __init__(self, dut, instance: str) -> None:
+    def __init__(self, dut, place: str) -> None:
+        instance, port = place.split(":")
         inside = getattr(dut, instance)
-        self.valid, self.ready, self.payload = (getattr(inside, f"o__{name}") for name in ("valid", "ready", "payload"))
+        self.valid, self.ready, self.payload = (getattr(inside, f"{port}__{name}") for name in ("valid", "ready", "payload"))
         self.words, self.cycles = [], []
 
     def sample(self, cycle: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hwq.report.table import Table, grouped, printable, shortened
+from hwq.verify.certificate import place_text
 
 __all__ = ["certificate_text"]
 
@@ -119,6 +120,6 @@ def _failure(f: Mapping[str, Any]) -> str:
         where = f" in layer {f['layer']!r}" if f.get("layer") else ""
         return f"{f['kind']}{where}: {f['text']}"
     return (
-        f"First difference: layer {f['layer']!r}, frame {f['frame']}, element {f['element']}: "
+        f"First difference: layer {f['layer']!r}, frame {f['frame']}, {place_text(f['element'], f.get('place'))}: "
         f"expected {f['expected']}, got {f['got']} in cycle {f['cycle']}"
     )

@@ -171,11 +171,10 @@ def _resources(report: Mapping[str, Any]) -> Iterator[str]:
     error = report.get("resources_error")
     band = f", within {100 * error:.0f} %" if isinstance(error, int | float) else ""
     yield f'<p class="dim">Source of these figures: {_t(report.get("resources_source", "estimate"))}{band}.</p>'
-    memory = report.get("block_ram")
-    if isinstance(memory, Mapping) and memory.get("bits_allocated"):
-        shown = memory["bits_used"] / memory["bits_allocated"]
-        bits = f"{grouped(memory['bits_used'])} of {grouped(memory['bits_allocated'])}"
-        yield f"<p>Block RAM holds {_t(bits)} bits: {_t(percent(shown))} of what it takes.</p>"
+    if isinstance(report.get("bram_efficiency"), int | float) and used.get("bram36"):
+        yield f"<p>{_t(percent(report['bram_efficiency']))} of the bits of the block RAMs taken are used.</p>"
+    if report.get("weight_bits_per_cycle"):
+        yield f"<p>The weight memories deliver {_t(grouped(report['weight_bits_per_cycle']))} bits a cycle.</p>"
 
 
 def _hashes(report: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from hwq.errors import InputError
 from hwq.network.ops import Integers
 from hwq.target.streams import StreamPort
-from hwq.target.tools import Tool, need_simulator
+from hwq.target.tools import Tool, compiler, make, need_simulator
 from hwq.verify.cache import build_cache, content_key, locked, tidy
 from hwq.verify.foreign import check_verilog
 from hwq.verify.run import EngineRun, Problem
@@ -176,31 +176,42 @@ def _compile(verilog: bytes, top: str, header: str, tool: Tool, build: Path) -> 
         (work / "ports.h").write_text(header)
         shutil.copyfile(HARNESS, work / "harness.cpp")
         (work / "design.v").write_bytes(verilog)
-        command = [
-            *tool.command,
-            "--cc",
-            "--exe",
-            "--build",
-            "-j",
-            "2",
-            "--prefix",
-            "Vdut",
-            "--top-module",
-            top,
-            "--Mdir",
-            "obj",
-            *OPTIMISE,
-        ]
         environment = tool.environ()
         environment["MAKEFLAGS"] = " ".join([tool.environment.get("MAKEFLAGS", ""), MAKE_OPTIMISE]).strip()
-        done = subprocess.run(
-            [*command, "-CFLAGS", "-I..", "design.v", "harness.cpp"], cwd=work, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            tail = "; ".join([line for line in (done.stdout + done.stderr).splitlines() if "rror" in line][:3])
-            raise InputError("BATCH-BUILD", f"Verilator could not compile the design: {tail}", where=f"{top}.v")
-        build.mkdir(parents=True, exist_ok=True)
-        partial = build / "Vdut.partial"
-        shutil.copy(work / "obj" / "Vdut", partial)
-        os.replace(partial, build / "Vdut")
+        names = ["--prefix", "Vdut", "--top-module", top, "--Mdir", "obj"]
+        translate = [*tool.command, "--cc", "--exe", *names, *OPTIMISE, "-CFLAGS", "-I..", "design.v", "harness.cpp"]
+        _execute(translate, work, environment, top)
+        # Verilator's own library takes longer than a small design, and is the same for all.
+        library = build.parent / f"library-{content_key([tool.version, _compiler_version(), MAKE_OPTIMISE])}"
+        for part in library.glob("*.o"):
+            shutil.copy(part, work / "obj")
+        maker = make()
+        assert maker is not None
+        _execute([*maker.command, "-C", "obj", "-f", "Vdut.mk", "-j", "2", "Vdut"], work, environment, top)
+        _keep(work / "obj" / "Vdut", build / "Vdut")
+        for part in (work / "obj").glob("verilated*.o"):
+            _keep(part, library / part.name)
     tidy(build.parent)
+
+
+def _compiler_version() -> str:
+    found = compiler()
+    return found.version if found else ""
+
+
+def _execute(command: Sequence[str], folder: Path, environment: Mapping[str, str], top: str) -> None:
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        tail = "; ".join([line for line in (done.stdout + done.stderr).splitlines() if "rror" in line][:3])
+        raise InputError("BATCH-BUILD", f"Verilator could not compile the design: {tail}", where=f"{top}.v")
+
+
+def _keep(made: Path, kept: Path) -> None:
+    """Copy ``made`` to ``kept`` as a whole or not at all, unless it is there."""
+    if kept.exists():
+        return
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=kept.parent, prefix=".partial-", delete=False) as partial:
+        partial.write(made.read_bytes())
+    shutil.copymode(made, partial.name)
+    os.replace(partial.name, kept)

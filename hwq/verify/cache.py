@@ -18,7 +18,7 @@ from pathlib import Path
 
 __all__ = ["build_cache", "content_key", "locked", "tidy"]
 
-KEPT = 40  # builds; a few MiB each
+KEPT = 200  # builds; a MiB or so each
 
 
 def build_cache() -> Path:

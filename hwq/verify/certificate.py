@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["FORMAT_VERSION", "Certificate", "EngineVerdict", "Failure", "StageVerdict"]
+__all__ = ["FORMAT_VERSION", "Certificate", "EngineVerdict", "Failure", "StageVerdict", "place_text"]
 
 FORMAT_VERSION = 1
 
@@ -17,7 +17,8 @@ class Failure:
     """The first thing that is wrong in a run.
 
     ``kind`` is ``mismatch`` (a code differs), ``hang`` (no beat moves) or ``protocol`` (a stream broke its contract).
-    ``element`` is the index in stream order H, W, C; ``expected`` and ``got`` are integers, not codes. ``cycle`` counts
+    ``element`` is the index in stream order H, W, C, ``place`` the same as row, column, channel;
+    ``expected`` and ``got`` are integers, not codes. ``cycle`` counts
     from reset. ``layer`` is the user's name of the first layer whose stream is wrong, of the output's layer if no more is known.
     """
 
@@ -29,12 +30,20 @@ class Failure:
     expected: int | None = None
     got: int | None = None
     cycle: int | None = None
+    place: tuple[int, int, int] | None = None
 
     def __str__(self) -> str:
         if self.kind == "mismatch":
-            where = f"layer {self.layer!r}, frame {self.frame}, element {self.element}"
+            where = f"layer {self.layer!r}, frame {self.frame}, {place_text(self.element, self.place)}"
             return f"{where}: expected {self.expected}, got {self.got} in cycle {self.cycle}{f' ({self.text})' if self.text else ''}"
         return f"{self.kind}: {self.text}"
+
+
+def place_text(element: int | None, place: Sequence[int] | None) -> str:
+    """Where a code stands: row, column and channel in an image, the number of the element else."""
+    if place is None or not any(place[:2]):
+        return f"element {element}"
+    return f"row {place[0]}, column {place[1]}, channel {place[2]}"
 
 
 @dataclass(frozen=True)

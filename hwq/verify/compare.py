@@ -24,8 +24,8 @@ def judge(run: EngineRun, network: Network, outputs: Sequence[StreamPort], expec
     if found:
         return min(found, key=lambda f: (f.frame if f.frame is not None else 0, f.cycle if f.cycle is not None else 0))
     if run.hang is not None:
-        layer = layer_of(network, outputs[0].name)
-        return Failure("hang", run.hang, layer, min(len(run.codes[p.port]) for p in outputs))
+        least = min(outputs, key=lambda p: len(run.codes[p.port]))
+        return Failure("hang", run.hang, layer_of(network, least.name), len(run.codes[least.port]))
     if run.problems:
         p = run.problems[0]
         return Failure("protocol", f"{p.port}: {p.text}", frame=p.frame, cycle=p.cycle)
@@ -46,8 +46,10 @@ def _difference(run: EngineRun, network: Network, p: StreamPort, expected: Codes
     frame, element = where
     beat = frame * p.beats + element // p.elements_per_beat
     wanted, found = (int(p.encoding.decode(c[frame].reshape(-1)[element])) for c in (expected, got))
+    row, column, channel = (int(n) for n in np.unravel_index(element, p.shape))
+    cycle = int(run.cycles[p.port][beat])
     return Failure(
-        "mismatch", f"output {p.name!r}", layer_of(network, p.name), frame, element, wanted, found, int(run.cycles[p.port][beat])
+        "mismatch", f"output {p.name!r}", layer_of(network, p.name), frame, element, wanted, found, cycle, (row, column, channel)
     )
 
 

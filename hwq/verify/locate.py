@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.gateware.components import output_port
 from hwq.network.graph import Network
 from hwq.network.ops import Integers
 from hwq.plan.dataflow import Edge, dataflow_of
-from hwq.plan.stages import Stage, stages_of
 from hwq.target.folder import Folder
 from hwq.verify.certificate import Failure
 from hwq.verify.compare import first_difference
@@ -35,6 +36,16 @@ def instances_of(folder: Folder) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True)
+class _Tap:
+    """A stream that leaves a stage: its place in the top, the tensor it carries and its words."""
+
+    stage: str
+    place: str
+    tensor: str
+    edge: Edge
+
+
 def locate(
     folder: Folder, failure: Failure, codes: Mapping[str, NDArray[Any]], integers: Mapping[str, Integers], stalls: str, traces: Traces
 ) -> Failure:
@@ -42,56 +53,70 @@ def locate(
 
     ``codes`` and ``integers`` hold the frames up to the failing one.
     """
-    instances = instances_of(folder)
-    stages = [s for s in stages_of(folder.network) if s.name in instances]
-    if not stages:
+    taps = _taps(folder)
+    if not taps:
         return failure
-    run = run_cocotb(folder.path, folder.top, folder.ports, codes, stalls=stalls, traces=traces, probes=[instances[s.name] for s in stages])
-    golden = folder.network.run(integers, keep=[s.target for s in stages])
-    edges = {s.name: _edge(folder, s) for s in stages}
-    for stage in stages:
-        stream = run.probes[instances[stage.name]]
-        found = _wrong_code(folder.network, stage, edges[stage.name], stream, golden[stage.target])
+    run = run_cocotb(folder.path, folder.top, folder.ports, codes, stalls=stalls, traces=traces, probes=[t.place for t in taps])
+    golden = folder.network.run(integers, keep=[t.tensor for t in taps])
+    for tap in taps:
+        found = _wrong_code(folder.network, tap, run.probes[tap.place], golden[tap.tensor])
         if found:
             return found
-    return _standing_stage(failure, run, [(s, edges[s.name], run.probes[instances[s.name]]) for s in stages]) if run.hang else failure
+    return _standing_stage(failure, run, taps) if run.hang else failure
 
 
-def _edge(folder: Folder, stage: Stage) -> Edge:
+def _taps(folder: Folder) -> list[_Tap]:
+    """All streams that leave stages, in topological order."""
+    instances = instances_of(folder)
     dataflow = dataflow_of(folder.network, folder.plan)
-    unit = next(u for u in dataflow.units if u.name == stage.name)
-    return dataflow.edges[unit.outputs[0]]
+    taps = []
+    for unit in dataflow.units:
+        stage = getattr(unit, "stage", None)
+        if stage is None or stage.name not in instances:
+            continue
+        targets = [t for t in stage.targets if t]
+        for edge, tensor in zip(unit.outputs, targets, strict=True):
+            taps.append(_Tap(stage.name, f"{instances[stage.name]}:{output_port(unit, edge)}", tensor, dataflow.edges[edge]))
+    return taps
 
 
 def words_to_codes(words: tuple[int, ...], edge: Edge) -> NDArray[Any]:
-    """Codes (frames, positions, channels) of the whole frames among ``words`` of a stream (V = 1)."""
+    """Codes (frames, H, W, C) of the whole frames among ``words`` of a stream."""
     frames = len(words) // edge.words
     mask = (1 << edge.bits) - 1
-    lanes = np.array([word >> (k * edge.bits) & mask for word in words[: frames * edge.words] for k in range(edge.elements)], np.int64)
-    return lanes.reshape(frames, edge.positions, edge.words_per_pixel * edge.elements)[:, :, : edge.channels]
+    lanes = np.array([word >> (k * edge.bits) & mask for word in words[: frames * edge.words] for k in range(edge.lanes)], np.int64)
+    # A word of a row: its group of V pixels, its place among their channel words; in it V pixels of E channels.
+    split = lanes.reshape(frames, edge.height, edge.columns, edge.words_per_pixel, edge.pixels, edge.elements)
+    image = split.transpose(0, 1, 2, 4, 3, 5).reshape(frames, edge.height, edge.columns * edge.pixels, -1)
+    return image[:, :, : edge.width, : edge.channels]
 
 
-def _wrong_code(network: Network, stage: Stage, edge: Edge, stream: ProbedStream, golden: Integers) -> Failure | None:
-    encoding = network.tensors[stage.target].encoding
+def _word_of(edge: Edge, row: int, column: int, channel: int) -> int:
+    """The word of a frame that carries a code."""
+    return (row * edge.columns + column // edge.pixels) * edge.words_per_pixel + channel // edge.elements
+
+
+def _wrong_code(network: Network, tap: _Tap, stream: ProbedStream, golden: Integers) -> Failure | None:
+    encoding, edge = network.tensors[tap.tensor].encoding, tap.edge
     got = words_to_codes(stream.words, edge)
     expected = encoding.encode(golden[: len(got)]).reshape(got.shape)
     where = first_difference(expected, got)
     if where is None:
         return None
     frame, element = where
-    position, channel = divmod(element, edge.channels)
-    word = frame * edge.words + position * edge.words_per_pixel + channel // edge.elements
-    wanted, found = (int(encoding.decode(c[frame].reshape(-1)[element])) for c in (expected, got))
-    return Failure("mismatch", "first wrong stage", stage.name, frame, element, wanted, found, stream.cycles[word])
+    row, column, channel = (int(n) for n in np.unravel_index(element, got.shape[1:]))
+    cycle = stream.cycles[frame * edge.words + _word_of(edge, row, column, channel)]
+    wanted, found = (int(encoding.decode(c[frame, row, column, channel])) for c in (expected, got))
+    return Failure("mismatch", "first wrong stage", tap.stage, frame, element, wanted, found, cycle, (row, column, channel))
 
 
-def _standing_stage(failure: Failure, run: EngineRun, streams: list[tuple[Stage, Edge, ProbedStream]]) -> Failure:
+def _standing_stage(failure: Failure, run: EngineRun, taps: list[_Tap]) -> Failure:
     """The first stage that gave fewer words than its frames need, and whether it waits for its reader or gives nothing."""
-    for stage, edge, stream in streams:
-        wanted = run.frames * edge.words
+    for tap in taps:
+        stream, wanted = run.probes[tap.place], run.frames * tap.edge.words
         if len(stream.words) < wanted:
             state = "its reader takes nothing" if stream.valid and not stream.ready else "it gives nothing"
-            text = f"{failure.text}; the first stage that stands is {stage.name!r}: {len(stream.words)} of {wanted} words came, {state}"
+            text = f"{failure.text}; the first stage that stands is {tap.stage!r}: {len(stream.words)} of {wanted} words came, {state}"
             cycle = stream.cycles[-1] if stream.cycles else 0
-            return Failure("hang", text, stage.name, len(stream.words) // edge.words, cycle=cycle)
+            return Failure("hang", text, tap.stage, len(stream.words) // tap.edge.words, cycle=cycle)
     return failure
