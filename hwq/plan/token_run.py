@@ -145,7 +145,7 @@ class Machine:
     ) -> None:
         self.channels, self.wiring, self.engines, self.frames = channels, wiring, wiring.engines, frames
         self.is_whole, self.counts, self.offered, self.steps = is_whole, counts, 0, 0
-        self._channel_tables()
+        self._memory()
         self._engine_table(stalls or StallTraces(), pace)
         writers = [(k, e.outputs[0]) for k, e in enumerate(self.engines) if e.outputs]
         self.writers = np.array([k for k, _ in writers])
@@ -153,33 +153,34 @@ class Machine:
 
     # -- tables
 
-    def _channel_tables(self) -> None:
-        n = len(self.channels)
-        self.C, self.S = np.zeros((n, tt.CHANNEL_COLUMNS), np.int64), np.zeros((n, tt.BUFFER_COLUMNS), np.int64)
-        cells = 0
-        for k, c in enumerate(self.channels):
+    def _memory(self) -> None:
+        """One array of channels, engines, buffers, constants and rings, and views of the first three."""
+        n, e = len(self.channels), self.wiring.template
+        c_end, e_end = n * tt.CHANNEL_COLUMNS, n * tt.CHANNEL_COLUMNS + e.size
+        s_end = e_end + n * tt.BUFFER_COLUMNS
+        rings = s_end + len(self.wiring.constants)
+        self.M = np.zeros(rings + sum(_cells(c) for c in self.channels), np.int64)
+        self.C, self.S = self.M[:c_end].reshape(n, -1), self.M[e_end:s_end].reshape(n, -1)
+        self.E = self.M[c_end:e_end].reshape(e.shape)
+        self.E[:] = e
+        self.M[s_end:rings] = self.wiring.constants
+        self.M[rings:] = -1
+        self.first = c_end
+        self._channel_tables(rings)
+
+    def _channel_tables(self, place: int) -> None:
+        self.C[:, tt.NEWEST] = -1
+        self.S[:, [tt.SINCE, tt.WRITER]] = -1
+        for c, fifo, buffer in zip(self.channels, self.C, self.S, strict=True):
             if c.is_buffer:
                 limit = c.first + c.depth if c.fixed_limit is None else c.fixed_limit
-                space = c.space(c.depth)
-                self.S[k, [tt.SIZE, tt.WORDS, tt.RAISED, tt.SPACE, tt.LIMIT, tt.TOP]] = (
-                    c.depth,
-                    cells,
-                    cells + c.depth,
-                    space,
-                    limit,
-                    limit,
-                )
-                self.S[k, [tt.SINCE, tt.WRITER]] = -1
-                cells += c.depth + 2 * space
+                at = (c.depth, place, place + c.depth, c.space(c.depth), limit, limit)
+                buffer[[tt.SIZE, tt.WORDS, tt.RAISED, tt.SPACE, tt.LIMIT, tt.TOP]] = at
             else:
-                self.C[k, [tt.DEPTH, tt.LATENCY, tt.AVAIL, tt.POP]] = c.depth, c.latency, cells, cells + c.depth
-                cells += 2 * c.depth
-        self.C[:, tt.NEWEST] = -1
-        self.C[:, tt.TRACK] = self.counts & (self.C[:, tt.DEPTH] > 0)
-        self.R = np.full(cells, -1, np.int64)
+                fifo[[tt.DEPTH, tt.LATENCY, tt.AVAIL, tt.POP, tt.TRACK]] = c.depth, c.latency, place, place + c.depth, self.counts
+            place += _cells(c)
 
     def _engine_table(self, stalls: StallTraces, pace: int) -> None:
-        self.E = self.wiring.template.copy()
         traces, beats, stalled = [np.zeros(1, np.bool_)], 0, 1
         for row, e in zip(self.E, self.engines, strict=True):
             if not e.port:
@@ -200,8 +201,7 @@ class Machine:
         """Offer ``frames`` more frames and run; whether all words of them came through. ``limit`` ends it after so many steps."""
         self.offered += frames
         self.E[self.writers, tt.QUOTA] = self.offered * self.quota
-        w = self.wiring
-        steps = run_tokens(self.E, self.C, self.S, self.R, w.constants, self.log, self.traces, w.near, limit)
+        steps = run_tokens(self.M, self.first, self.wiring.near, len(self.channels), self.log, self.traces, limit)
         self.steps += abs(steps)
         return steps >= 0 and not self.stuck
 
@@ -228,7 +228,7 @@ class Machine:
         now = int(self.E[part.sinks, tt.LAST].max())
         size = len(part.engines) + int(self.C[part.fifos, tt.DEPTH].sum()) + 2 * int((self.S[part.buffers, tt.COUNT] + 1).sum())
         times = np.empty(size, np.int64)
-        state_of(self.E, self.C, self.S, self.R, part.engines, part.fifos, part.buffers, now, times)
+        state_of(self.E, self.C, self.S, self.M, part.engines, part.fifos, part.buffers, now, times)
         return State(now, times)
 
     def result(self) -> TokenRun:
@@ -240,3 +240,8 @@ class Machine:
                 beats[e.kind][e.port] = self.log[start : start + self.offered * width].reshape(self.offered, width)
         high = {c.name: int(self.C[k, tt.HIGH]) for k, c in enumerate(self.channels) if self.counts and not c.is_buffer}
         return TokenRun(beats[tt.SOURCE], beats[tt.SINK], self.stuck, high, self.steps)
+
+
+def _cells(c: Channel) -> int:
+    """Cells of the rings of a channel."""
+    return c.depth + 2 * c.space(c.depth) if c.is_buffer else 2 * c.depth

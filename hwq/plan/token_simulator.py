@@ -23,9 +23,11 @@ from hwq.plan.token_buffers import read, repeat, shift, write
 from hwq.plan.token_streams import concat, fork, join, pad, sink, source, split, stream, to_all
 from hwq.plan.token_tables import (
     ALL,
+    CHANNEL_COLUMNS,
     CONCAT,
     COUNT,
     DEPTH,
+    ENGINE_COLUMNS,
     FORK,
     FRAME,
     HEAD,
@@ -66,65 +68,66 @@ def _stamp() -> int:
 
 
 @compiled
-def _step(k: int, E: Table, C: Table, S: Table, R: Table, X: Table, log: Table, traces: NDArray[np.bool_]) -> int:
-    kind = E[k, KIND]
+def _step(k: int, M: Table, log: Table, traces: NDArray[np.bool_]) -> int:
+    kind = M[k + KIND]
     if kind == READ:
-        return read(k, E, C, S, R, X)
+        return read(k, M)
     if kind == WRITE:
-        return write(k, E, C, S, R)
+        return write(k, M)
     if kind == STREAM:
-        return stream(k, E, C, R)
+        return stream(k, M)
     if kind == SHIFT:
-        return shift(k, E, C, S, R, X)
+        return shift(k, M)
     if kind == FORK:
-        return fork(k, E, C, R)
+        return fork(k, M)
     if kind == JOIN:
-        return join(k, E, C, R, X)
+        return join(k, M)
     if kind == CONCAT:
-        return concat(k, E, C, R, X)
+        return concat(k, M)
     if kind == SPLIT:
-        return split(k, E, C, R, X)
+        return split(k, M)
     if kind == ALL:
-        return to_all(k, E, C, R)
+        return to_all(k, M)
     if kind == PAD:
-        return pad(k, E, C, R, X)
+        return pad(k, M)
     if kind == REPEAT:
-        return repeat(k, E, C, S, R, X)
+        return repeat(k, M)
     if kind == SOURCE:
-        return source(k, E, C, R, log, traces)
-    return sink(k, E, C, R, log, traces)
+        return source(k, M, log, traces)
+    return sink(k, M, log, traces)
 
 
 def _build(stamp: int) -> Any:
     # Numba's files on disk know the text of this module only: the stamp makes them know that of the engines too.
-    def run_tokens(E: Table, C: Table, S: Table, R: Table, X: Table, log: Table, traces: NDArray[np.bool_], near: Table, limit: int) -> int:
+    def run_tokens(M: Table, first: int, near: Table, channels: int, log: Table, traces: NDArray[np.bool_], limit: int) -> int:
         """Run all engines until none can advance; the number of steps, negative where ``limit`` ended them.
 
-        ``near`` is (engines, n): the engines to try again when one has advanced, -1 behind the last.
+        The rows of the engines begin at ``first``; ``near`` is (engines, n): those to try again when one has advanced, -1 behind the
+        last.
         """
         steps = 0 * stamp
-        waiting = np.ones(len(E), np.bool_)
+        waiting = np.ones(len(near), np.bool_)
         progress = True
         while progress:
             progress = False
-            for k in range(len(E)):
+            for k in range(len(near)):
                 if not waiting[k]:
                     continue
                 waiting[k] = False
-                done = _step(k, E, C, S, R, X, log, traces)
+                done = _step(first + k * ENGINE_COLUMNS, M, log, traces)
                 if not done:
                     continue
                 steps += done
                 progress = True
-                for n in near[k]:
-                    if n < 0:
-                        break
-                    waiting[n] = True
+                n = 0
+                while near[k, n] >= 0:
+                    waiting[near[k, n]] = True
+                    n += 1
             if steps > limit:
                 return -steps
-        for k in range(len(C)):
-            if C[k, TRACK]:
-                count_until(k, C, R, np.iinfo(np.int64).max)
+        for c in range(0, channels * CHANNEL_COLUMNS, CHANNEL_COLUMNS):
+            if M[c + TRACK]:
+                count_until(c, M, np.iinfo(np.int64).max)
         return steps
 
     return compiled(run_tokens)
@@ -134,7 +137,7 @@ run_tokens: Callable[..., int] = _build(_stamp())
 
 
 @compiled
-def state_of(E: Table, C: Table, S: Table, R: Table, engines: Table, channels: Table, buffers: Table, now: int, state: Table) -> int:
+def state_of(E: Table, C: Table, S: Table, M: Table, engines: Table, channels: Table, buffers: Table, now: int, state: Table) -> int:
     """Write the state of some engines, channels and buffers, relative to cycle ``now``, into ``state``; its length.
 
     A credit or a limit older than the last firing of the engine that waits for it delays nothing more, whatever its age.
@@ -149,7 +152,7 @@ def state_of(E: Table, C: Table, S: Table, R: Table, engines: Table, channels: T
     for c in channels:
         for ahead in range(C[c, DEPTH]):
             at = (C[c, TAKE_AT] + ahead) % C[c, DEPTH]
-            state[n] = max(R[C[c, POP] + at], C[c, NEWEST]) - now
+            state[n] = max(M[C[c, POP] + at], C[c, NEWEST]) - now
             n += 1
     for b in buffers:
         since = max(S[b, SINCE], S[b, WRITER])
@@ -158,7 +161,7 @@ def state_of(E: Table, C: Table, S: Table, R: Table, engines: Table, channels: T
         n += 2
         for ahead in range(S[b, COUNT]):
             at = S[b, RAISED] + 2 * ((S[b, HEAD] + ahead) % S[b, SPACE])
-            state[n] = R[at] - S[b, WRITTEN]
-            state[n + 1] = max(R[at + 1], S[b, WRITER]) - now
+            state[n] = M[at] - S[b, WRITTEN]
+            state[n + 1] = max(M[at + 1], S[b, WRITER]) - now
             n += 2
     return n

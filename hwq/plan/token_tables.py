@@ -8,6 +8,9 @@ and pop[j] the cycle in which its reader takes the word,
 A *buffer* is the memory of a Reader, an upsampler or a converter: word m is written at w[m], can be read from w[m] + 1 on, and
 may be written once the buffer's *limit* is above m: at the cycle after the firing that raised it. The limits lie in a ring of
 pairs (limit, cycle).
+
+All tables, rings and constants lie in one array M, so that a call passes one: rows of channels from 0 on, then engines, buffers,
+constants, rings. Engines, channels and buffers are known by the place of their row.
 """
 
 from __future__ import annotations
@@ -46,9 +49,10 @@ DEPTH, LATENCY, AVAIL, POP, TAKEN, POPPED, TAKE_AT, POP_AT, NEWEST, TRACK, COUNT
 CHANNEL_COLUMNS = 13
 
 # Columns of the buffer table. WORDS: place of the ring of write cycles; RAISED, SPACE: place and size of the ring of limits;
-# LIMIT, SINCE: the limit the writer knows, its cycle; HEAD, COUNT: unread limits; TOP: the newest limit; WRITER: last write.
-SIZE, WORDS, RAISED, SPACE, WRITTEN, LIMIT, SINCE, HEAD, COUNT, TOP, WRITER = range(11)
-BUFFER_COLUMNS = 11
+# SLOT: place of the next word in its ring; LIMIT, SINCE: the limit the writer knows, its cycle; HEAD, COUNT: unread limits; TOP: the
+# newest limit; WRITER: last write.
+SIZE, WORDS, RAISED, SPACE, WRITTEN, SLOT, LIMIT, SINCE, HEAD, COUNT, TOP, WRITER = range(12)
+BUFFER_COLUMNS = 12
 
 BLOCKED = -2
 Table = NDArray[np.int64]
@@ -57,77 +61,81 @@ Table = NDArray[np.int64]
 def compiled(function: Callable[..., Any]) -> Any:
     """``function`` as machine code, kept on disk where that is possible."""
     try:
-        return njit(cache=True, nogil=True)(function)
+        return njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:  # neither the package nor the user's cache folder can be written
-        return njit(nogil=True)(function)
+        return njit(nogil=True, error_model="numpy")(function)
 
 
 @compiled
-def credit(c: int, C: Table, R: Table) -> int:
-    """First cycle in which the next word of channel ``c`` may be taken, or BLOCKED."""
-    if C[c, TAKEN] - C[c, POPPED] >= C[c, DEPTH]:
+def credit(c: int, M: Table) -> int:
+    """First cycle in which the next word of the channel at ``c`` may be taken, or BLOCKED."""
+    if M[c + TAKEN] - M[c + POPPED] >= M[c + DEPTH]:
         return BLOCKED
-    return R[C[c, POP] + C[c, TAKE_AT]] + 1
+    return M[M[c + POP] + M[c + TAKE_AT]] + 1
 
 
 @compiled
-def available(c: int, C: Table, R: Table) -> int:
-    """Cycle from which the next word of channel ``c`` is valid, or BLOCKED."""
-    if C[c, POPPED] == C[c, TAKEN]:
+def available(c: int, M: Table) -> int:
+    """Cycle from which the next word of the channel at ``c`` is valid, or BLOCKED."""
+    if M[c + POPPED] == M[c + TAKEN]:
         return BLOCKED
-    return R[C[c, AVAIL] + C[c, POP_AT]]
+    return M[M[c + AVAIL] + M[c + POP_AT]]
 
 
 @compiled
-def count_until(c: int, C: Table, R: Table, before: int) -> None:
+def count_until(c: int, M: Table, before: int) -> None:
     """Count the words in the FIFO at every pop earlier than ``before``, now that no more can have arrived by then."""
-    while C[c, COUNTED] < C[c, POPPED]:
-        t = R[C[c, POP] + C[c, COUNTED] % C[c, DEPTH]]
+    while M[c + COUNTED] < M[c + POPPED]:
+        t = M[M[c + POP] + M[c + COUNTED] % M[c + DEPTH]]
         if t >= before:
             break
-        while C[c, ARRIVED] < C[c, TAKEN] and R[C[c, AVAIL] + C[c, ARRIVED] % C[c, DEPTH]] <= t:
-            C[c, ARRIVED] += 1
-        C[c, HIGH] = max(C[c, HIGH], C[c, ARRIVED] - C[c, COUNTED])
-        C[c, COUNTED] += 1
+        while M[c + ARRIVED] < M[c + TAKEN] and M[M[c + AVAIL] + M[c + ARRIVED] % M[c + DEPTH]] <= t:
+            M[c + ARRIVED] += 1
+        M[c + HIGH] = max(M[c + HIGH], M[c + ARRIVED] - M[c + COUNTED])
+        M[c + COUNTED] += 1
 
 
 @compiled
-def take(c: int, C: Table, R: Table, t: int) -> None:
-    """Spend a credit of channel ``c`` for its next word in cycle ``t``."""
-    slot = C[c, TAKE_AT]
-    valid = t + C[c, LATENCY] + 1
-    if C[c, TRACK]:
-        count_until(c, C, R, valid)
-    R[C[c, AVAIL] + slot] = valid
-    C[c, TAKEN] += 1
-    C[c, NEWEST] = t
-    C[c, TAKE_AT] = 0 if slot + 1 == C[c, DEPTH] else slot + 1
+def take(c: int, M: Table, t: int) -> None:
+    """Spend a credit of the channel at ``c`` for its next word in cycle ``t``."""
+    slot = M[c + TAKE_AT]
+    valid = t + M[c + LATENCY] + 1
+    if M[c + TRACK]:
+        count_until(c, M, valid)
+    M[M[c + AVAIL] + slot] = valid
+    M[c + TAKEN] += 1
+    M[c + NEWEST] = t
+    M[c + TAKE_AT] = 0 if slot + 1 == M[c + DEPTH] else slot + 1
 
 
 @compiled
-def pop(c: int, C: Table, R: Table, t: int) -> None:
-    """Take the next word of channel ``c`` out in cycle ``t``."""
-    slot = C[c, POP_AT]
-    R[C[c, POP] + slot] = t
-    C[c, POPPED] += 1
-    C[c, POP_AT] = 0 if slot + 1 == C[c, DEPTH] else slot + 1
+def pop(c: int, M: Table, t: int) -> None:
+    """Take the next word of the channel at ``c`` out in cycle ``t``."""
+    slot = M[c + POP_AT]
+    M[M[c + POP] + slot] = t
+    M[c + POPPED] += 1
+    M[c + POP_AT] = 0 if slot + 1 == M[c + DEPTH] else slot + 1
 
 
 @compiled
-def written(b: int, m: int, B: Table, R: Table) -> int:
-    """Cycle from which word ``m`` of buffer ``b`` can be read, or BLOCKED."""
-    if m >= B[b, WRITTEN]:
+def written(b: int, m: int, M: Table) -> int:
+    """Cycle from which word ``m`` of the buffer at ``b`` can be read, or BLOCKED."""
+    ahead = m - M[b + WRITTEN]
+    if ahead >= 0:
         return BLOCKED
-    return R[B[b, WORDS] + m % B[b, SIZE]] + 1
+    # A word that is read is one of the last SIZE written.
+    at = M[b + SLOT] + ahead
+    return M[M[b + WORDS] + (at if at >= 0 else at + M[b + SIZE])] + 1
 
 
 @compiled
-def raise_limit(b: int, B: Table, R: Table, limit: int, t: int) -> None:
-    """Words below ``limit`` may enter buffer ``b`` after cycle ``t``."""
-    if limit <= B[b, TOP]:
+def raise_limit(b: int, M: Table, limit: int, t: int) -> None:
+    """Words below ``limit`` may enter the buffer at ``b`` after cycle ``t``."""
+    if limit <= M[b + TOP]:
         return
-    at = B[b, RAISED] + 2 * ((B[b, HEAD] + B[b, COUNT]) % B[b, SPACE])
-    R[at] = limit
-    R[at + 1] = t
-    B[b, TOP] = limit
-    B[b, COUNT] += 1
+    at = M[b + HEAD] + M[b + COUNT]
+    at = M[b + RAISED] + 2 * (at if at < M[b + SPACE] else at - M[b + SPACE])
+    M[at] = limit
+    M[at + 1] = t
+    M[b + TOP] = limit
+    M[b + COUNT] += 1

@@ -43,7 +43,7 @@ class Wiring:
         self.engines = engines
         self.index: Mapping[str, int] = {c.name: k for k, c in enumerate(channels)}
         self.near = _near(engines, len(channels))
-        self.template, self.constants = _tables(engines)
+        self.template, self.constants = _tables(engines, len(channels))
         labels = _labels(engines, len(channels))
         members = [np.flatnonzero(labels == part) for part in np.unique(labels)]
         self.parts = tuple(self._part(channels, m) for m in members)
@@ -65,16 +65,27 @@ class Wiring:
         )
 
 
-def _tables(engines: Sequence[Engine]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _tables(engines: Sequence[Engine], channels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The engines at their start, and the constants they point to."""
+    buffers = channels * tt.CHANNEL_COLUMNS + len(engines) * tt.ENGINE_COLUMNS
     table = np.zeros((len(engines), tt.ENGINE_COLUMNS), np.int64)
     table[:, [tt.LAST, tt.SEEN]] = -1
     constants = [0]
     for row, e in zip(table, engines, strict=True):
-        row[[tt.KIND, tt.BUF, tt.A, tt.AUX]] = e.kind, e.buffer, e.a, len(constants)
-        row[tt.IN], row[tt.OUT] = (e.inputs or (0,))[0], (e.outputs or (0,))[0]
-        constants += e.constants
+        row[[tt.KIND, tt.A, tt.AUX]] = e.kind, e.a, buffers + channels * tt.BUFFER_COLUMNS + len(constants)
+        row[[tt.IN, tt.OUT]] = [tt.CHANNEL_COLUMNS * (ends or (0,))[0] for ends in (e.inputs, e.outputs)]
+        row[tt.BUF] = buffers + max(e.buffer, 0) * tt.BUFFER_COLUMNS
+        constants += _placed(e)
     return table, np.array(constants, np.int64)
+
+
+def _placed(e: Engine) -> tuple[int, ...]:
+    """Constants with channels by the place of their row."""
+    if e.kind == tt.JOIN:
+        return tuple(c * tt.CHANNEL_COLUMNS for c in e.constants)
+    if e.kind in (tt.CONCAT, tt.SPLIT):
+        return tuple(n * tt.CHANNEL_COLUMNS if k % 2 == 0 and n >= 0 else n for k, n in enumerate(e.constants))
+    return e.constants
 
 
 def _near(engines: Sequence[Engine], channels: int) -> NDArray[np.int64]:

@@ -182,6 +182,8 @@ def windows(draw: st.DrawFn, e: Edge) -> Window:
     window = Window(kernel, (draw(SMALL), draw(SMALL)), (top, left, bottom, right), dilation)
     # Windows that see nothing but padding would run without any input.
     assume(window.valid_rows(e.height).any() and window.valid_columns(e.width).any())
+    # Nor is more padding than the window can hold built.
+    assume(Geometry(e.height, e.width, e.words_per_pixel, window, e.pixels).moves_forward)
     return window
 
 
