@@ -33,6 +33,8 @@ def _concat(step: Step) -> Value:
     parts = [step.builder.settled(v, step.name, axis) for v in step.inputs if isinstance(v, Pending)]
     rank = len(parts[0].shape)
     axis %= rank
+    if axis == 0:
+        raise step.error("BATCH-AXIS", "it joins tensors along the batch", "Frames are independent: use another axis")
     if any(
         len(p.shape) != rank or p.shape[:axis] != parts[0].shape[:axis] or p.shape[axis + 1 :] != parts[0].shape[axis + 1 :] for p in parts
     ):
