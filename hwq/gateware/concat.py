@@ -69,7 +69,7 @@ class ConcatStage(wiring.Component):
             m.d.comb += fire.eq(egress.grant & Cat(*valids).all())
             word = Cat(*(part[v] for v in range(self.target.pixels) for part in pixels))
         else:
-            position = Counter(m, fire, sum(self.unit.words), "position")
+            self.position = position = Counter(m, fire, sum(self.unit.words), "position")
             chosen = turns(m, position.value, self.unit.words)
             m.d.comb += [i.ready.eq(egress.grant & turn) for i, turn in zip(inputs, chosen, strict=True)]
             m.d.comb += fire.eq(egress.grant & (Cat(*valids) & Cat(*chosen)).any())

@@ -42,7 +42,7 @@ class PadStage(wiring.Component):
         m = Module()
         m.submodules.egress = self.egress = egress = Egress(self.target.word_bits, self.unit.depth)
         self.fire = fire = Signal()
-        word = Counter(m, fire, self.unit.words, "word")
+        self.word = word = Counter(m, fire, self.unit.words, "word")
         outside = self._outside(m, fire & word.last)
         codes = lanes_of(m, self.i.payload.as_value(), self.target.lanes, self.x.bits, "codes")
         recodes = [recoded(code, self.x, self.out) for code in codes]
@@ -62,8 +62,8 @@ class PadStage(wiring.Component):
         """Whether the pixel is one of the padding."""
         unit, target = self.unit, self.target
         top, left, _, _ = unit.padding
-        column = Counter(m, step, target.width, "column")
-        row = Counter(m, step & column.last, target.height, "row")
+        self.column = column = Counter(m, step, target.width, "column")
+        self.row = row = Counter(m, step & column.last, target.height, "row")
         outside = Signal()
         above, below = row.value < top, row.value >= top + unit.height
         m.d.comb += outside.eq(above | below | (column.value < left) | (column.value >= left + unit.width))

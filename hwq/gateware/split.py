@@ -58,7 +58,7 @@ class SplitStage(wiring.Component):
 
     def _serial(self, m: Module) -> None:
         fire = Signal()
-        position = Counter(m, fire, sum(self.unit.words), "position")
+        self.position = position = Counter(m, fire, sum(self.unit.words), "position")
         chosen = turns(m, position.value, self.unit.words)
         able = [turn & (self.egresses[k].grant if k >= 0 else 1) for turn, k in zip(chosen, self.unit.kept, strict=True)]
         m.d.comb += [self.i.ready.eq(Cat(*able).any()), fire.eq(self.i.valid & self.i.ready)]

@@ -66,10 +66,10 @@ class UpsampleStage(wiring.Component):
     def _position(self, m: Module, fire: Value) -> None:
         """Where the reading goes after a firing: back by ``back`` words, and what it frees."""
         unit = self.unit
-        word = Counter(m, fire, unit.words, "word")
-        again = Counter(m, fire & word.last, unit.factor[1], "pixel_again")
-        column = Counter(m, fire & word.last & again.last, unit.columns, "column")
-        row_again = Counter(m, fire & word.last & again.last & column.last, unit.factor[0], "row_again")
+        self.word = word = Counter(m, fire, unit.words, "word")
+        self.again = again = Counter(m, fire & word.last, unit.factor[1], "pixel_again")
+        self.column = column = Counter(m, fire & word.last & again.last, unit.columns, "column")
+        self.row_again = row_again = Counter(m, fire & word.last & again.last & column.last, unit.factor[0], "row_again")
         pixel_back, row_back = Signal(), Signal()
         m.d.comb += [
             pixel_back.eq(word.last & ~again.last),
@@ -86,9 +86,10 @@ class UpsampleStage(wiring.Component):
 
     def _occupancy(self, m: Module, written: Value, fire: Value, there: Signal) -> None:
         buffer = self.unit.buffer
-        held, after = Signal(range(buffer + 1)), Signal(range(buffer + 1))
+        self.held = held = Signal(range(buffer + 1))
+        after = Signal(range(buffer + 1))
         # Words from the one that is read next to the last one written.
-        ahead = Signal(range(buffer + 1))
+        self.ahead = ahead = Signal(range(buffer + 1))
         ready = Signal(init=1)
         m.d.comb += [
             after.eq(held + written - Mux(fire, self.freed, 0)),
@@ -104,7 +105,7 @@ class UpsampleStage(wiring.Component):
         attributes = memory_attributes(memory_kind(unit.plan.buffer_memory, unit.buffer))
         m.submodules.ring = ring = memory.Memory(shape=unsigned(width), depth=1 << bits, init=[], attrs=attributes)
         write, read = ring.write_port(), ring.read_port()
-        tail, head = Signal(bits), Signal(bits)
+        self.tail, self.head = tail, head = Signal(bits), Signal(bits)
         word = lanes_of(m, self.i.payload.as_value(), 1, width, "word_in")[0]
         m.d.comb += [write.en.eq(written), write.addr.eq(tail), write.data.eq(word), read.addr.eq(head)]
         m.d.sync += tail.eq(tail + written)
