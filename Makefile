@@ -7,7 +7,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   := rtl_out/demo
 
-.PHONY: demo test test-slow lint format bench venv clean
+.PHONY: demo test test-slow lint format bench bench-conv venv clean
 .DEFAULT_GOAL := demo
 
 venv: $(VENV)/.ready
@@ -40,6 +40,11 @@ format: venv
 
 bench: venv
 	$(BIN)/python -m hwq.report.bench_main
+	$(BIN)/python -m hwq.report.bench_conv
+
+# PART=cycles, cnv, resnet18 or resnet50 measures that alone
+bench-conv: venv
+	$(BIN)/python -m hwq.report.bench_conv $(PART)
 
 clean:
 	rm -rf $(VENV) rtl_out/* build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +71,13 @@ def write_design(network: Network, plan: Plan, directory: Path) -> Folder:
     return load_folder(directory)
 
 
-def cycle_rows(folder: Folder) -> Iterator[dict[str, Any]]:
+def cycle_rows(folder: Folder, frames: int = FRAMES, stalls: Sequence[tuple[str, int]] = STALLS) -> Iterator[dict[str, Any]]:
     """One row for each kind of stalls: interval and latency predicted and simulated, beats that came in another cycle."""
     batch = build_batch(folder.path, folder.top, folder.ports, folder.signals)
     tokens = TokenNetwork(dataflow_of(folder.network, folder.plan))
-    integers = random_integers(folder.network, FRAMES)
+    integers = random_integers(folder.network, frames)
     codes = codes_of(folder.ports, integers | folder.network.run(integers))
-    for profile, seed in STALLS:
+    for profile, seed in stalls:
         yield _row(folder, batch, tokens, codes, profile, seed)
 
 
@@ -86,9 +86,10 @@ def _row(folder: Folder, batch: BatchModel, tokens: TokenNetwork, codes: Cycles,
     run = batch.run(codes, stalls=profile, traces=traces)
     sources = {p.name: traces[p.port] for p in folder.inputs}
     sinks = {p.name: traces[p.port] for p in folder.outputs}
-    expected = tokens.run(FRAMES, StallTraces(sources, sinks))
+    frames = run.frames
+    expected = tokens.run(frames, StallTraces(sources, sinks))
     predicted = {p.port: np.asarray((expected.input_beats if p.is_input else expected.output_beats)[p.name]) for p in folder.ports}
-    simulated = {p.port: _by_frame(run.cycles[p.port], p) for p in folder.ports}
+    simulated = {p.port: _by_frame(run.cycles[p.port], p, frames) for p in folder.ports}
     figures: dict[str, Any] = {"stalls": "none" if profile == "none" else f"{profile}, seed {seed}"}
     for who, cycles in (("predicted", predicted), ("simulated", simulated)):
         figures[f"interval_{who}"], figures[f"latency_{who}"] = _interval_and_latency(cycles, folder.ports)
@@ -97,17 +98,17 @@ def _row(folder: Folder, batch: BatchModel, tokens: TokenNetwork, codes: Cycles,
     return figures
 
 
-def _by_frame(cycles: NDArray[np.int64], port: StreamPort) -> NDArray[np.int64]:
-    """Cycles (FRAMES, beats), -1 for beats that never came."""
-    found = np.full(FRAMES * port.beats, -1, np.int64)
+def _by_frame(cycles: NDArray[np.int64], port: StreamPort, frames: int) -> NDArray[np.int64]:
+    """Cycles (frames, beats), -1 for beats that never came."""
+    found = np.full(frames * port.beats, -1, np.int64)
     found[: len(cycles)] = cycles[: len(found)]
-    return found.reshape(FRAMES, port.beats)
+    return found.reshape(frames, port.beats)
 
 
 def _interval_and_latency(cycles: Cycles, ports: tuple[StreamPort, ...]) -> tuple[float, int]:
     """Mean interval of the last beats of the second half of the frames, where the steady state stands, and their longest latency."""
     last = np.max([cycles[p.port][:, -1] for p in ports if not p.is_input], axis=0)
     first = np.min([cycles[p.port][:, 0] for p in ports if p.is_input], axis=0)
-    half = FRAMES // 2
-    interval = float(last[-1] - last[half]) / (FRAMES - 1 - half)
+    half = len(last) // 2
+    interval = float(last[-1] - last[half]) / (len(last) - 1 - half)
     return round(interval, 3), int((last - first)[half:].max())

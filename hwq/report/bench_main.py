@@ -31,7 +31,7 @@ from hwq.target.folder import load_folder
 from hwq.target.vectors import codes_of, random_integers
 from hwq.verify.batch import build_batch
 
-__all__ = ["main"]
+__all__ = ["OUTPUT", "TARGET", "machine", "main", "run_command", "say"]
 
 OUTPUT = Path("rtl_out/bench")
 MODELS = Path("../shared/models")
@@ -49,21 +49,21 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     sources = _sources(work)
     first = sources[0]
-    figures: dict[str, Any] = {"network": first.stem, "source": str(first), "machine": _machine()}
-    _say("start-up and compilation")
-    figures["help_s"] = min(_run("--help")[0] for _ in range(HELP_RUNS))
-    figures["compile_s"], figures["compile_rss_mib"] = _run("compile", str(first), "--target", TARGET, "-o", str(work / "first"))
+    figures: dict[str, Any] = {"network": first.stem, "source": str(first), "machine": machine()}
+    say("start-up and compilation")
+    figures["help_s"] = min(run_command("--help")[0] for _ in range(HELP_RUNS))
+    figures["compile_s"], figures["compile_rss_mib"] = run_command("compile", str(first), "--target", TARGET, "-o", str(work / "first"))
     model = load_model(work / "first" / "network.hwq")
-    _say("golden model")
+    say("golden model")
     figures["golden_frames_per_s"] = _golden_rate(model.network)
-    _say(f"batch co-simulation at {BATCH_CYCLES} cycles a frame or fewer")
+    say(f"batch co-simulation at {BATCH_CYCLES} cycles a frame or fewer")
     figures |= _batch(model, work / "batch")
-    _say("XNOR lanes in Yosys")
+    say("XNOR lanes in Yosys")
     figures["xnor_lanes_16x64"] = xnor_lanes()
     figures["cycles"] = []
     for name, network in _networks(sources, model, work):
         for plan_name, plan in foldings(network, load_device(TARGET)):
-            _say(f"cycles of {name}, {plan_name}")
+            say(f"cycles of {name}, {plan_name}")
             folder = write_design(network, plan, work / f"{name}-{plan_name}")
             figures["cycles"] += [{"network": name, "plan": plan_name, **row} for row in cycle_rows(folder)]
     (OUTPUT / "main.json").write_text(json.dumps(figures, indent=1) + "\n")
@@ -72,7 +72,8 @@ def main() -> int:
     return 0 if all(row["beats_different"] == 0 for row in figures["cycles"]) else 1
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Progress of a benchmark, with the time."""
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
 
@@ -81,20 +82,20 @@ def _sources(work: Path) -> list[Path]:
     found = [MODELS / f"{name}.onnx" for name in ("TFC_1W1A", "TFC_2W2A")]
     if all(p.is_file() for p in found):
         return found
-    _say("training the digits network, since there is no ../shared/models")
-    _run("train", "digits-mlp", "-o", str(work / "digits.pt"))
+    say("training the digits network, since there is no ../shared/models")
+    run_command("train", "digits-mlp", "-o", str(work / "digits.pt"))
     return [work / "digits.pt"]
 
 
 def _networks(sources: list[Path], first: Model, work: Path) -> Iterator[tuple[str, Network]]:
     yield sources[0].stem, first.network
     for source in sources[1:]:
-        _run("compile", str(source), "--target", TARGET, "-o", str(work / source.stem))
+        run_command("compile", str(source), "--target", TARGET, "-o", str(work / source.stem))
         yield source.stem, load_model(work / source.stem / "network.hwq").network
     yield "synthetic", synthetic_network()
 
 
-def _run(*words: str) -> tuple[float, float]:
+def run_command(*words: str) -> tuple[float, float]:
     """Seconds and MiB (of the largest process) of one ``hwq`` command, start-up included; raises when it fails."""
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "hwq", *words], stdout=subprocess.DEVNULL)
@@ -105,7 +106,8 @@ def _run(*words: str) -> tuple[float, float]:
     return round(time.perf_counter() - started, 3), round(usage.ru_maxrss / 1024, 1)
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """Where the figures were measured."""
     return {"cpus": os.cpu_count(), "python": sys.version.split()[0], "load": round(os.getloadavg()[0], 2)}
 
 
@@ -130,7 +132,7 @@ def _batch(model: Model, directory: Path) -> dict[str, Any]:
     folder_file = directory.with_suffix(".hwq")
     save_model(model, folder_file)
     fps = load_device(TARGET).clock_mhz * 1e6 / BATCH_CYCLES
-    _run("compile", str(folder_file), "--target", TARGET, "--fps", f"{fps:.0f}", "-o", str(directory))
+    run_command("compile", str(folder_file), "--target", TARGET, "--fps", f"{fps:.0f}", "-o", str(directory))
     folder = load_folder(directory)
     batch = build_batch(folder.path, folder.top, folder.ports, folder.signals)
     integers = random_integers(folder.network, BATCH_FRAMES)
