@@ -15,6 +15,10 @@ from tests.frontend.test_aten_windows import IMAGE, Wrapped, check, integers
 Function = Callable[[torch.Tensor], torch.Tensor]
 
 FUNCTIONS: dict[str, Function] = {
+    "pad": lambda x: f.pad(x, (1, 2, 0, 3), value=-1.5),
+    "pad channels": lambda x: f.pad(x, (0, 0, 0, 0, 1, 2)),
+    "pad by nothing": lambda x: f.pad(x, (0, 0)),
+    "crop": lambda x: f.pad(x, (-1, -2, 0, 1)),
     "split": lambda x: x.split(4, 1)[1] - 1,
     "split into sizes": lambda x: x.split([1, 2, 3], 1)[2] + x.split([3, 1, 2], 1)[0],
     "chunk": lambda x: torch.add(*x.chunk(2, 1)),

@@ -109,10 +109,6 @@ FUNCTIONS: dict[str, Function] = {
     "max pool": lambda x: f.max_pool2d(f.relu(x), 2),
     "average pool": lambda x: f.avg_pool2d(x, 4, divisor_override=8),
     "interpolate": lambda x: f.interpolate(x, scale_factor=(2.0, 4.0)),
-    "pad": lambda x: f.pad(x, (1, 2, 0, 3), value=-1.5),
-    "pad channels": lambda x: f.pad(x, (0, 0, 0, 0, 1, 2)),
-    "pad by nothing": lambda x: f.pad(x, (0, 0)),
-    "crop": lambda x: f.pad(x, (-1, -2, 0, 1)),
 }
 
 

@@ -16,6 +16,7 @@ import torch
 from hwq.errors import InputError
 from hwq.frontend.model_pt import save_model_pt
 from hwq.frontend.read import read_graph
+from tests.frontend.test_aten_windows import Forked
 from tests.frontend.test_pt2 import Foreign, write_pt2
 from tests.frontend.torch_networks import frames, networks
 
@@ -62,6 +63,17 @@ def test_spoilt_model_pt_files(tmp_path: Path) -> None:
     codes = set()
     for _ in range(TRIALS):
         torch.save(spoilt(document, rng), tmp_path / "spoilt.pt")
+        codes.add(outcome(tmp_path / "spoilt.pt"))
+    assert {"read", "FILE-DAMAGED", "PROBLEMS"} <= codes
+
+
+def test_spoilt_files_of_a_network_with_branches(tmp_path: Path) -> None:
+    save_model_pt(Forked().eval(), tmp_path / "m.pt", (torch.zeros(2, 3, 8, 8), torch.zeros(2, 4)))
+    document = torch.load(tmp_path / "m.pt", weights_only=True)
+    rng = random.Random(3)
+    codes = set()
+    for _ in range(2 * TRIALS):
+        torch.save(document | {"nodes": spoilt(document["nodes"], rng)}, tmp_path / "spoilt.pt")
         codes.add(outcome(tmp_path / "spoilt.pt"))
     assert {"read", "FILE-DAMAGED", "PROBLEMS"} <= codes
 
