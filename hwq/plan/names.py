@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hwq.network.graph import Network
 
@@ -70,10 +70,20 @@ def identifiers(names: Iterable[str], *, hashed: bool = False, prefixed: bool = 
 
 
 def port_names(network: Network) -> dict[str, str]:
-    """Prefix of the AXI4-Stream port of every graph input and output, by tensor: ``s_axis_<input>``, ``m_axis_<output>``."""
-    ports = {n: f"s_axis_{i}" for n, i in identifiers((i.name for i in network.inputs), prefixed=True).items()}
-    ports.update({n: f"m_axis_{i}" for n, i in identifiers(network.outputs, prefixed=True).items()})
+    """Prefix of the AXI4-Stream port of every graph input and output, by tensor: ``s_axis_<input>``, ``m_axis_<output>``.
+
+    The only input or output is called ``input`` or ``output`` where its name has no letter.
+    """
+    ports = {n: f"s_axis_{i}" for n, i in _telling([i.name for i in network.inputs], "input").items()}
+    ports.update({n: f"m_axis_{i}" for n, i in _telling(network.outputs, "output").items()})
     return ports
+
+
+def _telling(names: Sequence[str], role: str) -> dict[str, str]:
+    """Identifiers behind a prefix. Exporters call tensors ``0`` or ``74``: the only one is then called by its role."""
+    if len(names) == 1 and not any(c.isalpha() for c in names[0]):
+        return {names[0]: role}
+    return identifiers(names, prefixed=True)
 
 
 def top_name(name: str) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 from hwq.network.graph import Network, Node, TensorInfo
 from hwq.network.host_words import steps_in_words
 from hwq.network.model import Model
-from hwq.network.ops import Conv, Op, Requantize, Saturating, Threshold
-from hwq.report.table import Table, grouped, printable
+from hwq.network.ops import Add, ArgMax, BorderAffine, Conv, Lookup, Op, Requantize, Saturating, Threshold, TopK
+from hwq.report.operation import operation
+from hwq.report.table import Table, grouped, printable, shortened
 
 __all__ = ["explain_model", "explain_text"]
 
@@ -48,15 +49,16 @@ def _tensor(t: TensorInfo) -> dict[str, Any]:
 
 
 def _layer(network: Network, node: Node) -> dict[str, Any]:
-    x, y = network.tensors[node.inputs[0]], network.tensors[node.outputs[0]]
+    x, y = network.tensors[node.inputs[0]], network.tensors[next(o for o in node.outputs if o)]
     t = _tensor(y)
     entry = {"name": node.name, "op": node.op.kind, "shape": t.pop("stream_shape"), **t}
-    return entry | _FACTS.get(type(node.op), lambda op, x, y: {"form": "index of the largest channel"})(node.op, x, y)
+    return entry | _FACTS.get(type(node.op), lambda op, x, y: {"form": operation(op)})(node.op, x, y)
 
 
 def _conv(op: Conv, x: TensorInfo, y: TensorInfo) -> dict[str, Any]:
-    o, kh, kw, i = op.weights.shape
-    what = f"fully connected {i}->{o}" if op.is_dense else f"{kh}x{kw} convolution {i * op.groups}->{o}"
+    o, _, _, i = op.weights.shape
+    dense = op.is_dense and x.shape[:2] == (1, 1)
+    what = f"fully connected {i}->{o}" if dense else f"{operation(op) if not op.is_dense else 'conv 1x1'}, {i * op.groups}->{o}"
     acc = op.accumulation
     how = f"saturating at {acc.bits} bits every {acc.chunk} products" if isinstance(acc, Saturating) else "exact"
     return {
@@ -93,14 +95,35 @@ def _requantize(op: Requantize, x: TensorInfo, y: TensorInfo) -> dict[str, Any]:
     }
 
 
-_FACTS: dict[type[Op], Callable[..., dict[str, Any]]] = {Conv: _conv, Threshold: _threshold, Requantize: _requantize}
+def _add(op: Add, x: TensorInfo, y: TensorInfo) -> dict[str, Any]:
+    rows = op.coefficients
+    same = (rows == rows[:, :1]).all()
+    terms = ", ".join(str(int(r[0])) for r in rows) if same else f"{len(rows)} rows of {rows.shape[1]}"
+    return {"form": f"sum of {len(rows)} streams, coefficients {terms}"}
+
+
+def _border(op: BorderAffine, x: TensorInfo, y: TensorInfo) -> dict[str, Any]:
+    classes = (int(op.rows.max()) + 1) * (int(op.columns.max()) + 1)
+    return {"form": f"constants of {classes} border class{'es' * (classes != 1)}", "threshold_bits": int(op.offset.size) * y.encoding.bits}
+
+
+_FACTS: dict[type[Op], Callable[..., dict[str, Any]]] = {
+    Conv: _conv,
+    Threshold: _threshold,
+    Requantize: _requantize,
+    Add: _add,
+    BorderAffine: _border,
+    ArgMax: lambda op, x, y: {"form": "index of the largest channel"},
+    TopK: lambda op, x, y: {"form": f"indices of the {op.k} largest channels"},
+    Lookup: lambda op, x, y: {"form": f"table of {op.table.shape[-1]} entries", "threshold_bits": int(op.table.size) * y.encoding.bits},
+}
 
 
 def explain_text(document: dict[str, Any]) -> str:
     """:func:`explain_model`'s answer for people."""
     rows = [
         (
-            layer["name"],
+            shortened(layer["name"]),
             layer["form"],
             "x".join(map(str, layer["shape"])),
             layer["encoding"],

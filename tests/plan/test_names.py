@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwq.plan.names import identifier, identifiers
+from hwq.plan.names import identifier, identifiers, port_names
+from tests.network.networks import dense_network
 
 HOSTILE = [
     "always",
@@ -50,3 +52,14 @@ def test_distinct_names_get_distinct_identifiers_without_regard_to_case(names: l
 
 def test_identifiers_do_not_depend_on_the_rest_when_nothing_collides() -> None:
     assert identifiers(["fc1", "fc2"])["fc2"] == identifiers(["fc2"])["fc2"]
+
+
+def test_the_only_stream_without_a_letter_in_its_name_is_called_by_its_role() -> None:
+    network = dense_network((4, 3))
+    numbered = replace(
+        network,
+        inputs=(replace(network.inputs[0], name="0"),),
+        nodes=(replace(network.nodes[0], inputs=("0",), outputs=("74",)),),
+        outputs=("74",),
+    )
+    assert port_names(numbered) == {"0": "s_axis_input", "74": "m_axis_output"}

@@ -8,12 +8,14 @@ from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.host import HostStep
 from hwq.network.host_words import steps_in_words
 from hwq.network.model import Model, ModelInput, ModelOutput
-from hwq.network.ops import ArgMax, Conv, Requantize, Saturating, Threshold
+from hwq.network.ops import ArgMax, Conv, Requantize, Saturating, Split, Threshold
 from hwq.numerics.encoding import Integer
 from hwq.numerics.rounding import Rounding
+from hwq.report.bench_networks import residual, unet
 from hwq.report.explain import explain_model, explain_text
 from hwq.report.host import count_saturated
 from tests.network.networks import BIPOLAR, TERNARY
+from tests.target.designs import model_of
 
 
 def model() -> Model:
@@ -83,3 +85,28 @@ def test_saturations_are_counted() -> None:
         HostStep("round", attributes={"mode": "half_even"}),
     )
     assert count_saturated(head, np.array([[0.5, 0.6, -1.0, -1.01]])) == 2
+
+
+def test_branching_networks_are_explained_in_words() -> None:
+    forms = {layer["name"]: layer["form"] for layer in explain_model(model_of(unet()))["layers"]}
+    assert forms["down0"] == "conv 3x3, pad 1, 3->8, BIPOLAR weights, exact"
+    assert forms["pixels"] == "conv 1x1, 8->2, INT4 weights, exact"
+    assert forms["pool0"] == "max pool 2x2, stride 2"
+    assert forms["up1"] == "upsample 2 times"
+    assert forms["join1"] == "concat"
+    layers = {layer["name"]: layer["form"] for layer in explain_model(model_of(residual()))["layers"]}
+    assert layers["block1.add"] == "sum of 2 streams, coefficients 3, 2"
+    assert layers["pool"] == "sum pool 8x8"
+
+
+def test_a_split_whose_first_part_is_dropped_is_explained() -> None:
+    x = NetworkInput("x", (2, 2, 5), Integer(2, False))
+    network = Network("split", (x,), (Node("split", Split((2, 3)), ("x",), ("", "b")),), ("b",))
+    (layer,) = explain_model(model_of(network))["layers"]
+    assert (layer["form"], layer["shape"]) == ("split 2+3", [2, 2, 3])
+
+
+def test_long_names_are_shortened_in_the_table() -> None:
+    x = NetworkInput("x", (1, 1, 4), BIPOLAR)
+    network = Network("long", (x,), (Node("encoder." * 30 + "query", ArgMax(), ("x",), ("y",)),), ("y",))
+    assert max(map(len, explain_text(explain_model(model_of(network))).splitlines())) < 140
