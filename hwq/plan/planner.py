@@ -7,27 +7,26 @@ number that fits or suffices; then depths from the token simulator (sizing.py). 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import isqrt
 
 from hwq.errors import HwqError, InputError, NegativeVerdict, Problems
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.plan.balance import balanced, overuse
-from hwq.plan.buffers import BufferMemories, first_buffer
+from hwq.plan.completion import Completion
 from hwq.plan.cost import estimate
-from hwq.plan.dataflow import Converter, Fifo, dataflow_of, pitch_of
+from hwq.plan.dataflow import dataflow_of, pitch_of
 from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft
 from hwq.plan.folding import Folder, Folding
 from hwq.plan.footprint import check_memory
 from hwq.plan.goal import Goal
-from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
+from hwq.plan.plan import Plan
 from hwq.plan.prediction import predict_tokens
 from hwq.plan.resources import Resources
 from hwq.plan.rules import BUSES, breaches, device_breaches
-from hwq.plan.sizing import least_depths, start_depths
-from hwq.plan.token_network import TokenNetwork, buffer_name
+from hwq.plan.token_network import TokenNetwork
 from hwq.plan.verdict import does_not_fit
 
 __all__ = ["plan_network"]
@@ -276,61 +275,17 @@ class _Planner:
         prediction = predict_tokens(TokenNetwork(dataflow_of(self.network, plan)))
         return max(prediction.latency, prediction.first_latency)
 
-    # -- completion
-
     def complete(self, folder: Folder, folding: Folding | None, *, sized: bool = True) -> Plan | None:
         """The plan of ``folding`` with all depths: the least, or where not ``sized`` those that normally suffice."""
         if folding is None:
             return None
-        stages = tuple(self.stage_plan(folder, name, folding) for name in folding.folds)
-        streams = tuple(StreamPlan(name, bus) for name, bus in folder.buses.items())
-        plan = Plan(network_hash(self.network), self.device.name, self.clock, streams, stages)
-        return self.with_depths(plan, folder, sized)
-
-    def stage_plan(self, folder: Folder, name: str, folding: Folding) -> StagePlan:
-        f, d, s = folding.folds[name], self.draft.stage(name), folder.summaries[name]
-        one_fold = s.kind == "mvu" and s.taps * s.groups == 1 and f.pe >= s.rows and f.simd >= s.columns
-        style = d.style or ("constant" if one_fold and f.memory == "logic" else "folded")
-        buffer = d.buffer or first_buffer(s, f.pe, f.simd, f.pixels)
-        return StagePlan(name, f.pe, f.simd, f.pixels, style, f.memory, buffer, d.depth or 2, d.buffer_memory or "auto", f.constants)
-
-    def with_depths(self, plan: Plan, folder: Folder, sized: bool) -> Plan:
-        dataflow = dataflow_of(self.network, plan)
-        fixed = {name: f.depth for name, f in self.draft.fifos.items() if f.depth is not None}
-        sizable = [u.name for u in dataflow.units if isinstance(u, Converter | Fifo)]
-        _refuse_unknown_fifos(self.draft.fifos, sizable)
-        fifos = list(sizable)
-        for stage in plan.stages:
-            d = self.draft.stage(stage.name)
-            sizable += [stage.name, buffer_name(stage.name)]
-            fixed |= {n: v for n, v in ((stage.name, d.depth), (buffer_name(stage.name), d.buffer)) if v is not None}
-        depths = least_depths(dataflow, fixed, sizable, self.progress) if sized else start_depths(dataflow) | fixed
-        memories = BufferMemories(self.prices, self.draft, folder.summaries)
-        # A flatten has no component of its own, and so no depth.
-        stages = (replace(s, buffer=depths.get(buffer_name(s.name), s.buffer), depth=depths.get(s.name, s.depth)) for s in plan.stages)
-        widths = {u.name: dataflow.edges[u.outputs[0]].word_bits for u in dataflow.units if isinstance(u, Converter | Fifo)}
-        deep = {u.name for u in dataflow.units if isinstance(u, Fifo)}
-        return replace(
-            plan,
-            stages=tuple(map(memories.of_stage, stages)),
-            fifos=tuple(FifoPlan(n, depths[n], memories.of_fifo(n, widths[n], depths[n]) if n in deep else "auto") for n in fifos),
-        )
+        completion = Completion(self.network, self.device, self.clock, self.draft, self.prices, self.progress)
+        return completion.plan(folder, folding, sized)
 
     @property
     def prices(self) -> dict[str, float]:
         """What a unit of each resource costs: its share of the budget."""
         return {name: 1.0 / amount if amount else 1e9 for name, amount in self.goal.allowance(self.device).as_dict().items()}
-
-
-def _refuse_unknown_fifos(given: Iterable[str], known: Iterable[str]) -> None:
-    unknown = [n for n in given if n not in known]
-    if unknown:
-        raise Problems(
-            InputError(
-                "PLAN-NAME", "this plan has no FIFO of this name", where=f"fifo {n}", hint="Leave the fifo tables out to have them chosen"
-            )
-            for n in unknown
-        )
 
 
 def _over(cost: Resources, allowance: Resources) -> list[str]:

@@ -10,11 +10,12 @@ from hwq.errors import InputError, Problems
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.numerics.encoding import Integer
-from hwq.plan.draft import PlanDraft
+from hwq.plan.draft import FifoDraft, PlanDraft
 from hwq.plan.file import plan_text, read_draft, read_plan, write_plan
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
 from hwq.plan.planner import plan_network
 from hwq.target.boards import load_device
+from tests.plan import convnets
 from tests.plan.networks import dense, networks, two_outputs
 
 NET = dense([12, 8, 5])
@@ -52,11 +53,26 @@ def test_any_name_survives(name: str, tmp_path_factory: pytest.TempPathFactory) 
     assert read_draft(path) == PlanDraft.of(plan)
 
 
-def test_two_outputs_and_fifos_read_back(tmp_path: Path) -> None:
-    plan = plan_network(two_outputs(), load_device("vu9p"))
-    assert plan.fifos
-    write_plan(plan, tmp_path / "p.toml")
-    assert read_plan(tmp_path / "p.toml", two_outputs()) == plan
+@pytest.mark.parametrize("network", [two_outputs(), convnets.unet(), convnets.residual(), convnets.inception()], ids=lambda n: n.name)
+def test_networks_of_every_kind_read_back(network: Network, tmp_path: Path) -> None:
+    plan = plan_network(network, load_device("vu9p"))
+    assert bool(plan.fifos) or network.name == "forked"
+    write_plan(plan, tmp_path / "p.toml", network)
+    assert read_plan(tmp_path / "p.toml", network) == plan
+
+
+def test_the_memories_of_fifos_and_buffers_are_read(tmp_path: Path) -> None:
+    text = GOOD + '[[fifo]]\nname = "f"\ndepth = 3\nmemory = "ultra"\n'
+    draft = read_draft(written(tmp_path, text.replace('constants = "auto"', 'constants = "block"')), NET)
+    assert draft.fifos["f"] == FifoDraft("f", 3, "ultra")
+    assert {s.constants for s in draft.stages.values()} == {"block"}
+    (found,) = problems(tmp_path, GOOD + '[[fifo]]\nname = "f"\ndepth = 3\nmemory = "uram"\n')
+    assert "memory is 'uram', expected one of auto, lutram, block, ultra" in found
+
+
+def test_a_convolution_is_commented_with_its_image() -> None:
+    network = convnets.residual()
+    assert "[[stage]]  # 72 x 8, 9 x 1 folds, 8x8 pixels" in plan_text(plan_network(network, load_device("vu9p")), network)
 
 
 def test_the_file_of_format_version_1_still_reads() -> None:
@@ -138,7 +154,7 @@ depth = 0
     [
         ("format_version = 1\nspeed = 3\n", "'speed' is no field of a plan"),
         ("format_version = true\n", "format_version is True"),
-        ("format_version = 2\n", "newer than this hwq reads"),
+        ("format_version = 3\n", "newer than this hwq reads"),
         ("format_version = 1\nclock_mhz = -1\n", "clock_mhz is -1"),
         ('format_version = 1\nclock_mhz = "fast"\n', "clock_mhz is 'fast'"),
         ("format_version = 1\nclock_mhz = nan\n", "clock_mhz is nan"),

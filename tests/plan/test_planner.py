@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,15 +14,18 @@ from hwq.network.ops import Conv, Saturating
 from hwq.numerics.encoding import Integer
 from hwq.plan.cost import estimate
 from hwq.plan.dataflow import dataflow_of
-from hwq.plan.draft import PlanDraft, StageDraft
+from hwq.plan.draft import FifoDraft, PlanDraft, StageDraft
 from hwq.plan.goal import Goal
 from hwq.plan.plan import Plan
 from hwq.plan.planner import plan_network
 from hwq.plan.prediction import predict
+from hwq.plan.rules import breaches
 from hwq.plan.sizing import keeps_interval
 from hwq.plan.token_network import TokenNetwork, buffer_name
 from hwq.target.boards import load_device
+from tests.plan import convnets
 from tests.plan.networks import dense, elementwise_only, networks, tfc, two_outputs
+from tests.plan.test_rules import grouped, widened
 
 VU9P = load_device("vu9p")
 
@@ -37,7 +41,9 @@ def assert_sound(network: Network, plan: Plan) -> None:
         channel = tokens.channels[tokens.index[name]]
         assert channel.depth == depth
         if depth > channel.minimum:
-            shorter = tokens.with_depths({name: depth - 1})
+            # The outputs of a split are channels that share their depth.
+            shared = [c.name for c in tokens.channels if re.fullmatch(rf"{re.escape(name)}( \(\d+\))?", c.name)]
+            shorter = tokens.with_depths(dict.fromkeys(shared, depth - 1))
             assert not keeps_interval(shorter, prediction.law), name
     for stage in plan.stages:
         op = network.node(stage.name).op
@@ -257,7 +263,7 @@ def test_the_plan_of_another_network_is_refused() -> None:
 
 def test_an_unknown_fifo_is_named() -> None:
     with pytest.raises(Problems, match=r"fifo fc9\.converter: this plan has no FIFO of this name"):
-        plan_network(tfc(), VU9P, base=PlanDraft(fifos={"fc9.converter": 3}))
+        plan_network(tfc(), VU9P, base=PlanDraft(fifos={"fc9.converter": FifoDraft("fc9.converter", 3)}))
 
 
 def test_layers_named_like_our_components_do_not_collide() -> None:
@@ -292,3 +298,66 @@ def test_elements_wider_than_the_narrowest_bus_are_planned_for_a_slow_goal() -> 
 @pytest.mark.parametrize("cycles", [70, 90, 130, 250, 500, 1200])
 def test_no_latency_goal_is_missed(cycles: int) -> None:
     assert predict(tfc(), plan_network(tfc(), VU9P, Goal(latency_s=cycles / 300e6))).latency <= cycles
+
+
+CONVOLUTIONS = [convnets.residual(), convnets.inception(), convnets.depthwise(), convnets.unet(), convnets.audio(), grouped(), widened()]
+
+
+@pytest.mark.parametrize("network", CONVOLUTIONS, ids=lambda n: n.name)
+@pytest.mark.parametrize("cycles", [None, 400, 5000])
+def test_convolutions_of_any_shape_run_at_their_law_with_least_depths(network: Network, cycles: int | None) -> None:
+    plan = plan_network(network, VU9P, Goal(cycles and 300e6 / cycles))
+    assert_sound(network, plan)
+    assert not breaches(network, PlanDraft.of(plan))
+    if cycles:
+        assert predict(network, plan).interval <= cycles
+
+
+def test_cnv_fills_its_block_rams() -> None:
+    network = convnets.cnv()
+    plan = plan_network(network, VU9P)
+    prediction = predict(network, plan)
+    # Three taps of 30 x 30 windows, two at a time, with all lanes: no plan is faster.
+    assert prediction.interval == prediction.law == 4050
+    e = estimate(network, plan, VU9P)
+    assert e.bram_efficiency >= 0.75
+    assert e.weight_bits_per_cycle >= 59_461_376 / 2 / 4050
+
+
+def test_several_pixels_share_a_weight_word() -> None:
+    network = convnets.residual()
+    plan = plan_network(network, VU9P)
+    assert {plan.stage(n).pixels for n in ("conv0", "conv2", "conv4")} == {8}
+    assert plan.stage("conv2").pe * plan.stage("conv2").simd == 64
+
+
+def test_a_deep_fifo_keeps_the_interval_in_the_memory_it_comes_to() -> None:
+    network = convnets.unet(16, 4)
+    plan = plan_network(network, VU9P, Goal(fps=300e6 / 30_000))
+    assert any(f.memory in ("block", "ultra") for f in plan.fifos)
+    assert_sound(network, plan)
+
+
+def test_a_device_without_ultra_ram_gets_none() -> None:
+    pynq = load_device("pynq-z2")
+    draft = PlanDraft(stages={"conv0": StageDraft("conv0", buffer_memory="ultra")})
+    with pytest.raises(Problems, match="has no UltraRAM"):
+        plan_network(convnets.residual(), pynq, base=draft)
+    plan = plan_network(convnets.residual(), pynq, Goal(fps=1000.0))
+    assert "ultra" not in {s.buffer_memory for s in plan.stages} | {f.memory for f in plan.fifos}
+
+
+def test_memories_a_draft_fixes_stay() -> None:
+    draft = PlanDraft(
+        stages={"conv2": StageDraft("conv2", buffer_memory="block", constants="block", memory="block")},
+        fifos={"act1.y.branch1.fifo": FifoDraft("act1.y.branch1.fifo", memory="ultra")},
+    )
+    plan = plan_network(convnets.residual(), VU9P, Goal(fps=1e5), base=draft)
+    stage = plan.stage("conv2")
+    assert (stage.buffer_memory, stage.constants, stage.memory) == ("block", "block", "block")
+    assert {f.name: f.memory for f in plan.fifos}["act1.y.branch1.fifo"] == "ultra"
+
+
+def test_a_large_network_on_a_small_device_is_told_what_it_lacks() -> None:
+    with pytest.raises(NegativeVerdict, match=r"needs \d+ BRAM36, has 140; BRAM36 is the binding constraint"):
+        plan_network(convnets.resnet18(64), load_device("pynq-z2"))

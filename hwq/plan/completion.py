@@ -1,0 +1,81 @@
+"""A folding becomes a whole plan: styles, depths from the sizing, memories that go with the depths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from hwq.errors import InputError, Problems
+from hwq.network.file import network_hash
+from hwq.network.graph import Network
+from hwq.plan.buffers import BufferMemories, channels_of, first_buffer, outputs_of
+from hwq.plan.dataflow import Converter, Dataflow, Fifo, dataflow_of
+from hwq.plan.device import Device
+from hwq.plan.draft import PlanDraft
+from hwq.plan.folding import Folder, Folding
+from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
+from hwq.plan.sizing import least_depths, start_depths
+from hwq.plan.token_network import buffer_name
+from hwq.plan.units import LUTRAM_DEPTH
+
+__all__ = ["Completion"]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Completes foldings of ``network``; what ``draft`` says is kept, ``prices`` weigh the memories."""
+
+    network: Network
+    device: Device
+    clock: float
+    draft: PlanDraft
+    prices: Mapping[str, float]
+    progress: Callable[[str, float | None], None]
+
+    def plan(self, folder: Folder, folding: Folding, sized: bool) -> Plan:
+        """The plan of ``folding`` with all depths: the least, or where not ``sized`` those that normally suffice."""
+        stages = tuple(self.stage_plan(folder, name, folding) for name in folding.folds)
+        streams = tuple(StreamPlan(name, bus) for name, bus in folder.buses.items())
+        # A memory that the draft says stays whatever the depth; one that says nothing follows it.
+        said = [f for f in self.draft.fifos.values() if f.memory]
+        fifos = tuple(FifoPlan(f.name, f.depth or (LUTRAM_DEPTH + 1 if f.memory == "lutram" else 2), f.memory or "auto") for f in said)
+        plan = Plan(network_hash(self.network), self.device.name, self.clock, streams, stages, fifos)
+        return self.with_depths(plan, folder, sized)
+
+    def stage_plan(self, folder: Folder, name: str, folding: Folding) -> StagePlan:
+        f, d, s = folding.folds[name], self.draft.stage(name), folder.summaries[name]
+        one_fold = s.kind == "mvu" and s.taps * s.groups == 1 and f.pe >= s.rows and f.simd >= s.columns
+        style = d.style or ("constant" if one_fold and f.memory == "logic" else "folded")
+        buffer = d.buffer or first_buffer(s, f.pe, f.simd, f.pixels)
+        return StagePlan(name, f.pe, f.simd, f.pixels, style, f.memory, buffer, d.depth or 2, d.buffer_memory or "auto", f.constants)
+
+    def with_depths(self, plan: Plan, folder: Folder, sized: bool) -> Plan:
+        """``plan`` with depths, and memories that go with them."""
+        dataflow = dataflow_of(self.network, plan)
+        _refuse_unknown_fifos(self.draft.fifos, [u.name for u in dataflow.units if isinstance(u, Converter | Fifo)])
+        fixed = self.fixed(dataflow)
+        sizable = [name for unit in dataflow.units for name in channels_of(unit)]
+        depths = least_depths(dataflow, fixed, sizable, self.progress) if sized else start_depths(dataflow) | fixed
+        return BufferMemories(self.prices, self.draft, folder.summaries).chosen(plan, dataflow, depths)
+
+    def fixed(self, dataflow: Dataflow) -> dict[str, int]:
+        """Depths that the draft says, by channel."""
+        found = {name: f.depth for name, f in self.draft.fifos.items() if f.depth is not None}
+        for unit in dataflow.units:
+            d = self.draft.stage(unit.name)
+            if d.buffer is not None and hasattr(unit, "buffer"):
+                found[buffer_name(unit.name)] = d.buffer
+            if d.depth is not None:
+                found |= dict.fromkeys(outputs_of(unit), d.depth)
+        return found
+
+
+def _refuse_unknown_fifos(given: Iterable[str], known: Iterable[str]) -> None:
+    unknown = [n for n in given if n not in known]
+    if unknown:
+        raise Problems(
+            InputError(
+                "PLAN-NAME", "this plan has no FIFO of this name", where=f"fifo {n}", hint="Leave the fifo tables out to have them chosen"
+            )
+            for n in unknown
+        )
