@@ -98,6 +98,7 @@ class Reader(wiring.Component):
         written = Signal()
         m.d.comb += written.eq(self.i.valid & self.i.ready)
         self.tap = counters["kw"].value if "kw" in counters else None
+        self.word_move = self.nest.move(m, self.fire, WORD, "word_move", offset=-1)
         self._room(m, written, self.fire & self.done & (block.last if block else 1))
         real = self._real(m)
         self._arrival(m, written)
@@ -182,16 +183,21 @@ class Reader(wiring.Component):
     def _room(self, m: Module, written: Value, moves: Value) -> None:
         # Words held, counted from the base, less the buffer: negative while there is room.
         g = self.geometry
-        excess = Signal(range(lowest_fill(g) - self.buffer, 1), name="excess", init=-g.base(0, 0, 0) - self.buffer)
+        lowest = lowest_fill(g)
+        excess = Signal(range(lowest - self.buffer, 1), name="excess", init=-g.base(0, 0, 0) - self.buffer)
         move = self.nest.move(m, moves, BASE, "base_move", sign=-1)
         m.d.comb += self.i.ready.eq(excess[-1])
         m.d.sync += excess.eq(_sum(excess, move, written))
+        self.is_empty = excess == -self.buffer if lowest == 0 else excess <= -self.buffer
 
     def _arrival(self, m: Module, written: Value) -> None:
         # The number of the word that is read less that of words written: negative once it is there.
+        if not self.nest.counters:
+            # Every firing reads the word of the base.
+            m.d.comb += self.available.eq(~self.is_empty)
+            return
         g, layout = self.geometry, self.layout
         first = layout.column(0, g.pixels - 1) - g.window.padding[0] * g.columns
-        self.word_move = self.nest.move(m, self.fire, WORD, "word_move", offset=-1)
         columns = self._columns_before()
         there = {}
         for before in sorted({0, *(d for row in columns for d in row)}):
@@ -236,7 +242,7 @@ class Reader(wiring.Component):
         g, layout = self.geometry, self.layout
         depth = layout.depth
         start = (layout.first_slot(0) + ahead) * g.words - g.window.padding[0] * layout.row
-        if g.pixels == 1 and not depth & (depth - 1):
+        if g.pixels == 1 and self.nest.counters and not depth & (depth - 1):
             # The same moves as those of the word, modulo a power of two.
             head = Signal(range(depth), name="head", init=start % depth)
             m.d.sync += head.eq(_sum(head, self.word_move, Const(1, 1)))
