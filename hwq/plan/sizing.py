@@ -31,7 +31,8 @@ def start_depths(dataflow: Dataflow) -> dict[str, int]:
     for unit in dataflow.units:
         if not hasattr(unit, "depth"):
             continue
-        depths[unit.name] = max(2, _round_trip(unit))
+        # Every output of a split is a channel of its own.
+        depths |= {unit.name if k == 0 else f"{unit.name} ({k})": max(2, _round_trip(unit)) for k in range(max(1, len(unit.outputs)))}
         if isinstance(unit, Fifo):
             depths[unit.name] = 2 + dataflow.edges[unit.inputs[0]].words
         elif isinstance(unit, WindowUnit):
