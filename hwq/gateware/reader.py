@@ -186,6 +186,7 @@ class Reader(wiring.Component):
         lowest = lowest_fill(g)
         excess = Signal(range(lowest - self.buffer, 1), name="excess", init=-g.base(0, 0, 0) - self.buffer)
         move = self.nest.move(m, moves, BASE, "base_move", sign=-1)
+        self.excess = excess
         m.d.comb += self.i.ready.eq(excess[-1])
         m.d.sync += excess.eq(_sum(excess, move, written))
         self.is_empty = excess == -self.buffer if lowest == 0 else excess <= -self.buffer
@@ -206,6 +207,7 @@ class Reader(wiring.Component):
             debt = Signal(bounds, name=f"debt_{before}", init=start)
             m.d.sync += debt.eq(_sum(debt, self.word_move, ~written))
             there[before] = debt[-1]
+            self.debt = debt
         # Of the lanes inside the image the last one counts.
         lanes = range(g.pixels - len(columns), g.pixels)
         choices = [by_tap(m, self.tap, [there[d] for d in row], f"there_{v}") for v, row in zip(lanes, columns, strict=True)]
@@ -229,8 +231,9 @@ class Reader(wiring.Component):
     def _memory(self, m: Module, written: Value, real: list[Value]) -> None:
         layout = self.layout
         if self.geometry.pixels == 1:
-            head = self._head(m, 0)
-            m.d.comb += self.data.eq(place_ring(m, layout, head, written, self.i.payload, real[0]))
+            self.head = self._head(m, 0)
+            data, self.tail = place_ring(m, layout, self.head, written, self.i.payload, real[0])
+            m.d.comb += self.data.eq(data)
             return
         taps, pixels = range(self.geometry.window.kernel[1]), range(self.geometry.pixels)
         ahead = sorted({layout.slot(k, v) - layout.first_slot(k) for k in taps for v in pixels})

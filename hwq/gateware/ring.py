@@ -32,11 +32,11 @@ def ring_address(m: Module, move: Value, start: int, depth: int, name: str) -> S
     return address
 
 
-def place_ring(m: Module, layout: BankLayout, read_at: Value, written: Value, word: Value, real: Value) -> Value:
-    """The memory for V = 1; the word at ``read_at`` two cycles later, zero where it was not ``real``."""
+def place_ring(m: Module, layout: BankLayout, read_at: Value, written: Value, word: Value, real: Value) -> tuple[Value, Signal]:
+    """The memory for V = 1: the word at ``read_at`` two cycles later, zero where it was not ``real``; and where the next one goes."""
     tail = ring_address(m, written, 0, layout.depth, "tail")
     data = _memory(m, layout, "ring", tail, written, word, read_at)
-    return register(m, _masked(m, data, real, "ring"), "output")
+    return register(m, _masked(m, data, real, "ring"), "output"), tail
 
 
 def place_banks(

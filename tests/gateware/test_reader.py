@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Assert, Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from hypothesis import given, settings
@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from hwq.gateware.egress import Egress
 from hwq.gateware.fifo import forward
 from hwq.gateware.pipeline import delay, valid_chain
-from hwq.gateware.reader import Reader
+from hwq.gateware.reader import Reader, lowest_fill
 from hwq.network.ops import Window
 from hwq.plan.banks import BankLayout
 from hwq.plan.geometry import Geometry
 from hwq.plan.latency import READ_LATENCY
 from tests.gateware.images import image_words
 from tests.gateware.laws import window_law
+from tests.gateware.prover import by_hand, proven
 from tests.gateware.stream import Sink, Source, pack, refusal, run, trace
 
 
@@ -155,6 +156,52 @@ def is_possible(g: Geometry) -> bool:
 def test_any_geometry(case, idle, stall, depth):
     g, extra = case
     check(g, g.least_buffer + extra, idle=idle, stall=stall, depth=depth)
+
+
+def ring_proof(g: Geometry, *, bug: str = "") -> tuple[Module, dict[str, Signal]]:
+    """Registers of a Reader that is fed and fired as one pleases."""
+    m = Module()
+    dut = Reader(2, g, g.least_buffer + 1)
+    m.submodules.reader = by_hand(dut)
+    valid, want = Signal(), Signal()
+    m.d.comb += [dut.i.valid.eq(valid), dut.fire.eq(want & (dut.available if bug != "fires early" else 1))]
+    place = {name: counter.value for name, counter in dut.nest.counters.items()}
+    strides = {loop.name: loop.strides[0] for loop in dut.nest.loops if loop.name in ("word", "kw", "kh", "block")}
+    offset = sum((place[name] * stride for name, stride in strides.items()), Const(0, 1))
+    fill = dut.excess + dut.buffer + (dut.fire if bug == "counts wrong" else 0)
+    ring = len(dut.tail)
+    for condition in (
+        # The count of words never leaves its register: no word is overwritten before its window is done.
+        dut.excess <= 0,
+        fill >= lowest_fill(g),
+        dut.buffer <= 1 << ring,
+        # What makes the induction close: where a register stands follows from the others.
+        dut.debt + fill == offset,
+        (dut.head - dut.tail)[:ring] == dut.debt[:ring],
+        *(counter.value < loop.count for loop, counter in zip(dut.nest.loops, dut.nest.counters.values(), strict=False)),
+    ):
+        m.d.comb += Assert(condition)
+    return m, {"valid": valid, "want": want}
+
+
+@pytest.mark.parametrize(
+    "g",
+    [
+        Geometry(3, 3, 1, Window((2, 2))),
+        Geometry(4, 4, 2, Window((2, 2), (2, 2)), passes=2),
+        Geometry(1, 1, 3, Window((1, 1)), passes=3),
+        Geometry(2, 5, 1, Window((1, 1), (1, 2))),
+        Geometry(3, 3, 2, Window((2, 2)), blocks=2),
+    ],
+    ids=["window", "stride, re-read", "dense", "skips", "blocks"],
+)
+def test_no_word_is_overwritten_before_its_window_is_done(g):
+    assert proven(*ring_proof(g), steps=4)
+
+
+@pytest.mark.parametrize("bug", ["fires early", "counts wrong"])
+def test_ring_proof_can_fail(bug):
+    assert not proven(*ring_proof(Geometry(3, 3, 1, Window((2, 2))), bug=bug), steps=4)
 
 
 def test_buffer_must_hold_a_window():
