@@ -110,7 +110,7 @@ def _resize(step: Step) -> Value:
         for axis, out, scale in resize_targets(stub, scales, sizes, step.node.attributes):
             factors[axis], strides[axis] = _ratio(step, nearest_index(x.shape[axis], out, scale, step.node.attributes), x.shape[axis])
     except ValueError as error:
-        raise step.error("RESIZE", f"the resizing is not supported ({error})", "Nearest neighbour by whole factors is") from None
+        raise step.error("RESIZE", f"the resizing is not supported ({error})", "Use nearest neighbour by whole factors") from None
     if any(v != 1 for v in (*factors[:2], *strides[:2])):
         raise step.error("RESIZE", "resizing the batch or the channels is not supported", "Nearest neighbour of rows and columns is")
     return _scaled(step, x, factors[2:], strides[2:])
