@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hwq.gateware.concat import ConcatStage
@@ -106,6 +106,7 @@ def test_split_bits_and_cycles(case, rates):
     st.integers(1, 3),
     RATES,
 )
+@example("BIPOLAR", (1, 2, 3), (1, 0, 0, 1), 2, 2, (1.0, 1.0))
 def test_pad_bits_and_cycles(encoding, shape, padding, pe, depth, rates):
     network = image_network({"x": (encoding, shape)}, Node("pad", Pad(padding), ("x",), ("y",)))
     rng = np.random.default_rng(3)
