@@ -22,14 +22,16 @@ from hwq.gateware.fifo import Fifo
 from hwq.gateware.fork import ForkStage
 from hwq.gateware.lane import Lane
 from hwq.gateware.parts import Parts, rtlil_module
-from hwq.network.ops import ArgMax, Conv, Saturating
+from hwq.network.ops import ArgMax, Conv, Saturating, Window
 from hwq.numerics.encoding import Bipolar, parse_encoding
 from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Edge, Elementwise, dataflow_of
 from hwq.plan.lane import lane_form
 from hwq.plan.plan import StagePlan
+from tests.gateware import test_depthwise as depthwise
 from tests.gateware.cases import chain, dense, plan_of, staircase
+from tests.gateware.images import convolution, image_chain
 from tests.gateware.prover import by_hand, proven, reaches
-from tests.gateware.test_mvu import build
+from tests.gateware.test_mvu import build, windowed
 
 
 def always(m: Module, condition) -> None:
@@ -125,12 +127,23 @@ def mvu_stage():
     return build(chain("BIPOLAR", 4, dense(rng, 4, 4, "BIPOLAR"), staircase(rng, 4, "BIPOLAR", reach=2)), 2, 2, depth=2)
 
 
+def convolution_stage():
+    conv = convolution(np.random.default_rng(0), 4, 2, Window((3, 3), padding=(1, 1, 1, 1)), "BIPOLAR")
+    return windowed(image_chain("BIPOLAR", (3, 4, 2), conv), 2, 2, pixels=2)
+
+
+def depthwise_stage():
+    conv = convolution(np.random.default_rng(0), 2, 2, Window((1, 3), padding=(0, 1, 0, 1)), "BIPOLAR", groups=2)
+    return depthwise.build(image_chain("BIPOLAR", (1, 4, 2), conv), 1)
+
+
 @pytest.mark.parametrize("error", [0, 1, -1])
-def test_mvu_writes_exactly_latency_cycles_after_it_took_a_credit(error):
+@pytest.mark.parametrize("build_stage", [mvu_stage, convolution_stage, depthwise_stage])
+def test_contraction_writes_exactly_latency_cycles_after_it_took_a_credit(build_stage, error):
     m = Module()
-    dut = mvu_stage()
+    dut = build_stage()
     m.submodules.mvu = by_hand(dut)
-    valid, word, ready = Signal(), Signal(2), Signal()
+    valid, word, ready = Signal(), Signal(len(dut.i.payload.as_value())), Signal()
     m.d.comb += [dut.i.valid.eq(valid), dut.i.payload.as_value().eq(word), dut.o.ready.eq(ready)]
     then = dut.egress.take
     for k in range(dut.unit.latency + error):
@@ -154,6 +167,8 @@ def stream_components() -> dict[str, object]:
         units[name] = unit, Edge("i", 2, 2, 6), dataflow.edges[unit.outputs[0]]
     return {
         "mvu": mvu_stage(),
+        "convolution": convolution_stage(),
+        "depthwise": depthwise_stage(),
         "fifo": Fifo(unsigned(2), 2),
         "fork": ForkStage(unsigned(2), 2),
         "converter": ConverterStage(Converter("c", ("i",), ("o",), 2, 2, 6, 3, 2, 1, 1), Edge("i", 2, 1, 8), Edge("o", 3, 1, 2, 2, 2)),
