@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["reason_and_hint"]
+__all__ = ["RECURRENT", "reason_and_hint"]
 
 TRANSPOSED = ("a transposed convolution is not supported", "Write nn.Upsample(scale_factor=2, mode='nearest') followed by a convolution")
 INTERPOLATION = ("interpolation other than nearest is not supported", "Use mode='nearest'")

@@ -18,6 +18,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
 from hwq.errors import HwqError, InputError, Problems
+from hwq.frontend.aten_refused import RECURRENT
 from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta, stateful
 
 __all__ = ["export_module", "output_names", "to_numpy"]
@@ -38,8 +39,17 @@ def export_module(module: nn.Module, example: tuple[Any, ...], name: str) -> Exp
 
     frozen = isinstance(module, Frozen)
     user = module.module if isinstance(module, Frozen) else module
+    _refuse_recurrent(user)
     program, outputs = _export(module, example)
     return _Converter(program, "module" if frozen else "").graph(name, _parameter_names(user, len(example)), outputs, frozen)
+
+
+def _refuse_recurrent(module: nn.Module) -> None:
+    """Before the export: it would write out every step of them, which takes minutes."""
+    paths = [path for path, part in module.named_modules() if isinstance(part, nn.RNNBase)]
+    if paths:
+        reason, hint = RECURRENT
+        raise Problems([InputError("OP-UNSUPPORTED", reason, where=path or type(module).__name__, hint=hint) for path in paths])
 
 
 def _parameter_names(module: nn.Module, count: int) -> list[str]:

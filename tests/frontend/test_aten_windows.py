@@ -235,6 +235,14 @@ def test_what_has_no_hardware_is_refused_by_the_users_name_with_advice(name: str
     assert advice in str(entry.hint)
 
 
+def test_recurrent_layers_are_refused_before_the_export_writes_out_their_steps() -> None:
+    net = Wrapped(lambda x: x)
+    net.first, net.second = nn.GRU(6, 4), nn.LSTM(6, 4)
+    with pytest.raises(HwqError) as caught:
+        live_graph(net.eval(), integers(*SOUND))
+    assert [(e.code, e.where) for e in caught.value.entries()] == [("OP-UNSUPPORTED", "first"), ("OP-UNSUPPORTED", "second")]
+
+
 @pytest.mark.parametrize("module", [nn.Conv2d(6, 4, 3), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1)])
 def test_an_image_without_a_batch_axis_is_refused(module: nn.Module) -> None:
     with pytest.raises(HwqError) as caught:
