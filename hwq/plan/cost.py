@@ -23,6 +23,8 @@ from hwq.plan.dataflow import (
     dataflow_of,
 )
 from hwq.plan.device import Device
+from hwq.plan.geometry import ceil_div
+from hwq.plan.law import bottleneck
 from hwq.plan.memories import FIFO_CONTROL, FIFO_CONTROL_FF, Memory, fifo_cost, ram
 from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.resources import Resources
@@ -66,8 +68,9 @@ class Estimate:
         An estimate e stands for ``e * (1 - error_band) .. e * (1 + error_band)``.
     bram_bits, bram_efficiency
         Bits that lie in block RAMs, and their share of all bits of the block RAMs taken; 1 where none is.
-    weight_bits_per_cycle
-        Bits of weights that the weight memories and constants deliver a cycle, in all.
+    weight_bits_per_cycle, weight_bandwidth_use
+        Bits of weights that all memories and constants deliver a cycle, and the share of them that carries a weight a window needs,
+        over the cycles between two frames.
     memories
         The memories of every component that has some.
     """
@@ -79,6 +82,7 @@ class Estimate:
     bram_bits: int = 0
     bram_efficiency: float = 1.0
     weight_bits_per_cycle: int = 0
+    weight_bandwidth_use: float = 1.0
     memories: Mapping[str, tuple[Memory, ...]] = field(default_factory=dict)
 
 
@@ -95,7 +99,10 @@ def estimate_of(dataflow: Dataflow, plan: Plan, summaries: Mapping[str, StageSum
     memories = {u.name: unit_memories(u, dataflow, summaries) for u in dataflow.units}
     blocks = [m for found in memories.values() for m in found if m.block_bits]
     used, taken = sum(m.bits for m in blocks), sum(m.block_bits for m in blocks)
-    bandwidth = sum(_weight_width(s, plan.stage(s.name)) for s in summaries.values())
+    plans = {s.name: s for s in plan.stages}
+    bandwidth = sum(_weight_width(s, plans[s.name]) for s in summaries.values())
+    wanted = sum(s.weight_bits * _groups_of_windows(s, plans[s.name]) for s in summaries.values())
+    interval = bottleneck(dataflow)[1]
     return Estimate(
         total,
         per_unit,
@@ -103,12 +110,18 @@ def estimate_of(dataflow: Dataflow, plan: Plan, summaries: Mapping[str, StageSum
         bram_bits=used,
         bram_efficiency=used / taken if taken else 1.0,
         weight_bits_per_cycle=bandwidth,
+        weight_bandwidth_use=wanted / (bandwidth * interval) if bandwidth else 1.0,
         memories={n: m for n, m in memories.items() if m},
     )
 
 
 def _weight_width(s: StageSummary, p: StagePlan) -> int:
     return p.pe * (p.simd if s.kind == "mvu" else 1) * s.w_bits
+
+
+def _groups_of_windows(s: StageSummary, p: StagePlan) -> int:
+    """Times a frame that every weight is read: once for V windows."""
+    return s.out_shape[0] * ceil_div(s.out_shape[1], p.pixels)
 
 
 def unit_memories(unit: Unit, dataflow: Dataflow, summaries: Mapping[str, StageSummary]) -> tuple[Memory, ...]:

@@ -322,6 +322,7 @@ def test_cnv_fills_its_block_rams() -> None:
     e = estimate(network, plan, VU9P)
     assert e.bram_efficiency >= 0.75
     assert e.weight_bits_per_cycle >= 59_461_376 / 2 / 4050
+    assert e.weight_bandwidth_use >= 0.75
 
 
 def test_several_pixels_share_a_weight_word() -> None:
