@@ -27,7 +27,7 @@ Progress = Callable[[str, float | None], None]
 
 def start_depths(dataflow: Dataflow) -> dict[str, int]:
     """Depths that normally suffice, by channel: a window and what it moves by, a frame a FIFO, the credit round trip an Egress."""
-    depths = {}
+    depths: dict[str, int] = {}
     for unit in dataflow.units:
         if not hasattr(unit, "depth"):
             continue
