@@ -62,7 +62,17 @@ def _figures(report: Mapping[str, Any]) -> Iterator[str]:
     # The clock is a wish: no place and route has run.
     yield f"{grouped(report['fps'])} frames/s, latency {si(latency / clock / 1e6)}, at an assumed {clock:g} MHz"
     if report.get("weight_bits"):
-        yield f"{grouped(report['weight_bits'])} bits of weights"
+        yield f"{grouped(report['weight_bits'])} bits of weights" + _bandwidth(report)
+
+
+def _bandwidth(report: Mapping[str, Any]) -> str:
+    """How fast weights are read, and how full the block RAMs are."""
+    words = ""
+    if report.get("weight_bits_per_cycle"):
+        words += f", {grouped(report['weight_bits_per_cycle'])} read a cycle ({percent(report.get('weight_bandwidth_use'))} of them used)"
+    if report["resources"].get("bram36"):
+        words += f"; block RAMs are {percent(report.get('bram_efficiency'))} full"
+    return words
 
 
 def _resources(report: Mapping[str, Any]) -> Iterator[str]:
