@@ -87,6 +87,15 @@ def test_bipolar_operands_cost_a_bit_each(op):
     check(network, StagePlan("join", 4, pixels=2, depth=4), 2, 0.8, 0.8)
 
 
+@pytest.mark.parametrize("tail", [False, True])
+def test_lanes_beyond_the_channels_leave_as_zero(tail):
+    nodes = [Node("join", Mul(), ("p", "q"), ("a" if tail else "y",))]
+    if tail:
+        nodes.append(Node("act", staircase(np.random.default_rng(0), 5, "UINT2", reach=1, base=True), ("a",), ("y",)))
+    network = image_network({"p": ("BIPOLAR", (1, 4, 5)), "q": ("BIPOLAR", (1, 4, 5))}, *nodes)
+    check(network, StagePlan("join", 2, pixels=2, depth=3), 2, 1.0, 1.0)
+
+
 def test_full_rate_needs_a_credit_for_every_word_in_flight():
     network = image_network({"p": ("UINT2", (3, 4, 2)), "q": ("INT5", (3, 4, 2))}, Node("join", Mul(), ("p", "q"), ("y",)))
     for depth, interval in ((4, 1), (2, 2)):
