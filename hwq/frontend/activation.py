@@ -16,7 +16,7 @@ from hwq.frontend.inputs import exact_encoding
 from hwq.frontend.lattice import fit_lattice
 from hwq.frontend.normalize import Affine, is_integral
 from hwq.frontend.values import Leaf
-from hwq.network.ops import Requantize, Threshold, Unary
+from hwq.network.ops import Lookup, Requantize, Threshold, Unary
 from hwq.numerics.encoding import Bipolar, Encoding
 from hwq.numerics.interval import Interval
 from hwq.numerics.prover import FEW_THRESHOLDS, Identity, Proof, Thresholds, prove
@@ -25,6 +25,8 @@ from hwq.numerics.staircase import MAX_LEVELS, Codes, Staircase, by_bisection, b
 
 __all__ = ["Activation", "activation_of", "pass_through"]
 
+MAX_TABLE = 1 << 12  # integers of a table
+MAX_TABLES = 1 << 16  # the same over all channels that have a table of their own
 T = TypeVar("T")
 Real = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -67,6 +69,10 @@ def activation_of(affine: Affine, source: Leaf) -> Activation:
         half = np.asarray(0.5 * scale)
         return _bipolar(_from_zero(stairs, low), lambda x: codes(x) - low, half, np.asarray(offset + scale * low + half))
     proof = _named(affine.core, partial(prove, stairs, low, high, codes=codes))
+    table = _table(stairs, proof, low, high)
+    if table is not None:
+        facts = {**_facts(stairs, proof), "form": f"table of {table.table.shape[1]} integers"}
+        return Activation(table, np.asarray(scale), np.asarray(offset), rest, facts)
     return Activation(_op(proof, low, high), np.asarray(scale), np.asarray(offset), rest, _facts(stairs, proof))
 
 
@@ -160,6 +166,18 @@ def _op(proof: Proof, low: int, high: int) -> Unary | None:
     if isinstance(form, Thresholds):
         return Threshold(form.points, form.steps, form.base - out.lo, out)
     return Requantize(form.multiplier, form.offset, form.shift, form.rounding, form.low, form.high, out)
+
+
+def _table(stairs: Staircase, proof: Proof, low: int, high: int) -> Lookup | None:
+    """A table where thresholds would be many and the integers few."""
+    lo, hi = stairs.reach.bounds
+    count = (hi - lo) // stairs.reach.step + 1
+    if not isinstance(proof.form, Thresholds) or proof.form.points.shape[1] <= FEW_THRESHOLDS or count > MAX_TABLE:
+        return None
+    if len(proof.form.points) * count > MAX_TABLES:
+        return None
+    x = np.broadcast_to(lo + stairs.reach.step * np.arange(count), (len(stairs.start), count))
+    return Lookup(stairs.codes(x)[: len(proof.form.points)], lo, stairs.reach.step, exact_encoding(low, high))
 
 
 def _only_ends(stairs: Staircase) -> bool:

@@ -27,6 +27,7 @@ from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.model import Model, ModelInput, ModelOutput
 from hwq.network.ops import Conv
 from hwq.numerics.encoding import Integer
+from hwq.transform.mirror import fold_mirrors
 from hwq.transform.orient import orient
 
 __all__ = ["lower"]
@@ -212,6 +213,7 @@ class _Lowering:
             _alive(b.nodes, tensors),
             tuple(tensors),
         )
+        network = fold_mirrors(network)
         oriented = orient(network)
         names = _free_names({v.origin.leaf.tensor or "": o for o, v in reversed(outputs)}, network)
         trace = {names.get(t, t): entry for t, entry in turned(b.trace, network, oriented).items() if t in network.tensors}

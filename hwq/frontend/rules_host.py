@@ -13,7 +13,7 @@ from hwq.frontend.normalize import split_affine
 from hwq.frontend.step import Rule, Step
 from hwq.frontend.values import HostValue, Layout, Leaf, Pending, Unknown, Value
 from hwq.network.host import HostStep
-from hwq.network.ops import ArgMax, Requantize
+from hwq.network.ops import ArgMax, Requantize, TopK
 from hwq.numerics.encoding import smallest_integer
 from hwq.numerics.rounding import Rounding
 from hwq.numerics.staircase import MAX_POINTS
@@ -75,6 +75,11 @@ def _topk(step: Step) -> tuple[Value | None, ...]:
     values = HostValue(x.origin, (*x.steps, HostStep("topk_values", None, {"axis": axis, "k": k})), shape, x.dtype, step.name)
     if k == 1:
         return (values, _select_best(step, axis, True))
+    source = step.value(0)
+    if isinstance(source, Pending) and step.node.outputs[-1]:
+        ranked = _in_hardware(step, source, axis, shape, TopK(k))
+        if ranked is not None:
+            return (values, ranked)
     indices = HostValue(x.origin, (*x.steps, HostStep("topk", None, {"axis": axis, "k": k})), shape, "int64", step.name)
     return (values, indices)
 
@@ -85,7 +90,7 @@ def _select_best(step: Step, axis: int, keepdims: bool) -> Value:
         return Unknown()
     _frame_axis(step, axis, x.shape, "the best index is")
     shape = tuple(1 if k == axis else s for k, s in enumerate(x.shape) if k != axis or keepdims)
-    hardware = _in_hardware(step, x, axis, shape) if isinstance(x, Pending) else None
+    hardware = _in_hardware(step, x, axis, shape, ArgMax()) if isinstance(x, Pending) else None
     if hardware is not None:
         return hardware
     host = _host(step)
@@ -94,8 +99,8 @@ def _select_best(step: Step, axis: int, keepdims: bool) -> Value:
     return HostValue(host.origin, (*host.steps, HostStep("argmax", None, attributes)), shape, "int64", step.name)
 
 
-def _in_hardware(step: Step, x: Pending, axis: int, shape: tuple[int, ...]) -> Value | None:
-    """ArgMax of the integers themselves, where all classes share one strictly rising function of them."""
+def _in_hardware(step: Step, x: Pending, axis: int, shape: tuple[int, ...], op: ArgMax | TopK) -> Value | None:
+    """ArgMax or TopK of the integers themselves, where all classes share one strictly rising function of them."""
     if (
         x.leaf.tensor is None
         or x.leaf.channels != x.shape[axis]
@@ -115,9 +120,11 @@ def _in_hardware(step: Step, x: Pending, axis: int, shape: tuple[int, ...]) -> V
         values = evaluate(expr, np.arange(low, high + 1, dtype=np.float64)[None, :])[0]
     if not (np.diff(values) > 0).all():
         return None
-    name, made = step.builder.emit(step.name, ArgMax(), (source,), step.node.outputs[-1])
-    step.builder.notes[name] = {"op": "argmax", "classes": source.channels}
-    pixels = tuple(() if k == axis else tuple((n, s // source.channels) for n, s in a) for k, a in enumerate(x.layout.axes))
+    name, made = step.builder.emit(step.name, op, (source,), step.node.outputs[-1])
+    step.builder.notes[name] = {"op": op.kind, "classes": source.channels}
+    best = made.channels
+    chosen = ((best, 1),) if best > 1 else ()
+    pixels = tuple(chosen if k == axis else tuple((n, s // source.channels * best) for n, s in a) for k, a in enumerate(x.layout.axes))
     reshaped = HostStep("reshape", None, {"shape": list(shape[1:])})
     return HostValue(Pending(made, leaf(), Layout(pixels)), (reshaped,), shape, "int64", step.name)
 

@@ -11,7 +11,7 @@ from hwq.frontend.expression import Expr
 from hwq.frontend.host_program import before_rounding
 from hwq.frontend.values import Layout
 from hwq.network.graph import Network
-from hwq.network.ops import Conv
+from hwq.network.ops import BorderAffine, Conv
 
 __all__ = ["TRACE", "Trace", "plain", "trace_entry", "turned"]
 
@@ -41,12 +41,18 @@ def turned(trace: Trace, before: Network, after: Network) -> Trace:
         if not isinstance(old.op, Conv) or not isinstance(new.op, Conv) or np.array_equal(old.op.weights, new.op.weights):
             continue
         sign = np.where((old.op.weights == new.op.weights).all((1, 2, 3)), 1.0, -1.0)
-        here = trace.get(new.outputs[0])
-        if here is not None:
-            changed[new.outputs[0]] = {**here, "scale": plain(np.asarray(here["scale"]) * sign)}
-        for reader in after.consumers(new.outputs[0]):
-            there = trace.get(reader.outputs[0], {})
-            if "before" in there:
-                flip = {"op": "mul", "constant": sign.tolist(), "attributes": {}}
-                changed[reader.outputs[0]] = {**there, "before": [flip, *there["before"]]}
+        _flip(changed, after, new.outputs[0], sign)
     return changed
+
+
+def _flip(trace: Trace, network: Network, tensor: str, sign: NDArray[np.float64]) -> None:
+    """Negates the channels of a tensor of sums where ``sign`` is -1, and of what border classes make of it."""
+    if tensor in trace:
+        trace[tensor] = {**trace[tensor], "scale": plain(np.asarray(trace[tensor]["scale"]) * sign)}
+    for reader in network.consumers(tensor):
+        made = reader.outputs[0]
+        if isinstance(reader.op, BorderAffine):
+            _flip(trace, network, made, sign)
+        elif "before" in trace.get(made, {}):
+            flip = {"op": "mul", "constant": sign.tolist(), "attributes": {}}
+            trace[made] = {**trace[made], "before": [flip, *trace[made]["before"]]}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.network.graph import Network, Node
-from hwq.network.ops import Conv, Exact, Requantize, Threshold
+from hwq.network.ops import BorderAffine, Conv, Exact, Op, Requantize, Threshold
 from hwq.numerics.interval import Interval
 
 __all__ = ["orient"]
@@ -19,21 +19,41 @@ Falling = NDArray[np.bool_]
 def orient(network: Network) -> Network:
     """An equal Network in which falling channels rise where they can.
 
-    Given: ``Conv -> Threshold`` (or ``Requantize``), the accumulators read by nothing else, some channels with steps -1.
-    Result: those channels' weights negated, thresholds mirrored, steps +1.
+    Given: ``Conv -> Threshold`` (or ``Requantize``), the accumulators read by nothing else, some channels with steps -1;
+    constants of border classes may lie in between.
+    Result: those channels' weights (and constants) negated, thresholds mirrored, steps +1.
     Left alone: saturating accumulators (negation does not commute with clipping) and weights whose encoding would widen.
     """
     nodes = {n.name: n for n in network.nodes}
     for node in network.nodes:
         if not isinstance(node.op, Conv) or not isinstance(node.op.accumulation, Exact):
             continue
-        readers = network.consumers(node.outputs[0])
-        if len(readers) != 1 or node.outputs[0] in network.outputs:
+        reader = _only_reader(network, node)
+        border = reader if reader is not None and isinstance(reader.op, BorderAffine) else None
+        reader = reader if border is None else _only_reader(network, border)
+        if reader is None:
             continue
-        turned = _turn(node, readers[0], network.tensors[node.outputs[0]].interval)
-        if turned is not None:
-            nodes[node.name], nodes[readers[0].name] = turned
+        turned = _turn(node, reader, network.tensors[reader.inputs[0]].interval)
+        if turned is None:
+            continue
+        nodes[node.name], nodes[reader.name] = turned
+        if border is not None:
+            nodes[border.name] = _turn_border(border, node.op.weights, turned[0].op)
     return replace(network, nodes=tuple(nodes[n.name] for n in network.nodes))
+
+
+def _only_reader(network: Network, node: Node) -> Node | None:
+    """The one node that reads the output of ``node``; None where there are more, or the user does."""
+    readers = network.consumers(node.outputs[0])
+    return readers[0] if len(readers) == 1 and node.outputs[0] not in network.outputs else None
+
+
+def _turn_border(border: Node, before: NDArray[np.int64], turned: Op) -> Node:
+    """The constants of the border classes with the sign of the turned rows."""
+    assert isinstance(border.op, BorderAffine)
+    assert isinstance(turned, Conv)
+    sign = np.where((turned.weights == before).all((1, 2, 3)), 1, -1)
+    return replace(border, op=replace(border.op, offset=border.op.offset * sign))
 
 
 def _turn(conv: Node, reader: Node, reach: Interval) -> tuple[Node, Node] | None:
