@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, Fork, Unit, UpsampleUnit, WindowUnit
 
@@ -39,17 +40,37 @@ def leading_to(dataflow: Dataflow, unit: Unit) -> Dataflow:
     return piece(dataflow, names)
 
 
-def around(dataflow: Dataflow, unit: Unit) -> Dataflow:
-    """The stretch of ``dataflow`` with ``unit`` in it that hangs on to the rest by single streams: from the fork to the join."""
+def around(dataflow: Dataflow, unit: Unit, *, margin: bool = False) -> Dataflow:
+    """The stretch of ``dataflow`` with ``unit`` in it that hangs on to the rest by single streams: from the fork to the join.
+
+    With a ``margin`` also what is before and behind it, as far as the next stretch that has a stage with a window.
+    """
+    units = dataflow.units
+    cuts = _cuts(dataflow)
+    at = next(k for k, u in enumerate(units) if u.name == unit.name)
+    first = max(n for n, cut in enumerate(cuts) if cut <= at)
+    last = min(n for n, cut in enumerate(cuts) if cut > at)
+    if margin:
+        low, high = first, last
+        while first > 0 and not _has_window(units[cuts[first] : cuts[low]]):
+            first -= 1
+        while last < len(cuts) - 1 and not _has_window(units[cuts[high] : cuts[last]]):
+            last += 1
+    return piece(dataflow, {u.name for u in units[cuts[first] : cuts[last]]})
+
+
+def _cuts(dataflow: Dataflow) -> list[int]:
+    """Places in the order of units that no more than one stream crosses, both ends included."""
     units = dataflow.units
     place = {e: k for k, u in enumerate(units) for e in u.outputs}
-    crossing = [0] * (len(units) + 1)  # k: streams from units before k to units from k on
+    crossing = [0] * (len(units) + 2)
     for k, u in enumerate(units):
         for e in u.inputs:
-            for gap in range(place[e] + 1, k + 1):
-                crossing[gap] += 1
-    at = next(k for k, u in enumerate(units) if u.name == unit.name)
-    first = max((k for k in range(at + 1) if crossing[k] <= 1), default=0)
-    last = min((k for k in range(at + 1, len(units) + 1) if crossing[k] <= 1), default=len(units))
-    # A FIFO between a fork and the first unit behind it is no stretch of its own.
-    return piece(dataflow, {u.name for u in units[first:last]})
+            crossing[place[e] + 1] += 1
+            crossing[k + 1] -= 1
+    open_streams = list(accumulate(crossing))
+    return [k for k in range(len(units) + 1) if open_streams[k] <= 1]
+
+
+def _has_window(units: Sequence[Unit]) -> bool:
+    return any(isinstance(u, WindowUnit) for u in units)

@@ -14,13 +14,16 @@ from hwq.plan.geometry import Geometry
 from hwq.plan.law import bottleneck
 from hwq.plan.region import around, leading_to
 from hwq.plan.token_network import Channel, TokenNetwork, buffer_name
-from hwq.plan.token_run import Watch
+from hwq.plan.token_run import Machine, Watch
 from hwq.plan.units import Fifo
 
 __all__ = ["keeps_interval", "least_depths", "start_depths"]
 
 GROWTHS = 8  # doublings of all depths before giving up on the interval
 PATIENCE = 16  # frames in which a circuit falls behind evenly before it is given up
+SLACKS = (1, 2, 4, 8, 16)  # sixteenths of a floor tried on top of it in a large network
+STEPS = 200_000_000  # of the token simulator, a second in twenty millions, from which on no depth is tried any more
+LARGE = 100_000  # steps a frame from which trials are spared
 
 Progress = Callable[[str, float | None], None]
 
@@ -65,34 +68,45 @@ def keeps_interval(tokens: TokenNetwork, cycles: int) -> bool:
     With a paced source every event of a frame comes ``cycles`` or more after that of the frame before. Once the state at the border
     of a frame recurs after exactly the cycles offered, it always will; a circuit slower than ``cycles`` falls behind for ever.
     """
+    return _try(tokens, cycles)[0]
+
+
+def _try(tokens: TokenNetwork, cycles: int) -> tuple[bool, int]:
+    """Whether ``tokens`` keeps the interval, and the steps it took to find out."""
     deepest = max(c.depth // c.words for c in tokens.channels)
     machine = tokens.start(PATIENCE * (4 + deepest), pace=cycles)
     watches = [Watch() for _ in tokens.parts]
-    late = [_Lateness(3 + min(deepest, PATIENCE)) for _ in watches]
+    late = [_Lateness() for _ in watches]
     while machine.offered < machine.frames and machine.advance():
+        patience = 2 if _is_large(machine) else 3 + min(deepest, PATIENCE)
         for watch, lateness, state in zip(watches, late, machine.states(), strict=True):
             watch.see(state)
             steady = watch.steady
             if steady and steady.cycles > steady.period * cycles:
-                return False
-            if not steady and lateness.is_lasting(state.now - machine.offered * cycles):
-                return False
+                return False, machine.steps
+            if not steady and lateness.frames_after(state.now - machine.offered * cycles) >= patience:
+                return False, machine.steps
         if all(w.steady for w in watches):
-            return True
-    return False
+            return True, machine.steps
+    return False, machine.steps
+
+
+def _is_large(machine: Machine) -> bool:
+    return machine.steps > LARGE * machine.offered
 
 
 class _Lateness:
-    """Cycles by which frames come late: growing evenly for ``patience`` frames, they do so for good."""
+    """Cycles by which frames come late: what grows evenly for some frames grows for good."""
 
-    def __init__(self, patience: int) -> None:
-        self.patience, self.before, self.growth, self.frames = patience, 0, 0, 0
+    def __init__(self) -> None:
+        self.before, self.growth, self.frames = 0, 0, 0
 
-    def is_lasting(self, late: int) -> bool:
+    def frames_after(self, late: int) -> int:
+        """Frames for which the lateness has grown by the same number of cycles, when it is now ``late``."""
         growth = late - self.before
-        self.frames = self.frames + 1 if growth == self.growth else 0
+        self.frames = self.frames + 1 if growth == self.growth > 0 else 0
         self.before, self.growth = late, growth
-        return growth > 0 and self.frames >= self.patience
+        return self.frames
 
 
 def least_depths(
@@ -113,24 +127,29 @@ def least_depths(
     depths = _grow(tokens, start, free, cycles)
     if depths is None:
         return start
-    sizer = _Sizer(tokens, depths, cycles, progress or (lambda text, fraction: None))
     kinds = {u.name: u for u in dataflow.units}
     # Python's sort is stable: equal widths keep the order of the dataflow.
     free.sort(key=lambda c: -c.width)
     queues = [c for c in free if isinstance(kinds.get(c.name), Fifo | Converter)]
-    sizer.size([c for c in free if c not in queues])
-    sizer.size(queues)
+    sizer = _Sizer(tokens, depths, cycles, progress or (lambda text, fraction: None))
+    sizer.trim(queues)
+    rest = [c for c in free if c not in queues]
+    if sizer.is_large:
+        # Egresses stay at the credit round trip.
+        rest = [c for c in rest if c.is_buffer]
+    sizer.size(queues if sizer.is_large else rest)
+    sizer.size(rest if sizer.is_large else queues)
     return sizer.depths
 
 
 def _grow(tokens: TokenNetwork, start: Mapping[str, int], free: Sequence[Channel], cycles: int) -> dict[str, int] | None:
     depths = dict(start)
-    for _ in range(GROWTHS):
+    for doubling in range(GROWTHS):
         if keeps_interval(tokens.with_depths(depths), cycles):
             return depths
         if not free:
             return None
-        depths |= {c.name: 2 * depths[c.name] for c in free}
+        depths |= {c.name: 2 * depths[c.name] if not c.row else start[c.name] + (2 << doubling) // 2 * c.row for c in free}
     return None
 
 
@@ -139,6 +158,17 @@ class _Sizer:
 
     def __init__(self, tokens: TokenNetwork, depths: dict[str, int], cycles: int, progress: Progress) -> None:
         self.tokens, self.depths, self.cycles, self.progress = tokens, depths, cycles, progress
+        self.is_large, self.spent = False, 0
+
+    def trim(self, queues: Sequence[Channel]) -> None:
+        """No deeper than what ``queues`` ever hold."""
+        machine = self.tokens.with_depths(self.depths).start(2, pace=self.cycles, counts=True)
+        machine.advance(2)
+        self.is_large = _is_large(machine)
+        held = machine.result().high_water
+        trimmed = {c.name: held[c.name] + 2 for c in queues if held.get(c.name, self.depths[c.name]) + 2 < self.depths[c.name]}
+        if trimmed and self.keeps(trimmed):
+            self.depths.update(trimmed)
 
     def size(self, channels: Sequence[Channel]) -> None:
         """Shrink ``channels`` as far as they go, the first first."""
@@ -146,32 +176,48 @@ class _Sizer:
         for k, channel in enumerate(channels):
             self.progress(f"sizing {channel.name}", k / len(channels))
             floors[channel.name] = min(self.floor(channel), self.depths[channel.name])
+        if self.is_large:
+            self.approach(floors)
         self.shrink([c.name for c in channels], floors)
 
+    def approach(self, floors: Mapping[str, int]) -> None:
+        """A little above the floors, all at once, where that keeps the interval."""
+        for slack in SLACKS:
+            trial = {n: min(self.depths[n], floor + slack * (2 + floor // 16)) for n, floor in floors.items()}
+            if self.keeps(trial):
+                self.depths.update(trial)
+                return
+
     def keeps(self, changes: Mapping[str, int]) -> bool:
-        return keeps_interval(self.tokens.with_depths({**self.depths, **changes}), self.cycles)
+        kept, steps = _try(self.tokens.with_depths({**self.depths, **changes}), self.cycles)
+        self.spent += steps
+        return kept
 
     def shrink(self, names: Sequence[str], floors: Mapping[str, int]) -> None:
         """All of them to their floors where that keeps the interval; else by halves, down to the one that needs more."""
         names = [n for n in names if floors[n] < self.depths[n]]
         lower = {n: floors[n] for n in names}
-        if not names:
+        if not names or self.spent > STEPS:
             return
         if self.keeps(lower):
             self.depths.update(lower)
-        elif len(names) == 1:
-            (name,) = names
-            self.depths[name] = self.least(name, floors[name] + 1, self.depths[name])
-        else:
+        elif len(names) > 1:
             half = (len(names) + 1) // 2
             self.progress(f"sizing {names[0]}", None)
             self.shrink(names[:half], floors)
             self.shrink(names[half:], floors)
+        else:
+            self.depths[names[0]] = self.least(names[0], floors[names[0]] + 1)
 
-    def least(self, name: str, low: int, high: int) -> int:
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self.keeps({name: middle}) else (middle + 1, high)
+    def least(self, name: str, low: int) -> int:
+        """The least depth from ``low`` on that keeps the interval; that of now does. Looks near ``low`` first."""
+        high, step = self.depths[name], 1
+        while low < high and self.spent <= STEPS:
+            middle = min(low + step - 1, (low + high) // 2)
+            if self.keeps({name: middle}):
+                high = middle
+            else:
+                low, step = middle + 1, 4 * step
         return high
 
     def floor(self, channel: Channel) -> int:
@@ -179,17 +225,16 @@ class _Sizer:
         dataflow = self.tokens.dataflow
         unit = next(u for u in dataflow.units if u.name == channel.unit)
         if isinstance(unit, Fifo):
-            return self.floor_in(around(dataflow, unit), channel)
+            low = self.floor_in(around(dataflow, unit), channel, channel.minimum)
+            return self.floor_in(around(dataflow, unit, margin=True), channel, low) if self.is_large else low
         if channel.is_buffer:
-            return self.floor_in(leading_to(dataflow, unit), channel)
+            return self.floor_in(leading_to(dataflow, unit), channel, channel.minimum)
         # No more than a depth of words goes through in a round trip.
         return max(channel.minimum, ceil_div(channel.words * (channel.latency + 2), self.cycles))
 
-    def floor_in(self, piece: Dataflow, channel: Channel) -> int:
+    def floor_in(self, piece: Dataflow, channel: Channel, low: int) -> int:
         if len(piece.units) >= len(self.tokens.dataflow.units):
-            return channel.minimum
-        given = {c.name for c in TokenNetwork(piece).channels}
-        tokens = TokenNetwork(piece).with_depths({n: d for n, d in self.depths.items() if n in given})
-        return _Sizer(tokens, {channel.name: self.depths[channel.name]}, self.cycles, self.progress).least(
-            channel.name, channel.minimum, self.depths[channel.name]
-        )
+            return low
+        inside = TokenNetwork(piece)
+        tokens = inside.with_depths({c.name: self.depths[c.name] for c in inside.channels if c.name in self.depths})
+        return _Sizer(tokens, {channel.name: self.depths[channel.name]}, self.cycles, self.progress).least(channel.name, low)

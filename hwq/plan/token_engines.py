@@ -57,6 +57,7 @@ class Channel:
     first: int = 0
     fixed_limit: int | None = None
     limits: int = 0  # raised in a frame at most; 0: one a word
+    row: int = 0  # words of a row of the image in a Reader
 
     def space(self, depth: int) -> int:
         """Limits that may wait to be read."""
@@ -177,7 +178,7 @@ class Engines:
     def window(self, unit: WindowUnit) -> None:
         g = unit.geometry
         limits = g.out_height * g.out_groups
-        buffer = self.buffer(unit, unit.buffer, g.least_buffer, first=g.base(0, 0, 0), limits=limits)
+        buffer = self.buffer(unit, unit.buffer, g.least_buffer, first=g.base(0, 0, 0), limits=limits, row=g.row)
         out = self.output(unit, unit.depth, unit.latency)
         self.engine(tt.READ, unit, (), (out,), buffer=buffer, constants=_window_table(g))
 

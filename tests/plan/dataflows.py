@@ -163,7 +163,7 @@ class Builder:
         return Dataflow(tuple(self.units), self.edges)
 
 
-SMALL, DEPTH, LATENCY, EXTRA = st.integers(1, 3), st.integers(1, 5), st.integers(0, 6), st.integers(0, 9)
+SMALL, SIDE, DEPTH, LATENCY, EXTRA = st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.integers(0, 6), st.integers(0, 9)
 CHAIN = ["mvu", "window", "window", "depthwise", "convert", "fifo", "deep", "elementwise", "argmax", "flatten", "upsample", "pad"]
 KEEPING = ["same", "fifo", "deep", "elementwise", "there and back"]
 
@@ -248,7 +248,7 @@ def _lcm(a: int, b: int) -> int:
     return a * b if {a, b} == {2, 3} else max(a, b)
 
 
-def together(draw: st.DrawFn, b: Builder, e: Edge) -> Edge:
+def together(draw: st.DrawFn, b: Builder, e: Edge, is_queued: bool) -> Edge:
     """Branches that meet again: a residual, an inception, a split and its parts in a row."""
     kind = draw(st.sampled_from(["add", "add", "concat", "split"]))
     if kind == "split" and e.words_per_pixel > 1:
@@ -257,7 +257,7 @@ def together(draw: st.DrawFn, b: Builder, e: Edge) -> Edge:
     elif kind == "split":
         branches = b.split(e, (1, 1), draw(st.sampled_from([set(), {0}, {1}])), draw(DEPTH), is_wide=True)
     else:
-        branches = b.fork(e, draw(st.integers(2, 3)))
+        branches = fork(draw, b, e, is_queued)
     ends = []
     for branch in branches:
         for _ in range(draw(st.integers(0, 2))):
@@ -270,14 +270,21 @@ def together(draw: st.DrawFn, b: Builder, e: Edge) -> Edge:
     return b.concat(ends, draw(DEPTH)) if len(ends) > 1 else ends[0]
 
 
+def fork(draw: st.DrawFn, b: Builder, e: Edge, is_queued: bool) -> list[Edge]:
+    branches = b.fork(e, draw(st.integers(2, 3)))
+    return [b.fifo(branch, draw(DEPTH)) for branch in branches] if is_queued else branches
+
+
 @st.composite
-def dataflows(draw: st.DrawFn, *, images: bool = True) -> Dataflow:
-    """One or two inputs, a few units a branch, branches that meet again and others that do not. May deadlock."""
+def dataflows(draw: st.DrawFn, *, is_queued: bool = False) -> Dataflow:
+    """One or two inputs, a few units a branch, branches that meet again and others that do not. May deadlock.
+
+    ``is_queued``: with a FIFO behind every branch of a fork; without, branches hold each other up whatever the depths are.
+    """
     b = Builder()
     forks = 0
-    side = st.integers(1, 5) if images else st.just(1)
     for _ in range(draw(st.integers(1, 2))):
-        channels, height, width = draw(st.integers(1, 5)), draw(side), draw(side)
+        channels, height, width = draw(SIDE), draw(SIDE), draw(SIDE)
         pixels = draw(st.sampled_from([v for v in (1, 1, 2, 3) if width % v == 0]))
         shape = (draw(st.integers(1, channels)), draw(SMALL), height, width, pixels)
         waiting = [b.source(channels, *shape)]
@@ -286,10 +293,10 @@ def dataflows(draw: st.DrawFn, *, images: bool = True) -> Dataflow:
         while waiting:
             e = waiting.pop()
             for _ in range(draw(st.integers(0, 3))):
-                e = together(draw, b, e) if images and draw(st.integers(0, 3)) == 0 else link(draw, b, e)
+                e = together(draw, b, e, is_queued) if draw(st.integers(0, 3)) == 0 else link(draw, b, e)
             if forks < 2 and draw(st.booleans()):
                 forks += 1
-                waiting += b.fork(e, draw(st.integers(2, 3)))
+                waiting += fork(draw, b, e, is_queued)
             else:
                 b.sink(e, draw(SMALL))
     return b.dataflow()

@@ -5,6 +5,7 @@ import pytest
 
 from hwq.errors import InputError
 from hwq.plan.token_network import StallTraces, TokenNetwork, simulate
+from hwq.plan.token_run import Watch
 from tests.plan.dataflows import Builder
 
 
@@ -38,16 +39,55 @@ def test_depths_change_without_touching_the_first() -> None:
     np.testing.assert_array_equal(np.diff(tokens.run(6).output_beats["out2"][:, -1]), [2] * 5)
 
 
+def test_a_deep_fifo_leaves_lut_ram_and_comes_back() -> None:
+    tokens = TokenNetwork(line().dataflow())
+    deep = tokens.with_depths({"fifo1": 65, "in0": 3})
+    assert deep.channels[deep.index["fifo1"]].is_buffer
+    assert deep.channels[deep.index["in0"]].depth == 3
+    # Written at 1, readable from 2; two cycles of memory and one of the Egress: valid at 5.
+    assert deep.run(1).output_beats["out2"][0, 0] == 6
+    back = deep.with_depths({"fifo1": 64})
+    assert not back.channels[back.index["fifo1"]].is_buffer
+    assert back.run(1).output_beats["out2"][0, 0] == 3
+
+
+def test_a_memory_chosen_by_hand_stays() -> None:
+    b = Builder()
+    b.sink(b.fifo(b.source(4, 2), 2, "block"))
+    tokens = TokenNetwork(b.dataflow()).with_depths({"fifo1": 9})
+    assert tokens.channels[tokens.index["fifo1"]].is_buffer
+
+
 def test_a_pace_holds_the_frames_back() -> None:
     run = TokenNetwork(line().dataflow()).run(3, pace=10)
     np.testing.assert_array_equal(run.input_beats["in0"], [[0, 1], [10, 11], [20, 21]])
 
 
-def test_a_run_too_short_proves_no_steady_state() -> None:
+def test_frame_by_frame_gives_the_beats_of_one_run() -> None:
+    tokens = TokenNetwork(line().dataflow())
+    machine = tokens.start(5, is_whole=True)
+    assert all(machine.advance() for _ in range(5))
+    np.testing.assert_array_equal(machine.result().output_beats["out2"], tokens.run(5).output_beats["out2"])
+    ends = tokens.start(5)
+    ends.advance(5)
+    np.testing.assert_array_equal(ends.result().output_beats["out2"], tokens.run(5).output_beats["out2"][:, [0, -1]])
+
+
+def test_a_state_that_recurs_is_the_steady_state() -> None:
     tokens = TokenNetwork(line().dataflow())
     (part,) = tokens.parts
     assert (part.inputs, part.outputs) == (("in0",), ("out2",))
-    assert tokens.steady(tokens.run(2), part) is None
-    steady = tokens.steady(tokens.run(20), part)
-    assert steady is not None
-    assert (steady.start, steady.period, steady.interval) == (0, 1, 2)
+    machine, watch = tokens.start(9), Watch()
+    while watch.steady is None:
+        assert machine.advance()
+        (state,) = machine.states()
+        watch.see(state)
+    assert (watch.steady.period, watch.steady.interval) == (1, 2)
+    assert machine.offered <= 4
+
+
+def test_parts_that_share_nothing() -> None:
+    b = Builder()
+    b.sink(b.fifo(b.source(4, 2), 2))
+    b.sink(b.elementwise(b.source(3, 1), 2, 2))
+    assert [p.inputs for p in TokenNetwork(b.dataflow()).parts] == [("in0",), ("in3",)]
