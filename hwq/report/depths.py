@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hwq.plan.dataflow import Dataflow, Fifo, Fork, Unit
+from hwq.plan.dataflow import Dataflow, Fifo, Unit
 from hwq.plan.geometry import Geometry
 from hwq.plan.units import UpsampleUnit, WindowUnit, memory_kind
+from hwq.plan.waiting import waiting_of
 from hwq.report.table import grouped, shortened
 
 __all__ = ["Store", "reason", "stores"]
@@ -66,44 +67,9 @@ def _window_reason(g: Geometry, words: int) -> str:
 
 
 def _branch_reason(fifo: Fifo, dataflow: Dataflow) -> str:
-    """Why a FIFO between a fork and a join holds so much: what the longest other branch takes before it gives anything."""
-    producers = {edge: unit for unit in dataflow.units for edge in unit.outputs}
-    consumers = {edge: unit for unit in dataflow.units for edge in unit.inputs}
-    fork = _before(fifo, producers)
-    join = consumers[fifo.outputs[0]]
-    while len(join.inputs) < 2 and join.outputs:
-        join = consumers[join.outputs[0]]
-    if fork is None or len(join.inputs) < 2:
+    """What the words of a FIFO wait for."""
+    found = waiting_of(dataflow, fifo)
+    if found is None:
         return "it lets the stages on both sides work at their own pace"
-    other = _longest(fork, join, fifo, consumers)
-    names = [u.name for u in other if isinstance(u, WindowUnit)]
-    if not names:
-        return f"it holds the words of one branch until {shortened(join.name)!r} has those of the others"
-    stored = sum(u.buffer for u in other if isinstance(u, WindowUnit))
-    chain = ", ".join(shortened(n) for n in (names if len(names) < 4 else [*names[:2], "...", names[-1]]))
-    held = f"whose windows hold up to {grouped(stored)} words before it gives its first"
-    return f"{shortened(join.name)!r} waits for the branch through {chain}, {held}"
-
-
-def _before(unit: Unit, producers: Mapping[str, Unit]) -> Fork | None:
-    """The fork in front of ``unit``, with stages of one input between at most."""
-    while unit.inputs:
-        unit = producers[unit.inputs[0]]
-        if isinstance(unit, Fork):
-            return unit
-        if len(unit.inputs) != 1:
-            return None
-    return None
-
-
-def _longest(fork: Unit, join: Unit, fifo: Unit, consumers: Mapping[str, Unit]) -> list[Unit]:
-    """The way from ``fork`` to ``join``, not through ``fifo``, that passes most stages."""
-    best: dict[str, list[Unit] | None] = {join.name: []}
-
-    def from_(unit: Unit) -> list[Unit] | None:
-        if unit.name not in best:
-            ways = [w for e in unit.outputs if consumers[e].name != fifo.name and (w := from_(consumers[e])) is not None]
-            best[unit.name] = [unit, *max(ways, key=len)] if ways else None
-        return best[unit.name]
-
-    return from_(fork) or []
+    reader, other = shortened(found.reader), shortened(found.waits_for)
+    return f"the first word of a frame waits {grouped(found.cycles)} cycles in it, until {other!r} gives {reader!r} its own first word"

@@ -62,6 +62,20 @@ def rehash(folder: Path, name: str) -> None:
             (folder / "report.json").write_text(json.dumps(report))
 
 
+def flip_weight(folder: Path, layer: str) -> None:
+    """Flip one weight bit of ``layer`` in the Verilog of a folder, and make its documents agree."""
+    report = json.loads((folder / "report.json").read_text())
+    name = f"{report['name']}.v"
+    text = (folder / name).read_text()
+    body = text[text.index(f"module {report['modules'][layer]}(") :]
+    rom = re.search(r"^  (\S+_rom_weights_\S+) ", body, re.MULTILINE)
+    assert rom
+    word = re.compile(r"(mem\[\d+\] = \d+'h)([0-9a-f]+);").search(text, text.index(f"module {rom[1]}("))
+    assert word
+    (folder / name).write_text(text[: word.start(2)] + f"{int(word[2], 16) ^ 1:x}" + text[word.end(2) :])
+    rehash(folder, name)
+
+
 @pytest.fixture
 def planted(built: Path, tmp_path: Path) -> Callable[[str], Path]:
     """A copy of the folder with one weight bit of a layer flipped in the Verilog."""
@@ -69,18 +83,7 @@ def planted(built: Path, tmp_path: Path) -> Callable[[str], Path]:
     def plant(layer: str) -> Path:
         folder = tmp_path / "planted"
         shutil.copytree(built, folder, ignore=shutil.ignore_patterns("verify.json"))
-        path = folder / "three.v"
-        text = path.read_text()
-        module = json.loads((folder / "report.json").read_text())["modules"][layer]
-        body = text[text.index(f"module {module}(") :]
-        rom = re.search(r"^  (\S+_rom_weights_\S+) ", body, re.MULTILINE)
-        assert rom
-        start = text.index(f"module {rom[1]}(")
-        word = re.compile(r"(memory\[\d+\] = \d+'h)([0-9a-f]+);").search(text, start)
-        assert word
-        flipped = f"{int(word[2], 16) ^ 1:x}"
-        path.write_text(text[: word.start(2)] + flipped + text[word.end(2) :])
-        rehash(folder, "three.v")
+        flip_weight(folder, layer)
         return folder
 
     return plant
