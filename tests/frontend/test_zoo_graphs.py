@@ -30,6 +30,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "ssd300": {"width": 0.03},
 }
 
+QUICK = ("tfc", "cnv", "resnet18", "googlenet")
+
 
 def same(frozen: torch.nn.Module, graph: SourceGraph, x: torch.Tensor) -> None:
     with torch.no_grad():
@@ -41,7 +43,7 @@ def same(frozen: torch.nn.Module, graph: SourceGraph, x: torch.Tensor) -> None:
         np.testing.assert_array_equal(ours, theirs.numpy())
 
 
-@pytest.mark.parametrize("name", [*(n for n in SMALL if n != "ssd300"), pytest.param("ssd300", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in SMALL])
 def test_a_network_of_the_zoo_executes_as_in_torch(name: str, tmp_path: Path) -> None:
     options = SMALL[name]
     image = NETWORKS[name].image
