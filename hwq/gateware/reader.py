@@ -184,7 +184,9 @@ class Reader(wiring.Component):
         # Words held, counted from the base, less the buffer: negative while there is room.
         g = self.geometry
         lowest = lowest_fill(g)
-        excess = Signal(range(lowest - self.buffer, 1), name="excess", init=-g.base(0, 0, 0) - self.buffer)
+        # Not negative at first where whole windows lie in the padding.
+        first = -g.base(0, 0, 0) - self.buffer
+        excess = Signal(range(lowest - self.buffer, max(first, 0) + 1), name="excess", init=first)
         move = self.nest.move(m, moves, BASE, "base_move", sign=-1)
         self.excess = excess
         m.d.comb += self.i.ready.eq(excess[-1])
@@ -203,7 +205,8 @@ class Reader(wiring.Component):
         there = {}
         for before in sorted({0, *(d for row in columns for d in row)}):
             start = (first - before) * g.words
-            bounds = range(-self.buffer - before * g.words, g.least_buffer - lowest_fill(g) + 1)
+            low = min(-self.buffer, g.base(0, 0, 0)) - before * g.words
+            bounds = range(low, g.least_buffer - lowest_fill(g) + 1)
             debt = Signal(bounds, name=f"debt_{before}", init=start)
             m.d.sync += debt.eq(_sum(debt, self.word_move, ~written))
             there[before] = debt[-1]

@@ -106,6 +106,7 @@ CASES = {
     "V = 2, 1x1 stride 2": Geometry(4, 8, 1, Window((1, 1), (2, 2)), pixels=2),
     "V = 4, stride 2, ragged banks": Geometry(3, 12, 1, Window((2, 5), (1, 2), (0, 0, 0, 7)), pixels=4),
     "V = 2, wide padding": Geometry(3, 4, 1, Window((1, 7), (1, 1), (0, 3, 0, 3)), pixels=2),
+    "windows in the padding": Geometry(1, 4, 2, Window((2, 1), (1, 2), (2, 0, 0, 0))),
     "V = 2, blocks": Geometry(3, 4, 2, Window((2, 2), padding=(1, 1, 0, 0)), pixels=2, blocks=2),
 }
 
