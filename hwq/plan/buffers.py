@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hwq.plan.candidates import price, start_buffer
+from hwq.plan.candidates import expected_buffer, price
 from hwq.plan.dataflow import AxiIn, AxiOut, Converter, Dataflow, Fifo, SplitUnit, Unit
 from hwq.plan.draft import PlanDraft
 from hwq.plan.geometry import ceil_div
@@ -22,7 +22,7 @@ __all__ = ["BufferMemories", "channels_of", "first_buffer", "outputs_of"]
 def first_buffer(s: StageSummary, pe: int, simd: int, pixels: int) -> int:
     """Words of an input buffer before sizing."""
     if s.kind in WINDOWED:
-        return start_buffer(s.geometry(pe, simd, pixels))
+        return expected_buffer(s.geometry(pe, simd, pixels))
     return 2 * s.shape[1] * ceil_div(s.rows, pe) if s.kind == "upsample" else 2
 
 

@@ -10,10 +10,11 @@ from hwq.plan.draft import StageDraft
 from hwq.plan.geometry import Geometry, ceil_div
 from hwq.plan.memories import FIFO_CONTROL, FIFO_CONTROL_FF, fifo_cost
 from hwq.plan.resources import Resources
+from hwq.plan.sizing import start_buffer
 from hwq.plan.stage_cost import buffer_of, stage_cost
 from hwq.plan.summary import WINDOWED, StageSummary
 
-__all__ = ["Candidates", "Fold", "breakpoints", "divisors", "price", "start_buffer"]
+__all__ = ["Candidates", "Fold", "breakpoints", "divisors", "expected_buffer", "price"]
 
 EGRESS = 4  # words, before sizing
 MOST = 40  # folds of a stage that are kept: the cheapest of each pair of words
@@ -46,13 +47,9 @@ def price(cost: Resources, prices: Mapping[str, float]) -> float:
     )
 
 
-def start_buffer(g: Geometry) -> int:
-    """Words of a Reader that normally suffice (gateware.md 3): the least, the rows a stride or missing padding wants, a few pixels."""
-    if g.frame == g.words and g.window.kernel == (1, 1):
-        return max(2, ceil(1.5 * g.sf))
-    (kh, kw), (sy, _) = g.window.kernel, g.window.stride
-    rows = max(0, kh - 1 - g.window.padding[0] - g.window.padding[2]) + sy - 1
-    return g.least_buffer + rows * g.row + max(2, kw - 1) * g.words
+def expected_buffer(g: Geometry) -> int:
+    """Words that a Reader is taken to need before it is sized: a vector and a half without a window, else those to start with."""
+    return max(2, ceil(1.5 * g.sf)) if g.height == g.width == 1 else start_buffer(g)
 
 
 def breakpoints(n: int) -> set[int]:
@@ -218,7 +215,7 @@ class Candidates:
             s = self.s
             pe, simd, pixels = shape
             total = fifo_cost(s.lanes_out(pe) * pixels * s.out_bits, EGRESS) if s.kind != "flatten" else Resources()
-            depth = start_buffer(s.geometry(pe, simd, pixels)) if s.kind in WINDOWED else 2 * s.shape[1] * ceil_div(s.rows, pe)
+            depth = expected_buffer(s.geometry(pe, simd, pixels)) if s.kind in WINDOWED else 2 * s.shape[1] * ceil_div(s.rows, pe)
             buffer = buffer_of(s, pe, simd, pixels, depth, kind)
             if buffer:
                 total += Resources(lut=FIFO_CONTROL, ff=FIFO_CONTROL_FF) + buffer.cost

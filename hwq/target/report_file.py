@@ -11,13 +11,14 @@ from hwq.network.graph import Network
 from hwq.network.model import Model
 from hwq.network.ops import Conv
 from hwq.plan.cost import Estimate, estimate
-from hwq.plan.dataflow import BUFFERED, Converter, Fifo, dataflow_of
+from hwq.plan.dataflow import BUFFERED, Converter, Dataflow, Fifo, dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.plan import plan_hash
 from hwq.plan.prediction import Prediction
 from hwq.plan.resources import Resources
 from hwq.plan.stages import Stage, stages_of
 from hwq.plan.units import memory_kind
+from hwq.plan.waiting import deepest_fifo
 from hwq.target.design import Design
 from hwq.target.tools import module_version
 
@@ -49,6 +50,7 @@ FIELDS = {
     "bram_efficiency": "bits that lie in block RAMs, as a share of all bits of the block RAMs taken; 1 where there is none",
     "layers": "one entry a stage, in order",
     "fifos": "what stands between the stages: name, depth in words, width in bits, memory, resources",
+    "deepest_fifo": "the deepest of them, its reader, what it waits for and how many cycles; null without one that waits",
     "modules": "the module of every layer",
     "options": "the options of the compilation",
     "hashes": "sha256 of network and plan, as the registers hold them",
@@ -95,6 +97,8 @@ def report_document(
     """The document; ``options`` is the effective configuration, ``files`` the hashes of all other files of the folder."""
     network, plan = design.network, design.plan
     cost = estimate(network, plan, device)
+    dataflow = dataflow_of(network, plan)
+    waiting = deepest_fifo(dataflow)
     return {
         "format": "hwq-design",
         "format_version": FORMAT_VERSION,
@@ -118,7 +122,8 @@ def report_document(
         "weight_bandwidth_use": round(cost.weight_bandwidth_use, 4),
         "bram_efficiency": round(cost.bram_efficiency, 4),
         "layers": [_layer(design, stage, cost, prediction) for stage in stages_of(network)],
-        "fifos": _fifos(design, cost),
+        "fifos": _fifos(dataflow, cost),
+        "deepest_fifo": vars(waiting) if waiting else None,
         "modules": dict(design.modules),
         "options": dict(options or {}),
         "hashes": {"network": network_hash(network), "plan": plan_hash(plan)},
@@ -154,8 +159,7 @@ def _layer(design: Design, stage: Stage, cost: Estimate, prediction: Prediction)
     return layer
 
 
-def _fifos(design: Design, cost: Estimate) -> list[dict[str, Any]]:
-    dataflow = dataflow_of(design.network, design.plan)
+def _fifos(dataflow: Dataflow, cost: Estimate) -> list[dict[str, Any]]:
     return [
         {
             "name": unit.name,

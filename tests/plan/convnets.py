@@ -32,9 +32,9 @@ class Builder:
         return name
 
     def add(self, name: str, op: Op, inputs: tuple[str, ...], channels: int) -> str:
-        self.nodes.append(Node(name, op, inputs, (f"{name}.y",)))
-        self.channels[f"{name}.y"] = channels
-        return f"{name}.y"
+        self.nodes.append(Node(name, op, inputs, (f"{name}_y",)))
+        self.channels[f"{name}_y"] = channels
+        return f"{name}_y"
 
     def conv(
         self,

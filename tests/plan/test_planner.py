@@ -351,12 +351,12 @@ def test_a_device_without_ultra_ram_gets_none() -> None:
 def test_memories_a_draft_fixes_stay() -> None:
     draft = PlanDraft(
         stages={"conv2": StageDraft("conv2", buffer_memory="block", constants="block", memory="block")},
-        fifos={"act1.y.branch1.fifo": FifoDraft("act1.y.branch1.fifo", memory="ultra")},
+        fifos={"act1_y.branch1.fifo": FifoDraft("act1_y.branch1.fifo", memory="ultra")},
     )
     plan = plan_network(convnets.residual(), VU9P, Goal(fps=1e5), base=draft)
     stage = plan.stage("conv2")
     assert (stage.buffer_memory, stage.constants, stage.memory) == ("block", "block", "block")
-    assert {f.name: f.memory for f in plan.fifos}["act1.y.branch1.fifo"] == "ultra"
+    assert {f.name: f.memory for f in plan.fifos}["act1_y.branch1.fifo"] == "ultra"
 
 
 def test_a_large_network_on_a_small_device_is_told_what_it_lacks() -> None:

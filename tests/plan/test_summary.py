@@ -7,7 +7,7 @@ import pytest
 
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
-from hwq.plan.candidates import start_buffer
+from hwq.plan.candidates import expected_buffer
 from hwq.plan.dataflow import Unit, WindowUnit, dataflow_of
 from hwq.plan.law import unit_cycles
 from hwq.plan.plan import Plan, StagePlan, StreamPlan
@@ -29,7 +29,7 @@ def some_plan(network: Network, lanes: int) -> Plan:
             pe = max(d for d in range(1, lanes + 1) if all(n % d == 0 for n in s.sizes))
         simd = max(d for d in range(1, s.columns + 1) if s.columns % d == 0 and d <= lanes)
         pixels = max(d for d in range(1, lanes + 1) if gcd(*s.widths) % d == 0)
-        buffer = start_buffer(s.geometry(pe, simd, pixels)) if s.kind in WINDOWED else 2 * s.shape[1] * s.rows
+        buffer = expected_buffer(s.geometry(pe, simd, pixels)) if s.kind in WINDOWED else 2 * s.shape[1] * s.rows
         stages.append(StagePlan(stage.name, pe, simd, pixels, buffer=buffer))
     ports = [i.name for i in network.inputs] + list(network.outputs)
     return Plan(network_hash(network), "vu9p", 300.0, tuple(StreamPlan(p) for p in ports), tuple(stages))
