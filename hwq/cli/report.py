@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwq.cli.console import Console
 from hwq.cli.files import write_text
+from hwq.errors import InputError
 from hwq.report.table import printable, shortened
 
 if TYPE_CHECKING:
@@ -42,13 +43,23 @@ def run(args: argparse.Namespace, console: Console) -> int:
     console.say(printable(folder.model.name) + "\n")
     console.say(figures_text(folder.report, folder.network, folder.plan))
     if args.output or not console.as_json:
-        page = args.output or folder.path / "report.html"
-        write_text(
-            page, design_page(folder.report, folder.network, folder.plan, _bottleneck(folder.report, folder.network, folder.plan)), "-o"
-        )
-        console.say(f"page: {page}")
+        words = _bottleneck(folder.report, folder.network, folder.plan)
+        _write_page(args, console, folder.path, design_page(folder.report, folder.network, folder.plan, words))
     console.document(folder.report)
     return 0
+
+
+def _write_page(args: argparse.Namespace, console: Console, folder: Path, text: str) -> None:
+    """Write the page where it was asked for, else into the folder if that can be written."""
+    page = args.output or folder / "report.html"
+    try:
+        write_text(page, text, "-o")
+    except InputError as error:
+        if args.output:
+            raise
+        console.note(f"note: no page was written ({error.message}); -o names another file")
+    else:
+        console.say(f"page: {page}")
 
 
 def figures_text(report: Mapping[str, Any], network: Network, plan: Plan) -> str:

@@ -47,12 +47,14 @@ def _stage_verdict(c: Mapping[str, Any]) -> Iterator[str]:
     wrong = [s for s in c["stages"] if not s["bit_exact"]]
     off = [s for s in c["stages"] if s["bit_exact"] and not s["cycles_exact"]]
     for s in wrong:
-        yield f"\nNOT bit-exact: stage {printable(s['stage'])!r}. {printable(_failure(s['failure']))}"
+        what = f". {printable(_failure(s['failure']))}" if s["failure"] else ""
+        yield f"\nNOT bit-exact: stage {printable(s['stage'])!r}{what}"
     if off:
         yield f"\n{len(off)} stages took other cycles than predicted, the first is {printable(off[0]['stage'])!r}"
     if not wrong:
-        codes = "every code that they give equals the golden model's"
-        yield f"\nbit-exact: {len(c['stages'])} stages alone, {codes} ({c['inputs']['frames']} frames)"
+        codes = "every code given equals the golden model's"
+        count, frames = len(c["stages"]), c["inputs"]["frames"]
+        yield f"\nbit-exact: {count} stage{'s' * (count != 1)} alone, {codes} ({frames} frame{'s' * (frames != 1)})"
 
 
 def _engines(c: Mapping[str, Any]) -> str:

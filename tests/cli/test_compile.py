@@ -158,8 +158,28 @@ def test_the_models_of_the_zoo_compile_within_a_plan(shared_models: Path, hwq_js
     assert document["report"]["cycles_per_frame"] == 13  # 784 one-bit inputs through 64 bits
 
 
-def test_report_shows_the_figures(compiled: Path, hwq: Run, hwq_json: RunJson) -> None:
-    code, text, err = hwq("report", compiled)
+def test_report_writes_a_page(out: Path, tmp_path: Path, hwq: Run, hwq_json: RunJson) -> None:
+    code, text, _ = hwq("report", out)
+    assert code == 0
+    assert text.rstrip().endswith(f"page: {out / 'report.html'}")
+    page = (out / "report.html").read_text()
+    assert "<h1>tiny net</h1>" in page
+    assert "<svg" in page
+    (out / "report.html").unlink()
+    assert hwq_json("report", out)[0] == 0
+    assert not (out / "report.html").exists()
+    assert hwq("report", out, "-o", tmp_path / "page.html")[0] == 0
+    assert (tmp_path / "page.html").read_text() == page
+    code, document = hwq_json("report", out, "-o", tmp_path / "no" / "page.html")
+    assert (code, document["error"]["code"], document["error"]["where"]) == (2, "OUTPUT-UNWRITABLE", "-o")
+    (out / "report.html").mkdir()
+    code, _, err = hwq("report", out)
+    assert code == 0
+    assert "no page was written" in err
+
+
+def test_report_shows_the_figures(compiled: Path, tmp_path: Path, hwq: Run, hwq_json: RunJson) -> None:
+    code, text, err = hwq("report", compiled, "-o", tmp_path / "page.html")
     assert (code, err) == (0, "")
     assert text.startswith("tiny net\n")
     assert "dense, then 1 threshold" in text

@@ -23,6 +23,15 @@ def test_explain(model_file: Path, hwq: Run, hwq_json: RunJson) -> None:
     assert (code, document["totals"]["macs"]) == (0, 12 * 7 + 7 * 5)
 
 
+def test_explain_draws_the_graph(model_file: Path, tmp_path: Path, hwq: Run, hwq_json: RunJson) -> None:
+    code, text, _ = hwq("explain", model_file, "--svg", tmp_path / "net.svg")
+    assert code == 0
+    assert f"graph: {tmp_path / 'net.svg'}" in text
+    assert (tmp_path / "net.svg").read_text().startswith("<svg")
+    code, document = hwq_json("explain", model_file, "--svg", tmp_path / "no" / "net.svg")
+    assert (code, document["error"]["code"]) == (2, "OUTPUT-UNWRITABLE")
+
+
 def test_explain_a_real_network(shared_models: Path, hwq_json: RunJson) -> None:
     code, document = hwq_json("explain", shared_models / "TFC_2W2A.onnx")
     assert code == 0

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from hwq.network.model import Model
+from hwq.target.tools import Tool
 from hwq.verify import ladder
-from hwq.verify.certificate import Certificate, Failure
+from hwq.verify.certificate import Certificate, Failure, StageVerdict
 
 Run = Callable[..., tuple[int, str, str]]
 RunJson = Callable[..., tuple[int, dict]]
@@ -153,3 +154,39 @@ def test_a_member_that_is_no_array(out: Path, tmp_path: Path, hwq_json: RunJson)
         z.writestr("x.npy", b"hello")
     code, document = hwq_json("verify", out, "--inputs", tmp_path / "x.npz")
     assert (code, document["error"]["code"]) == (2, "FILE-DAMAGED")
+
+
+def test_stages_are_verified_alone_and_told_in_a_table(out: Path, hwq: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hwq.verify import by_stage
+
+    asked = {}
+
+    def verdicts(folder, stages, integers, **options):  # type: ignore[no-untyped-def]
+        asked.update(options, stages=[s.name for s in stages], frames=len(integers["x"]))
+        return tuple(StageVerdict(s.name, "top", 2, s.name != "fc1", ("none",), 70, 70, True) for s in stages)
+
+    monkeypatch.setattr(by_stage, "verify_stages", verdicts)
+    monkeypatch.setattr(by_stage, "need_simulator", lambda: Tool("verilator", ("v",), "5.040", "here"))
+    code, text, _ = hwq("verify", out, "--stages", "all", "-j", "3", "--frames", "2")
+    assert (asked["stages"], asked["jobs"], asked["frames"]) == (["fc0", "fc1"], 3, 2)
+    assert code == 1
+    assert "NOT bit-exact: stage 'fc1'" in text
+    code, text, _ = hwq("verify", out, "--stage", "fc0")
+    assert code == 0
+    assert "bit-exact: 1 stage alone" in text
+    assert json.loads((out / "verify.json").read_text())["stages"][0]["stage"] == "fc0"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--stage", "fc7"), "STAGE-UNKNOWN"),
+        (("--stage", "fc0", "--stages", "all"), "OPTION-CONFLICT"),
+        (("--stage", "fc0", "--engine", "cocotb"), "OPTION-CONFLICT"),
+        (("--stage", "fc0", "--waves"), "OPTION-CONFLICT"),
+        (("--stage", "fc0", "-j", "0"), "OPTION-RANGE"),
+    ],
+)
+def test_wrong_words_about_stages_are_refused(out: Path, hwq_json: RunJson, words: tuple[str, ...], code: str) -> None:
+    exit_code, document = hwq_json("verify", out, *words)
+    assert (exit_code, document["error"]["code"]) == (2, code)
