@@ -66,7 +66,7 @@ class ContractionStage(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        self.checks: list[Value] = []
+        self.checks = []
         unit, g = self.unit, self.unit.geometry
         kind = memory_kind(unit.plan.buffer_memory, unit.buffer)
         width = len(self.i.payload.as_value())

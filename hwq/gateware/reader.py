@@ -253,9 +253,8 @@ class Reader(wiring.Component):
             head = Signal(range(depth), name="head", init=start % depth)
             m.d.sync += head.eq(_sum(head, self.word_move, Const(1, 1)))
             return head
-        if not hasattr(self, "slot_move"):
-            self.slot_move = self.nest.move(m, self.fire, SLOT, "slot_move", modulus=depth)
-        return ring_address(m, self.slot_move, start, depth, f"head_{ahead}")
+        move = self.nest.move(m, self.fire, SLOT, f"slot_move_{ahead}", modulus=depth)
+        return ring_address(m, move, start, depth, f"head_{ahead}")
 
 
 def lowest_fill(g: Geometry) -> int:
