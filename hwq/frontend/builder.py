@@ -14,14 +14,15 @@ from hwq.frontend.activation import Activation, activation_of, pass_through
 from hwq.frontend.arrangement import Arrangement
 from hwq.frontend.expression import Expr, leaf, map_constants, walk
 from hwq.frontend.inputs import InputState, host_integers, raw_integers
-from hwq.frontend.normalize import split_affine
+from hwq.frontend.normalize import Affine, is_integral, split_affine
 from hwq.frontend.options import ReadOptions
 from hwq.frontend.realise import realised
 from hwq.frontend.trace import Trace, trace_entry
 from hwq.frontend.values import Integers, Leaf, Pending
 from hwq.network.graph import Node
-from hwq.network.ops import Conv, Op
+from hwq.network.ops import Conv, Op, Threshold
 from hwq.numerics.encoding import Encoding
+from hwq.numerics.prover import FEW_THRESHOLDS
 
 __all__ = ["Builder", "Integers", "behind", "replaced"]
 
@@ -139,12 +140,32 @@ class Builder:
         through = pass_through(affine, pending.leaf)
         if through is not None:
             return Integers(pending.leaf, affine.scale, affine.offset, through)
-        activation = activation_of(affine, pending.leaf)
+        activation = self._activation(affine, pending, fallback, tensor)
+        if isinstance(activation, Integers):
+            return activation
         label = next(reversed(affine.core.labels), fallback)
         made_leaf = pending.leaf if activation.op is None else self.activate(label, activation, pending.leaf, tensor)
         made = Integers(made_leaf, activation.scale, activation.offset, activation.rest)
         self._known[core_key] = made
         return behind(made, pending.expr, affine.core, affine)
+
+    def _activation(self, affine: Affine, pending: Pending, fallback: str, tensor: str) -> Activation | Integers:
+        """One op for all of the core, or, where that takes many thresholds, the integers behind a quantizer inside it first."""
+        inner = next((e for e in reversed(walk(affine.core)[:-1]) if _is_earlier_quantizer(e, affine.core)), None)
+        try:
+            activation = activation_of(affine, pending.leaf)
+            if inner is None or not isinstance(activation.op, Threshold) or activation.op.count <= FEW_THRESHOLDS:
+                return activation
+        except InputError:
+            if inner is None:
+                raise
+        made = self.plain_integers(pending.with_expr(inner), fallback, f"{tensor}.before")
+        if made.leaf is pending.leaf:
+            return activation_of(affine, pending.leaf)
+        expr = replaced(pending.expr, inner, made.rest)
+        if expr is None:
+            return activation_of(affine, pending.leaf)
+        return self.plain_integers(Pending(made.leaf, expr, pending.layout), fallback, tensor)
 
     def activate(self, label: str, activation: Activation, source: Leaf, tensor: str) -> Leaf:
         """Adds the node of an activation."""
@@ -215,6 +236,14 @@ class Builder:
         assert state.encoding is not None
         self.encodings[state.name] = state.encoding
         return state
+
+
+def _is_earlier_quantizer(e: Expr, core: Expr) -> bool:
+    """Whether ``e`` makes integers and all of ``core`` quantizes them again."""
+    if not e.discretises or not is_integral(e, True):
+        return False
+    outer = replaced(core, e, leaf())
+    return outer is not None and outer.discretises
 
 
 def behind(made: Integers, expr: Expr, core: Expr, affine: Any) -> Integers:

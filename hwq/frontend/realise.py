@@ -31,7 +31,7 @@ def realised(builder: Builder, pending: Pending, fallback: str, tensor: str) -> 
     made = pending.leaf.made
     if isinstance(made, Stacked):
         parts = [builder.plain_integers(p, fallback, f"{tensor}.{k}") for k, p in enumerate(branches(pending))]
-        return concatenated(builder, parts, fallback, tensor)
+        return concatenated(builder, parts, made.name, tensor)
     if isinstance(made, Summed):
         return realised_sum(builder, pending, made, tensor)
     if isinstance(made, Padded):

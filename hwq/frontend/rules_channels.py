@@ -55,7 +55,7 @@ def _along_channels(step: Step, parts: Sequence[Pending], axis: int) -> Value:
     if any(not layouts[0].same(other) for other in layouts):
         raise step.error("LAYOUT", "it joins tensors whose pixels are arranged differently", "Keep one layout in all branches")
     sizes = [p.leaf.channels for p in parts]
-    made = Leaf(None, (*parts[0].leaf.shape[:2], total), made=Stacked(tuple(parts)))
+    made = Leaf(None, (*parts[0].leaf.shape[:2], total), made=Stacked(tuple(parts), step.name))
     return Pending(made, stack([p.expr for p in parts], sizes), layouts[0])
 
 
@@ -74,11 +74,11 @@ def _as_vectors(step: Step, parts: Sequence[Pending], axis: int) -> Value:
             f"it joins tensors of shapes {', '.join(str(p.shape) for p in parts)} along an axis that is not the channels",
             "Return them as separate outputs and join them on the host",
         )
-    flat = [flattened(step, p) for p in parts]
+    flat = [flattened(step, p, k) for k, p in enumerate(parts)]
     total = sum(p.leaf.channels for p in flat)
     starts = np.cumsum([0, *(p.leaf.channels for p in flat)])
     index = np.concatenate([p.layout.positions() + s for p, s in zip(flat, starts, strict=False)], axis)
-    made = Leaf(None, (1, 1, total), made=Stacked(tuple(flat)))
+    made = Leaf(None, (1, 1, total), made=Stacked(tuple(flat), step.name))
     layout = Layout.at(index)
     return Pending(
         made, stack([p.expr for p in flat], [p.leaf.channels for p in flat]), Layout.of(index.shape) if layout.in_order else layout

@@ -89,7 +89,7 @@ def elementwise(step: Step, build: Callable[[Expr, Operand], Expr], place: int =
         try:
             return x.with_expr(build(x.expr, lambda c: _operand(step, x, c)))
         except _PerElement:
-            flat = flattened(step, x)
+            flat = flattened(step, x, place)
             return flat.with_expr(build(flat.expr, lambda c: _operand(step, flat, c)))
     if isinstance(x, HostValue):
         expr = build(leaf(), lambda c: _host_operand(step, x, c))
@@ -111,14 +111,14 @@ def _operand(step: Step, x: Pending, c: ArrayLike) -> NDArray[np.float64]:
     return out
 
 
-def flattened(step: Step, x: Pending) -> Pending:
+def flattened(step: Step, x: Pending, place: int = 0) -> Pending:
     """The image as one pixel, every element a channel: where constants differ from pixel to pixel."""
     b = step.builder
     if x.leaf.pixels == 1 and x.leaf.made is None:
         return x
-    made = b.integers(x, step.name, step.node.inputs[0]) if x.leaf.made is not None or x.expr.discretises else None
+    made = b.integers(x, step.name, step.node.inputs[place]) if x.leaf.made is not None or x.expr.discretises else None
     source, expr = (x.leaf, x.expr) if made is None else (made.leaf, made.rest)
-    flat = b.cached("flatten", source, lambda: b.emit(f"{step.name}.flatten", Flatten(), (source,), f"{step.node.inputs[0]}.flat")[1])
+    flat = b.cached("flatten", source, lambda: b.emit(f"{step.name}.flatten", Flatten(), (source,), f"{step.node.inputs[place]}.flat")[1])
     return Pending(flat, map_constants(expr, lambda c: np.tile(c, source.pixels)), x.layout)
 
 

@@ -110,6 +110,7 @@ class Stacked:
     """Channels of several tensors, one after the other; the pending function on top starts with ``stack``."""
 
     branches: tuple[Pending, ...]
+    name: str
 
 
 @dataclass(frozen=True, eq=False)

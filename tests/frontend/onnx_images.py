@@ -318,3 +318,43 @@ def normalised_pixels() -> Made:
     x = g.add("Sub", "x", g.constant(np.array([1.5, 2.25, 3.0]).reshape(1, 3, 1, 1)))
     x = g.q(x, 0.25, zero=2, name="in")
     return g, [g.conv(x, 4, 3, **SAME)], ["conv"]
+
+
+@network
+def table() -> Made:
+    """A function that rises and falls many times over few integers: x mod 8 of codes."""
+    g, x = rgb()
+    x = g.q(g.conv(x, 4, 3))
+    whole = g.add("Mul", g.add("Floor", g.add("Div", x, g.constant(4.0))), g.constant(4.0))
+    return g, [g.conv(g.q(g.add("Sub", x, whole), 0.5), 2, 4)], ["conv", "requantize", "lookup", "conv"]
+
+
+@network
+def best_class_of_every_pixel() -> Made:
+    g, x = rgb()
+    return g, [g.add("ArgMax", g.conv(x, 9, 3), axis=1, keepdims=0)], ["conv", "argmax"]
+
+
+@network
+def best_classes() -> Made:
+    g, x = rgb()
+    y = g.add("TopK", g.add("Flatten", g.conv(x, 9, 3, k=8)), g.ints(4), axis=1, outputs=2)
+    return g, [y, f"{y}_1"], ["conv", "topk"]
+
+
+@network
+def vectors_of_unlike_images() -> Made:
+    g, x = rgb()
+    a, b = (g.add("Flatten", g.q(g.conv(x, c, 3, k=k))) for c, k in ((4, 3), (3, 5)))
+    y = g.dense(g.add("Concat", a, b, axis=1), 4 * 36 + 3 * 16, 5)
+    return g, [y], ["conv", "conv", "requantize", "flatten", "requantize", "flatten", "concat", "conv"]
+
+
+@network
+def outputs_without_a_quantizer() -> Made:
+    g, x = rgb()
+    a = g.pool(g.norm(g.conv(x, 6, 3), 6))
+    b = g.up(g.conv(x, 2, 3))
+    c = g.add("Concat", g.norm(g.conv(x, 4, 3), 4), g.conv(x, 3, 3), axis=1)
+    d = g.add("Add", g.conv(x, 4, 3), g.conv(x, 4, 3))
+    return g, [a, b, c, d], ["conv"] * 6 + ["add", "requantize", "pool", "requantize", "upsample", "concat"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, load_from_string
 
 from hwq.errors import InputError, Problems
 from hwq.frontend.lower import lower
@@ -36,7 +37,8 @@ def kinds(model: Model) -> list[str]:
 @pytest.mark.parametrize("name", sorted(IMAGES))
 def test_golden_equals_onnxruntime_and_every_code_the_source(name: str) -> None:
     graph, outputs, expected = IMAGES[name]()
-    binary = graph.model(*outputs)
+    indices = {n.output[-1]: TensorProto.INT64 for n in graph.nodes if n.op_type in ("ArgMax", "TopK")}
+    binary = graph.model(*outputs, types=indices)
     source = read_onnx(binary)
     model = lower(source)
     assert kinds(model) == expected
@@ -75,8 +77,6 @@ def test_an_image_input_is_an_image_and_a_flattened_one_a_vector() -> None:
 
 def test_several_inputs_meet() -> None:
     """Two inputs of which one has a layer in front of the sum."""
-    from onnx import TensorProto, helper, load_from_string
-
     g, x = rgb()
     y = g.conv(g.q(g.add("Add", g.q(g.conv(x, 3, 3, **SAME), signed=True), g.q("z", signed=True))), 2, 3)
     model = load_from_string(g.model(y))
