@@ -68,9 +68,8 @@ def measure(name: str, dataflow: Dataflow) -> None:
     depths = least_depths(dataflow, {}, names)
     sizing = process_time() - start
     prediction = predict_tokens(TokenNetwork(dataflow).with_depths(depths))
-    print(
-        f"{name}: {machine.steps - steps} steps and {frame:.3f} s a frame, fifo_sizing_s {sizing:.1f}, interval {prediction.interval}, law {law}"
-    )
+    print(f"{name}: {machine.steps - steps} steps and {frame:.3f} s a frame, fifo_sizing_s {sizing:.1f}")
+    print(f"  interval {prediction.interval}, law {law}, {prediction.proof.words} words of storage")
 
 
 if __name__ == "__main__":

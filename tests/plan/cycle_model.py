@@ -70,7 +70,8 @@ class Circuit:
             if taken[0]:
                 self.beats.inputs[u.tensor].append(t)
             return taken[0]
-        if isinstance(u, AxiOut) and pops[0]:
+        # Padding in front of a frame that never comes is not counted.
+        if isinstance(u, AxiOut) and pops[0] and len(self.beats.outputs[u.tensor]) < self.wanted[u.tensor]:
             self.beats.outputs[u.tensor].append(t)
             return True
         return False

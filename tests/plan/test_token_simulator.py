@@ -23,8 +23,6 @@ def assert_same(run: TokenRun, beats: Beats) -> None:
         for name, cycles in expected.items():
             # The cycle model stops with the last output: a branch that is ahead may not have taken all its input by then.
             beat = got[name].reshape(-1)
-            # Nor do we know of words of padding in front of a frame that never comes.
-            cycles = cycles[: beat.size]
             np.testing.assert_array_equal(beat[: len(cycles)], cycles, name)
             if beats.finished:
                 assert len(cycles) == beat.size or name in beats.inputs
@@ -33,7 +31,7 @@ def assert_same(run: TokenRun, beats: Beats) -> None:
 
 
 @given(dataflows(), st.integers(1, 4), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_beat_comes_in_the_cycle_of_the_stepped_model(dataflow: Dataflow, frames: int, data: st.DataObject) -> None:
     ins, outs = ports(dataflow)
     sources, sinks = data.draw(traces(ins)), data.draw(traces(outs))
@@ -43,7 +41,7 @@ def test_every_beat_comes_in_the_cycle_of_the_stepped_model(dataflow: Dataflow, 
 
 
 @given(dataflows(), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_high_water_marks_are_those_of_the_stepped_model(dataflow: Dataflow, frames: int) -> None:
     run, beats = simulate(dataflow, frames), step_through(dataflow, frames)
     # A component with padding of its own runs ahead into a frame that never comes.
