@@ -29,6 +29,7 @@ from hwq.network.ops import Conv
 from hwq.numerics.encoding import Integer
 from hwq.transform.mirror import fold_mirrors
 from hwq.transform.orient import orient
+from hwq.transform.padding import split_padding
 
 __all__ = ["lower"]
 
@@ -218,7 +219,7 @@ class _Lowering:
         names = _free_names({v.origin.leaf.tensor or "": o for o, v in reversed(outputs)}, network)
         trace = {names.get(t, t): entry for t, entry in turned(b.trace, network, oriented).items() if t in network.tensors}
         notes = {**{n.name: b.notes.get(n.name, {}) for n in network.nodes}, **_turned_notes(network, oriented, b.notes), TRACE: trace}
-        network = _renamed(oriented, names)
+        network = split_padding(_renamed(oriented, names))
         named = dict(zip(tensors, network.outputs, strict=True))
         model_inputs = tuple(ModelInput(i.name, i.source.shape[1:], i.source.dtype, i.head) for i in inputs)
         model_outputs = tuple(self._described(o, v, named[v.origin.leaf.tensor or ""]) for o, v in outputs)
