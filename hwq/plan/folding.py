@@ -9,7 +9,7 @@ until nothing gets cheaper. Networks without joins are solved exactly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,18 @@ from hwq.network.graph import Network
 from hwq.plan.candidates import Candidates, Fold, price
 from hwq.plan.cost import STATUS, axi_cost
 from hwq.plan.dataflow import ceil_div, pitch_of
-from hwq.plan.draft import PlanDraft
+from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.forest import Forest
 from hwq.plan.resources import Resources
 from hwq.plan.stages import stages_of
-from hwq.plan.summary import summary_of
+from hwq.plan.summary import StageSummary, summary_of
 from hwq.plan.units import Edge
 from hwq.plan.wires import between
 
 __all__ = ["Fold", "Folder", "Folding", "price"]
 
 Prices = Mapping[str, float]
+_Tables = dict[tuple[tuple[Edge, ...], tuple[Edge, ...]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,17 @@ class Folder:
         self.summaries = {s.name: summary_of(network, s) for s in self.stages}
         self.lanes = {name: bus // pitch_of(network.tensors[name].encoding.bits) for name, bus in buses.items()}
         self.io_cycles = max(self._beats(name) for name in buses)
-        self.candidates = {n: Candidates(s, draft.stage(n), self.lanes.values()) for n, s in self.summaries.items()}
+        self.candidates = self._candidates()
         self.wires = tuple(self._wires())
+
+    def _candidates(self) -> dict[str, Candidates]:
+        """Candidates by stage; stages of equal sizes share them, and what they remember."""
+        shared: dict[tuple[StageSummary, StageDraft], Candidates] = {}
+        found = {}
+        for name, s in self.summaries.items():
+            key = replace(s, name=""), replace(self.draft.stage(name), name="")
+            found[name] = shared.setdefault(key, Candidates(*key, self.lanes.values()))
+        return found
 
     def _beats(self, name: str) -> int:
         h, w, c = self.network.tensors[name].shape
@@ -86,14 +96,16 @@ class Folder:
 
     def fold(self, cycles: int, prices: Prices) -> Folding | None:
         """The cheapest folding with at most ``cycles`` cycles a stage; ``prices`` weigh the resources. None: there is none."""
-        folds = {n: c.within(cycles, prices) for n, c in self.candidates.items()}
+        within = {id(c): c.within(cycles, prices) for c in {id(c): c for c in self.candidates.values()}.values()}
+        folds = {n: within[id(c)] for n, c in self.candidates.items()}
         if not all(folds.values()):
             return None
         names = list(folds)
         own = [np.array([price(f.cost, prices) for f in folds[n]]) for n in names]
         forest = Forest(own)
+        tables: _Tables = {}
         for wire in self.wires:
-            matrix = self._matrix(wire, folds, prices)
+            matrix = self._matrix(wire, folds, prices, tables)
             if wire.source and wire.target:
                 forest.join(names.index(wire.source), names.index(wire.target), matrix)
             elif wire.source or wire.target:
@@ -107,13 +119,15 @@ class Folder:
         parts += [between(self._from(w, picked.get(w.source)), self._to(w, picked.get(w.target))) for w in self.wires]
         return sum(parts, STATUS)
 
-    def _matrix(self, wire: _Wire, folds: Mapping[str, list[Fold]], prices: Prices) -> NDArray[np.float64]:
-        """Prices of the converters for every choice of the writer (rows) and the reader (columns)."""
+    def _matrix(self, wire: _Wire, folds: Mapping[str, list[Fold]], prices: Prices, tables: _Tables) -> NDArray[np.float64]:
+        """Prices of the converters for every choice of the writer (rows) and the reader (columns); ``tables`` remembers them."""
         rows = [self._from(wire, f) for f in folds[wire.source]] if wire.source else [self._from(wire, None)]
         columns = [self._to(wire, f) for f in folds[wire.target]] if wire.target else [self._to(wire, None)]
         left, right = {e: k for k, e in enumerate(dict.fromkeys(rows))}, {e: k for k, e in enumerate(dict.fromkeys(columns))}
-        table = np.array([[price(between(a, b), prices) for b in right] for a in left])
-        return table[np.ix_([left[e] for e in rows], [right[e] for e in columns])]
+        key = tuple(left), tuple(right)
+        if key not in tables:
+            tables[key] = np.array([[price(between(a, b), prices) for b in right] for a in left])
+        return tables[key][np.ix_([left[e] for e in rows], [right[e] for e in columns])]
 
     def _from(self, wire: _Wire, fold: Fold | None) -> Edge:
         """Words in which the tensor of ``wire`` is written."""
