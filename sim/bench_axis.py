@@ -43,7 +43,9 @@ PROFILES = os.environ.get("HWQ_STALLS", "none,source,sink,both").split(",")
 RESET_CYCLES = 4
 SETTLING_CYCLES = 16  # after reset, in which memories check themselves
 TRACE_LENGTH = 4093  # prime: the pattern does not lock to the frame length
-PATIENCE = 20_000  # cycles without any beat after which the design counts as hung
+# Cycles without any beat after which the design counts as hung: a slow one may need most of a frame between beats.
+USUAL_CYCLES = 200_000  # of a test, about: a minute or two
+PATIENCE = 20_000 + 4 * int(INTERFACE["cycles_per_frame"] + INTERFACE["first_latency_cycles"])
 
 
 def pack(codes: np.ndarray, stream: dict) -> list[int]:
@@ -252,7 +254,8 @@ async def frames_are_bit_exact(dut, stalls: str) -> None:
     """Every output beat equals the golden one, under this kind of stalls, and the streams keep their contract."""
     with np.load(os.environ.get("HWQ_VECTORS", FOLDER / "vectors.npz")) as vectors:
         arrays = {name: vectors[name] for name in vectors.files}
-    frames = min(int(os.environ.get("HWQ_FRAMES", "20")), len(arrays[INTERFACE["inputs"][0]["port"]]))
+    usual = max(2, min(20, USUAL_CYCLES // int(INTERFACE["cycles_per_frame"])))
+    frames = min(int(os.environ.get("HWQ_FRAMES", usual)), len(arrays[INTERFACE["inputs"][0]["port"]]))
     paces = traces(stalls, int(os.environ.get("HWQ_SEED", "1")))
     sources = [Source(dut, s, pack(arrays[s["port"]][:frames], s), paces[s["port"]]) for s in INTERFACE["inputs"]]
     sinks = [Sink(dut, s, pack(arrays[s["port"]][:frames], s), paces[s["port"]]) for s in INTERFACE["outputs"]]

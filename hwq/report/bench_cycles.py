@@ -83,7 +83,8 @@ def cycle_rows(folder: Folder, frames: int = FRAMES, stalls: Sequence[tuple[str,
 
 def _row(folder: Folder, batch: BatchModel, tokens: TokenNetwork, codes: Cycles, profile: str, seed: int) -> dict[str, Any]:
     traces = stall_traces(profile, seed, folder.ports)
-    run = batch.run(codes, stalls=profile, traces=traces)
+    slowest = int(folder.report["cycles_per_frame"] + folder.report["first_latency_cycles"])
+    run = batch.run(codes, stalls=profile, traces=traces, slowest=slowest)
     sources = {p.name: traces[p.port] for p in folder.inputs}
     sinks = {p.name: traces[p.port] for p in folder.outputs}
     frames = run.frames

@@ -144,6 +144,7 @@ def _contents(
     codes = vector_codes(design.network, design.inputs, design.outputs, integers)
     frames = len(next(iter(codes.values())))
     bench_frames = max(1, min(frames, BENCH_FRAMES, BENCH_BEATS // max(p.beats for p in ports)))
+    slowest = int(prediction.interval + prediction.first_latency)
     document = interface_document(design, model, prediction)
     contents: dict[str, str | bytes] = {
         f"{top}.v": design.verilog,
@@ -153,7 +154,7 @@ def _contents(
         "vectors.npz": vectors_file(codes),
         f"test_{top}.py": bench_source(),
         "Makefile": makefile(top),
-        f"tb_{top}.v": bench_text(top, ports, design.ports, bench_frames, [f.name for f in design.memories]),
+        f"tb_{top}.v": bench_text(top, ports, design.ports, bench_frames, [f.name for f in design.memories], slowest),
         f"tb_{top}.vh": bench_vectors(ports, codes, bench_frames),
         "vivado.tcl": vivado_script(top, device.part, {f.name: len(f.text) for f in design.memories}),
         f"{top}.xdc": constraints(design.plan.clock_mhz),

@@ -11,7 +11,7 @@ from hwq.target.streams import StreamPort
 
 __all__ = ["bench_text", "bench_vectors"]
 
-PATIENCE = 200_000
+PATIENCE = 200_000  # cycles without any beat, beside those that a design may take
 
 
 def bench_vectors(ports: Sequence[StreamPort], codes: Mapping[str, NDArray[Any]], frames: int) -> str:
@@ -25,9 +25,15 @@ def bench_vectors(ports: Sequence[StreamPort], codes: Mapping[str, NDArray[Any]]
 
 
 def bench_text(
-    top: str, ports: Sequence[StreamPort], top_ports: Sequence[tuple[str, str, int]], frames: int, memories: Sequence[str] = ()
+    top: str,
+    ports: Sequence[StreamPort],
+    top_ports: Sequence[tuple[str, str, int]],
+    frames: int,
+    memories: Sequence[str] = (),
+    slowest: int = 0,
 ) -> str:
     """Verilog of module ``tb_<top>``; ``top_ports`` are (name, direction, width) of the design, ``memories`` its memory files."""
+    patience = PATIENCE + 4 * slowest
     declared = [f"  {'reg' if d == 'input' else 'wire'} {_range(w)}{name};" for name, d, w in top_ports if name != "aclk"]
     connections = ",\n".join(f"    .{name}({name})" for name, _, _ in top_ports)
     quiet = [f"    {name} = 0;" for name, d, _ in top_ports if d == "input" and name not in ("aclk", "aresetn")]
@@ -69,8 +75,8 @@ module tb_{top};
     if (errors > 0) begin
       $display("FAIL: %0d errors by cycle %0d", errors, cycle);
       $stop;
-    end else if (quiet > {PATIENCE}) begin
-      $display("FAIL: no beat moved for {PATIENCE} cycles");{_reminder(memories)}
+    end else if (quiet > {patience}) begin
+      $display("FAIL: no beat moved for {patience} cycles");{_reminder(memories)}
       $stop;
     end else if ({complete}) begin
       $display("PASS: {frames} frames bit-exact in %0d cycles", cycle);

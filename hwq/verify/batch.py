@@ -26,7 +26,7 @@ from hwq.verify.stalls import Traces
 __all__ = ["BatchModel", "build_batch"]
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-# Cycles without any beat after which a design counts as hung; longer than any stage's frame in reach.
+# Cycles without any beat after which a design counts as hung, beside those that it may take.
 PATIENCE = 2_000_000
 # -O1 runs lanes as fast as -O3, whose build takes six times as long: 25 s against 159 s for a design of 17 000 LUTs.
 MAKE_OPTIMISE = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O2"
@@ -43,12 +43,15 @@ class BatchModel:
     tool: Tool
     build_seconds: float
 
-    def run(self, codes: Mapping[str, Integers], *, stalls: str = "none", traces: Traces | None = None, seed: int = 1) -> EngineRun:
+    def run(
+        self, codes: Mapping[str, Integers], *, stalls: str = "none", traces: Traces | None = None, seed: int = 1, slowest: int = 0
+    ) -> EngineRun:
         """Stream all frames of ``codes`` (by input port, (N, H, W, C)) through the design.
 
-        A design that hangs gives a run with ``hang`` set; a program that dies raises :class:`InputError`.
+        ``slowest`` are cycles that may pass between beats of a design that is right. One that hangs gives a run with ``hang`` set;
+        a program that dies raises :class:`InputError`.
         """
-        frames = len(next(iter(codes.values())))
+        frames, patience = len(next(iter(codes.values()))), PATIENCE + 4 * slowest
         started = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="hwq-batch-") as name:
             job = Path(name)
@@ -57,12 +60,12 @@ class BatchModel:
                     p.pack(codes[p.port]).tofile(job / f"{p.port}.in")
                 if traces is not None:
                     np.asarray(traces[p.port], np.uint8).tofile(job / f"{p.port}.trace")
-            status = self._execute(job, frames, seed)
-            return self._collect(job, frames, stalls, status, time.perf_counter() - started)
+            status = self._execute(job, frames, seed, patience)
+            return self._collect(job, frames, stalls, status | {"patience": patience}, time.perf_counter() - started)
 
-    def _execute(self, job: Path, frames: int, seed: int) -> dict[str, object]:
+    def _execute(self, job: Path, frames: int, seed: int, patience: int) -> dict[str, object]:
         # Memory files are opened relative to the working folder.
-        command = [str(self.program), str(job), str(frames), str(PATIENCE), str(seed)]
+        command = [str(self.program), str(job), str(frames), str(patience), str(seed)]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         lines = done.stdout.strip().splitlines()
         if done.returncode or not lines:
@@ -94,7 +97,7 @@ class BatchModel:
             s = status[p.port]
             assert isinstance(s, dict)
             moved.append(f"{p.port} {'took' if p.is_input else 'gave'} {s['done']} of {s['total']} beats")
-        reason = "the design ended the simulation" if status["finished"] else f"no beat moved for {PATIENCE} cycles"
+        reason = "the design ended the simulation" if status["finished"] else f"no beat moved for {status['patience']} cycles"
         messages = status["messages"]
         assert isinstance(messages, list)
         return "; ".join([f"{reason} ({', '.join(moved)})", *messages[:3]])

@@ -34,8 +34,11 @@ __all__ = ["DEFAULT_FRAMES", "ENGINES", "checked_integers", "verify", "write_cer
 
 log = logging.getLogger("hwq")
 
-# Frames an engine gets when none are asked for; at what speed is in the documentation of each.
+# Frames an engine gets when none are asked for, as long as their cycles are no more than a minute or two.
 DEFAULT_FRAMES: Mapping[str, int] = {"cocotb": 40, "batch": 10_000, "amaranth": 4}
+DEFAULT_CYCLES: Mapping[str, int] = {"cocotb": 400_000, "batch": 5_000_000, "amaranth": 20_000}
+# The smallest integers everywhere, the largest, random ones.
+FEWEST_FRAMES = 3
 ENGINES = tuple(DEFAULT_FRAMES)
 # Beyond these an engine would run for hours; the rest of the frames goes to the batch engine.
 MOST_FRAMES: Mapping[str, int] = {"cocotb": 2_000, "batch": 10_000_000, "amaranth": 16}
@@ -129,12 +132,18 @@ def _integers(
     """Integers (N, H, W, C) of all inputs."""
     network = folder.network
     if inputs is None:
-        return random_integers(network, max(1, frames or max(DEFAULT_FRAMES[e] for e in engines)), seed)
+        return random_integers(network, max(1, frames or max(_usual_frames(folder, e) for e in engines)), seed)
     integers = checked_integers(network, inputs) if codes else folder.model.encode(inputs)
     counts = {name: len(x) for name, x in integers.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         raise InputError("INPUT-FRAMES", f"the inputs hold different or no frames: {counts}", where="--inputs")
     return integers
+
+
+def _usual_frames(folder: Folder, engine: str) -> int:
+    """Frames that ``engine`` gets when none are asked for."""
+    affordable = DEFAULT_CYCLES[engine] / max(1.0, folder.report["cycles_per_frame"])
+    return max(FEWEST_FRAMES, min(DEFAULT_FRAMES[engine], int(affordable)))
 
 
 def checked_integers(network: Network, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Integers]:
@@ -182,7 +191,7 @@ class _Session:
     def run(self, engine: str, stalls: str, frames: int | None) -> bool:
         """One run; whether it was bit-exact."""
         have = len(next(iter(self.codes.values())))
-        count = min(have, MOST_FRAMES[engine], frames or max(DEFAULT_FRAMES[engine], 0))
+        count = min(have, MOST_FRAMES[engine], frames or _usual_frames(self.folder, engine))
         if count < min(have, frames or have):
             log.info("%s: %d of %d frames", engine, count, have)
         codes = {name: c[:count] for name, c in self.codes.items()}
@@ -197,14 +206,15 @@ class _Session:
 
     def _engine(self, engine: str, codes: Codes, stalls: str, traces: Traces) -> EngineRun:
         f = self.folder
+        slowest = int(self.prediction.interval + self.prediction.first_latency)
         if engine == "cocotb":
             return run_cocotb(f.path, f.top, f.ports, codes, stalls=stalls, traces=traces, waves=self.waves)
         if engine == "batch":
             if self.batch is None:
                 self.progress("compiling the design", None)
                 self.batch = build_batch(f.path, f.top, f.ports, f.signals)
-            return self.batch.run(codes, stalls=stalls, traces=traces, seed=self.seed)
-        return run_amaranth(f.network, f.plan, f.ports, codes, stalls=stalls, traces=traces)
+            return self.batch.run(codes, stalls=stalls, traces=traces, seed=self.seed, slowest=slowest)
+        return run_amaranth(f.network, f.plan, f.ports, codes, stalls=stalls, traces=traces, slowest=slowest)
 
     def _locate(self, failure: Failure, stalls: str, traces: Traces) -> Failure:
         """The failure by its first wrong stage; a probe that cannot run leaves it as it is."""

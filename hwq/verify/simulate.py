@@ -58,8 +58,12 @@ def run_amaranth(
     *,
     stalls: str = "none",
     traces: Traces | None = None,
+    slowest: int = 0,
 ) -> EngineRun:
-    """Stream all frames of ``codes`` (by input port, (N, H, W, C)) through the flat elaboration of ``network`` under ``plan``."""
+    """Stream all frames of ``codes`` (by input port, (N, H, W, C)) through the flat elaboration of ``network`` under ``plan``.
+
+    ``slowest`` are cycles that may pass between beats of a design that is right.
+    """
     started = time.perf_counter()
     frames = len(next(iter(codes.values())))
     top = build_top(network, plan, Parts())
@@ -69,7 +73,7 @@ def run_amaranth(
     outcome: list[str | None] = []
 
     async def bench(ctx: Any) -> None:
-        outcome.append(await _drive(ctx, top, streams))
+        outcome.append(await _drive(ctx, top, streams, PATIENCE + 4 * slowest))
 
     simulator.add_clock(1e-8, domain="sync")
     simulator.add_testbench(bench)
@@ -89,7 +93,7 @@ def _stream(top: Any, p: StreamPort, trace: np.ndarray, frames: int, codes: Mapp
     return stream
 
 
-async def _drive(ctx: Any, top: Any, streams: Sequence[_Stream]) -> str | None:
+async def _drive(ctx: Any, top: Any, streams: Sequence[_Stream], patience: int) -> str | None:
     ctx.set(top.aresetn, 0)
     for _ in range(RESET):
         await ctx.tick()
@@ -103,8 +107,8 @@ async def _drive(ctx: Any, top: Any, streams: Sequence[_Stream]) -> str | None:
         moved = [_sample(ctx, s, cycle) for s in streams]
         await ctx.tick()
         quiet = 0 if any(moved) else quiet + 1
-        if quiet > PATIENCE:
-            return f"no beat moved for {PATIENCE} cycles: " + ", ".join(
+        if quiet > patience:
+            return f"no beat moved for {patience} cycles: " + ", ".join(
                 f"{s.port.port} {len(s.cycles)} of {s.total} beats" for s in streams
             )
         cycle += 1

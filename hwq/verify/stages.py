@@ -33,7 +33,7 @@ from hwq.verify.stalls import Traces, stall_traces
 __all__ = ["chosen_stages", "verify_stages"]
 
 PROFILES = ("none", "both")
-# Cycles of a run from which one under stalls on both sides has to do: the simulator does some ten to a hundred thousand a second.
+# Cycles of a run from which the last, strictest profile of stalls has to do: the simulator does some ten to a hundred thousand a second.
 LONG_RUN = 2_000_000
 
 Progress = Callable[[str, float | None], None]
@@ -122,15 +122,9 @@ def _verify_one(
         raise InputError(error.code, error.message, where=f"stage {stage.name}", hint=error.hint) from error
 
 
-def _affordable(stalls: Sequence[str], tokens: TokenNetwork) -> Sequence[str]:
-    """All profiles; of a long run the last alone, which stalls most and so is the strictest."""
-    cycles = _last_beat(tokens, 1, None)
-    return stalls[-1:] if cycles > LONG_RUN else stalls
-
-
-def _last_beat(tokens: TokenNetwork, frames: int, stalls: StallTraces | None) -> int:
-    """Cycle of the last beat of ``frames`` frames."""
-    run = tokens.run(frames, stalls)
+def _last_beat(tokens: TokenNetwork) -> int:
+    """Cycle of the last beat of one frame."""
+    run = tokens.run(1)
     return max(int(b.max()) for b in run.output_beats.values())
 
 
@@ -143,10 +137,11 @@ def _run(
     tokens = TokenNetwork(dataflow_of(part, plan))
     runs: list[_Cycles] = []
     seconds, failure = 0.0, None
-    profiles = _affordable(stalls, tokens)
+    slowest = _last_beat(tokens)
+    profiles = stalls[-1:] if slowest * frames > LONG_RUN else stalls
     for profile in profiles:
         traces = stall_traces(profile, seed, batch.ports)
-        run = batch.run(codes, stalls=profile, traces=traces, seed=seed)
+        run = batch.run(codes, stalls=profile, traces=traces, seed=seed, slowest=slowest)
         failure = judge(run, part, outputs, codes)
         runs.append(_compare(run, tokens, batch.ports, traces))
         seconds += run.seconds

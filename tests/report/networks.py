@@ -28,9 +28,9 @@ def conv_nodes(
     return [Node(name, conv, (source,), (f"{name}.acc",)), threshold_node(rng, f"{name}.act", f"{name}.acc", f"{name}.out", o, levels)]
 
 
-def threshold_node(rng: np.random.Generator, name: str, source: str, target: str, channels: int, levels: int = 3) -> Node:
+def threshold_node(rng: np.random.Generator, name: str, source: str, target: str, channels: int, levels: int = 3, spread: int = 12) -> Node:
     """Random staircases to UINT2."""
-    t = np.sort(rng.integers(-12, 12, (channels, levels)), axis=1)
+    t = np.sort(rng.integers(-spread, spread, (channels, levels)), axis=1)
     return Node(name, Threshold(t, np.ones_like(t), np.zeros(channels, np.int64), UINT2), (source,), (target,))
 
 

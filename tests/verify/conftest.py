@@ -63,22 +63,22 @@ def rehash(folder: Path, name: str) -> None:
 
 
 def flip_weight(folder: Path, layer: str) -> None:
-    """Flip one weight bit of ``layer`` in the Verilog of a folder, and make its documents agree."""
+    """Flip the first word of weights of ``layer`` in the Verilog of a folder, and make its documents agree."""
     report = json.loads((folder / "report.json").read_text())
     name = f"{report['name']}.v"
     text = (folder / name).read_text()
     body = text[text.index(f"module {report['modules'][layer]}(") :]
     rom = re.search(r"^  (\S+_rom_weights_\S+) ", body, re.MULTILINE)
     assert rom
-    word = re.compile(r"(mem\[\d+\] = \d+'h)([0-9a-f]+);").search(text, text.index(f"module {rom[1]}("))
+    word = re.compile(r"(mem\[\d+\] = (\d+)'h)([0-9a-f]+);").search(text, text.index(f"module {rom[1]}("))
     assert word
-    (folder / name).write_text(text[: word.start(2)] + f"{int(word[2], 16) ^ 1:x}" + text[word.end(2) :])
+    (folder / name).write_text(text[: word.start(3)] + f"{int(word[3], 16) ^ (1 << int(word[2])) - 1:x}" + text[word.end(3) :])
     rehash(folder, name)
 
 
 @pytest.fixture
 def planted(built: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """A copy of the folder with one weight bit of a layer flipped in the Verilog."""
+    """A copy of the folder with a word of weights of a layer flipped in the Verilog."""
 
     def plant(layer: str) -> Path:
         folder = tmp_path / "planted"

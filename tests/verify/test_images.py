@@ -25,7 +25,7 @@ def branching() -> Network:
     rng = np.random.default_rng(9)
     nodes = conv_nodes(rng, "left", "a", 3, 4) + conv_nodes(rng, "right", "b", 2, 4)
     nodes.append(Node("join", Add(np.array([[2], [-1]])), ("left.out", "right.out"), ("sum",)))
-    nodes.append(threshold_node(rng, "act", "sum", "both", 4))
+    nodes.append(threshold_node(rng, "act", "sum", "both", 4, spread=4))
     nodes += conv_nodes(rng, "behind", "both", 4, 6)
     nodes.append(Node("split", Split((2, 4)), ("behind.out",), ("few", "many")))
     nodes.append(Node("pool", Pool("max", Window((2, 2), (2, 2))), ("many",), ("small",)))
