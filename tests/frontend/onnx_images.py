@@ -137,7 +137,7 @@ def depthwise() -> Made:
 def grouped_dilated_asymmetric() -> Made:
     g, x = rgb()
     x = g.q(g.norm(g.conv(x, 6, 3, auto_pad="SAME_UPPER", strides=[2, 2]), 6))
-    return g, [g.conv(x, 9, 6, group=3, pads=[2, 1, 0, 3], dilations=[2, 1])], ["conv", "requantize", "conv"]
+    return g, [g.conv(x, 9, 6, group=3, pads=[2, 1, 0, 2], dilations=[2, 1])], ["conv", "requantize", "conv"]
 
 
 @network
