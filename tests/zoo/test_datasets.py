@@ -31,7 +31,7 @@ def write_mnist(folder: Path, count: int = 12, packed: bool = True) -> dict[str,
     """The four files, random or (``count`` 0) with scikit-learn's digits enlarged."""
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[str, np.ndarray] = {}
-    for stem, part in (("train", slice(0, 1200)), ("t10k", slice(1200, 1500))):
+    for stem, part in (("train", slice(0, 900)), ("t10k", slice(900, 1200))):
         if count:
             images, labels = RNG.integers(0, 256, (count, 28, 28), np.uint8), RNG.integers(0, 10, count).astype(np.uint8)
         else:
@@ -171,10 +171,10 @@ def test_a_recipe_learns_from_files(tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="scikit-learn brings the digits")
     write_mnist(tmp_path / "data", count=0)
     said: list[str] = []
-    result = train("mnist-tfc", tmp_path / "m.pt", progress=lambda text, _: said.append(text), data=tmp_path / "data", epochs=6)
-    assert result.accuracy > 0.8
+    result = train("mnist-tfc", tmp_path / "m.pt", progress=lambda text, _: said.append(text), data=tmp_path / "data", epochs=5)
+    assert result.accuracy > 0.7
     assert result.frames == 300
-    assert said[-1].startswith("epoch 6 of 6")
+    assert said[-1].startswith("epoch 5 of 5")
     held_out = np.load(result.test_data)["x"]
     np.testing.assert_array_equal(held_out * 255, np.round(held_out * 255))
 

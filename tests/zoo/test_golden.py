@@ -16,7 +16,7 @@ from hwq.zoo import NETWORKS, build, randomize
 from hwq.zoo.random_weights import random_images
 from tests.zoo.small_networks import small
 
-QUICK = ("cnv", "alexnet", "resnet18", "googlenet", "mobilenet", "ssd300")
+QUICK = ("cnv", "resnet18", "googlenet", "mobilenet")
 BINARY = {"activation": "bipolar", "first": "bipolar", "last": "bipolar", "last_input": "bipolar"}
 WIDE = {"weight": "uniform4", "activation": "uniform4", "skip": "uniform8"}
 TERNARY = {"weight": "ternary", "activation": "ternary", "input": "ternary"}
