@@ -173,13 +173,13 @@ def averaged(include: int) -> tuple[Images, str]:
 @network
 def mean_without_padding() -> Made:
     g, y = averaged(0)
-    return g, [y], ["conv", "requantize", "pool", "border_affine", "requantize", "conv"]
+    return g, [y], ["conv", "requantize", "pad", "pool", "border_affine", "requantize", "conv"]
 
 
 @network
 def mean_with_padding() -> Made:
     g, y = averaged(1)
-    return g, [y], ["conv", "requantize", "pool", "requantize", "conv"]
+    return g, [y], ["conv", "requantize", "pad", "pool", "requantize", "conv"]
 
 
 @network
@@ -192,7 +192,7 @@ def mean_over_axes() -> Made:
 @network
 def padding_of_its_own() -> Made:
     g, x = rgb()
-    x = g.add("Pad", g.q(g.conv(x, 4, 3)), g.ints(0, 0, 1, 0, 0, 0, 2, 1))
+    x = g.add("Pad", g.q(g.conv(x, 4, 3)), g.ints(0, 0, 1, 0, 0, 0, 1, 1))
     return g, [g.conv(x, 3, 4), g.conv(g.pool(x), 3, 4)], ["conv", "requantize", "conv", "pad", "pool", "conv"]
 
 
