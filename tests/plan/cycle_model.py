@@ -50,31 +50,30 @@ class Circuit:
         return all(len(self.beats.outputs[n]) >= self.wanted[n] for n in self.wanted)
 
     def cycle(self, t: int) -> bool:
-        """One clock cycle; whether a beat crossed the border."""
+        """One clock cycle; whether any word moved."""
         valid = self.valids(t)
         ready = self.readies(valid, t)
         moved = False
         for u in self.units:
             if isinstance(u, Fork):
+                moved |= any(valid[o] and ready[o] for o in u.outputs)
                 ok = [f or ready[o] for f, o in zip(self.done[u.name], u.outputs, strict=True)]
                 self.done[u.name] = [False] * len(ok) if all(ok) or not valid[u.inputs[0]] else ok
                 continue
             taken, pops = ([valid[e] and ready[e] for e in edges] for edges in (inputs_of(u), outputs_of(u)))
-            moved |= self.note(u, taken, pops, t)
+            moved |= any(taken) or any(pops)
+            self.note(u, taken, pops, t)
             self.machines[u.name].clock(taken, pops)
         return moved
 
-    def note(self, u: Unit, taken: Flags, pops: Flags, t: int) -> bool:
+    def note(self, u: Unit, taken: Flags, pops: Flags, t: int) -> None:
         if isinstance(u, AxiIn):
             self.worlds[u.tensor].clock(taken[0])
             if taken[0]:
                 self.beats.inputs[u.tensor].append(t)
-            return taken[0]
         # Padding in front of a frame that never comes is not counted.
         if isinstance(u, AxiOut) and pops[0] and len(self.beats.outputs[u.tensor]) < self.wanted[u.tensor]:
             self.beats.outputs[u.tensor].append(t)
-            return True
-        return False
 
     def valids(self, t: int) -> dict[str, bool]:
         valid = {f"<{n}": w.valid(t) for n, w in self.worlds.items()}
@@ -104,9 +103,9 @@ def step_through(
     frames: int,
     sources: Mapping[str, Sequence[bool]] | None = None,
     sinks: Mapping[str, Sequence[bool]] | None = None,
-    patience: int = 3000,
+    patience: int = 250,
 ) -> Beats:
-    """Cycles of all beats; stops when all frames are out or nothing has moved at the outside for ``patience`` cycles."""
+    """Cycles of all beats; stops when all frames are out or no word has moved for ``patience`` cycles."""
     circuit = Circuit(dataflow, frames, sources or {}, sinks or {})
     t = last = 0
     while not circuit.complete:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, PadUnit, WindowUnit
@@ -44,11 +44,13 @@ def test_every_beat_comes_in_the_cycle_of_the_stepped_model(dataflow: Dataflow, 
 @settings(max_examples=25, deadline=None)
 def test_high_water_marks_are_those_of_the_stepped_model(dataflow: Dataflow, frames: int) -> None:
     run, beats = simulate(dataflow, frames), step_through(dataflow, frames)
-    # A component with padding of its own runs ahead into a frame that never comes.
-    plain = [
-        u.name for u in dataflow.units if u.name in beats.high and u.name in run.high_water and not isinstance(u, PadUnit | WindowUnit)
-    ]
-    assert [run.high_water[n] for n in plain] == [beats.high[n] for n in plain]
+    # The stepped model runs ahead into the padding of a frame that never comes, and stops with the last output: words that no
+    # window reads may still be on their way.
+    padded = any(isinstance(u, PadUnit) or (isinstance(u, WindowUnit) and u.geometry.window.is_padded) for u in dataflow.units)
+    strided = any(isinstance(u, WindowUnit) and u.geometry.window.stride != (1, 1) for u in dataflow.units)
+    assume(beats.finished and not padded and not strided)
+    names = [u.name for u in dataflow.units if u.name in beats.high and u.name in run.high_water]
+    assert [run.high_water[n] for n in names] == [beats.high[n] for n in names]
 
 
 @pytest.mark.slow
