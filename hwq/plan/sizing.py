@@ -117,8 +117,9 @@ def least_depths(
 ) -> dict[str, int]:
     """Depths of the channels ``sizable``, ``fixed`` ones honoured: none can shrink by one without losing the interval.
 
-    More depth never delays anything, so one pass suffices; the order chooses among the minima: buffers and Egresses first, then
-    FIFOs, each widest first. Where no depths keep the interval (``fixed`` ones are too small), those to start with.
+    More depth never delays anything as long as a FIFO stays in its memory, so passes end soon; the order chooses among the minima:
+    buffers and Egresses first, then FIFOs, each widest first. In a large network Egresses stay at the credit round trip, and no
+    depth is tried any more after :data:`STEPS` steps. Where no depths keep the interval (``fixed`` ones too small), those to start with.
     """
     _, cycles = bottleneck(dataflow)
     tokens = TokenNetwork(dataflow)
@@ -136,9 +137,15 @@ def least_depths(
     rest = [c for c in free if c not in queues]
     if sizer.is_large:
         # Egresses stay at the credit round trip.
-        rest = [c for c in rest if c.is_buffer]
-    sizer.size(queues if sizer.is_large else rest)
-    sizer.size(rest if sizer.is_large else queues)
+        sizer.size(queues)
+        sizer.size([c for c in rest if c.is_buffer])
+        return sizer.depths
+    before: dict[str, int] = {}
+    while before != sizer.depths:
+        # A FIFO that leaves block RAM answers sooner: what was sized beside it may shrink again.
+        before = dict(sizer.depths)
+        sizer.size(rest)
+        sizer.size(queues)
     return sizer.depths
 
 

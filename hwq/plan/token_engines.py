@@ -58,6 +58,7 @@ class Channel:
     fixed_limit: int | None = None
     limits: int = 0  # raised in a frame at most; 0: one a word
     row: int = 0  # words of a row of the image in a Reader
+    follows: str = ""  # the channel whose depth is this one's too: the first output of a split
 
     def space(self, depth: int) -> int:
         """Limits that may wait to be read."""
@@ -105,7 +106,8 @@ class Engines:
     def output(self, unit: Unit, depth: int, latency: int, place: int = 0, name: str = "") -> int:
         """The Egress of ``unit`` on its output ``place``."""
         edge = self.dataflow.edges[unit.outputs[place]]
-        made = Channel(name or unit.name, depth, latency, edge.words, edge.word_bits, unit=unit.name)
+        follows = unit.name if isinstance(unit, SplitUnit) and place else ""
+        made = Channel(name or unit.name, depth, latency, edge.words, edge.word_bits, unit=unit.name, follows=follows)
         self.of_edge[edge.name] = self.channel(made)
         return self.of_edge[edge.name]
 
@@ -113,7 +115,7 @@ class Engines:
         """The input buffer of ``unit`` and the engine that writes it."""
         edge = self.dataflow.edges[unit.inputs[0]]
         name = name or buffer_name(unit.name)
-        made = Channel(name, depth, 0, edge.words, edge.word_bits, minimum, unit.name, True, **more)
+        made = Channel(name, depth, 0, edge.words, edge.word_bits, minimum, unit.name, True, **more)  # type: ignore[arg-type]
         place = self.channel(made)
         self.engine(tt.WRITE, unit, self.inputs(unit), (), buffer=place)
         return place

@@ -50,7 +50,8 @@ class TokenNetwork:
             return TokenNetwork(Dataflow(tuple(units), self.dataflow.edges)).with_depths({**kept, **depths})
         twin = object.__new__(TokenNetwork)
         twin.dataflow, twin.wiring = self.dataflow, self.wiring
-        twin.channels = [replace(c, depth=depths[c.name]) if depths.get(c.name, c.depth) != c.depth else c for c in self.channels]
+        wanted = [depths.get(c.name, depths.get(c.follows, c.depth)) for c in self.channels]
+        twin.channels = [c if c.depth == depth else replace(c, depth=depth) for c, depth in zip(self.channels, wanted, strict=True)]
         return twin
 
     def start(
