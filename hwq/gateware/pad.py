@@ -44,13 +44,17 @@ class PadStage(wiring.Component):
         self.fire = fire = Signal()
         self.word = word = Counter(m, fire, self.unit.words, "word")
         outside = self._outside(m, fire & word.last)
+        # Nothing fires before the first word of all is there: when a circuit came out of reset makes no difference.
+        started, begun = Signal(), Signal()
+        m.d.comb += started.eq(begun | self.i.valid)
+        m.d.sync += begun.eq(started)
         codes = lanes_of(m, self.i.payload.as_value(), self.target.lanes, self.x.bits, "codes")
         recodes = [recoded(code, self.x, self.out) for code in codes]
         real = self.target.channels - (self.unit.words - 1) * self.target.elements
         image = masked(m, recodes, real, self.target.elements, word.last)
         m.d.comb += [
             self.i.ready.eq(egress.grant & ~outside),
-            fire.eq(egress.grant & (outside | self.i.valid)),
+            fire.eq(egress.grant & ((outside & started) | self.i.valid)),
             egress.take.eq(fire),
             egress.w_en.eq(fire),
             egress.w_data.eq(Mux(outside, 0, image)),

@@ -218,7 +218,13 @@ class Reader(wiring.Component):
         for v, choice in zip(lanes[1:], choices[1:], strict=True):
             arrived = Mux(self.inside[v], choice, arrived)
         is_padded = self._leaves(X) or self._leaves(Y)
-        m.d.comb += self.available.eq(arrived | ~self.real.any() if is_padded else arrived)
+        if not is_padded:
+            m.d.comb += self.available.eq(arrived)
+            return
+        # Nothing fires before the first word of all is there: when a circuit came out of reset makes no difference.
+        started = Signal()
+        m.d.sync += started.eq(started | self.i.valid)
+        m.d.comb += self.available.eq(started & (arrived | ~self.real.any()))
 
     def _columns_before(self) -> list[list[int]]:
         """How many columns of words the tap of a window lies before that of the last window: for each horizontal tap, of each lane that

@@ -27,7 +27,8 @@ class Geometry:
 
         base = f * height * row + ((oh * sy - top) * columns + og * sx - ceil(left / V)) * words,    row = columns * words
 
-    and word m may enter while m < base + buffer. A tap in the padding reads nothing.
+    and word m may enter while m < base + buffer. A tap in the padding reads nothing; the first firing of all waits for
+    the first word of all to be offered, so that it makes no difference when the circuit came out of reset.
     """
 
     height: int

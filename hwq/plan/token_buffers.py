@@ -30,6 +30,7 @@ from hwq.plan.token_tables import (
     SIZE,
     SLOT,
     SPACE,
+    START,
     TAKEN,
     WORDS,
     WRITER,
@@ -61,6 +62,9 @@ def write(k: int, M: Table) -> int:
         ready, m = available(i, M), M[b + WRITTEN]
         if ready == BLOCKED:
             return steps
+        if M[b + START] < 0:
+            M[b + START] = ready
+            steps += 1
         while M[b + LIMIT] <= m and M[b + COUNT]:
             at = M[b + RAISED] + 2 * M[b + HEAD]
             M[b + LIMIT] = M[at]
@@ -86,6 +90,10 @@ def _taps(k: int, M: Table) -> bool:
     Only words beyond the newest one read so far can be waited for: the firings up to it follow one another.
     """
     x, b, block = M[k + AUX], M[k + BUF], M[M[k + AUX] + BLOCK]
+    if M[b + START] < 0:
+        return False
+    # Nothing fires before the first word of all is there: when a circuit came out of reset makes no difference.
+    M[k + LAST] = max(M[k + LAST], M[b + START])
     columns = x + READ_TABLE + M[x + GROUPS] + M[k + P1] * M[x + KW]
     last, seen, kw, c = M[k + LAST], M[k + SEEN], M[k + P5], M[k + P6]
     kh = M[k + P4]

@@ -170,7 +170,7 @@ class Machine:
 
     def _channel_tables(self, place: int) -> None:
         self.C[:, tt.NEWEST] = -1
-        self.S[:, [tt.SINCE, tt.WRITER]] = -1
+        self.S[:, [tt.SINCE, tt.WRITER, tt.START]] = -1
         for c, fifo, buffer in zip(self.channels, self.C, self.S, strict=True):
             if c.is_buffer:
                 limit = c.first + c.depth if c.fixed_limit is None else c.fixed_limit

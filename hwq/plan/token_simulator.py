@@ -56,6 +56,7 @@ from hwq.plan.token_tables import (
     Table,
     compiled,
     count_until,
+    kept,
 )
 
 __all__ = ["run_tokens", "state_of"]
@@ -98,7 +99,6 @@ def _step(k: int, M: Table, log: Table, traces: NDArray[np.bool_]) -> int:
 
 
 def _build(stamp: int) -> Any:
-    # Numba's files on disk know the text of this module only: the stamp makes them know that of the engines too.
     def run_tokens(M: Table, first: int, near: Table, channels: int, log: Table, traces: NDArray[np.bool_], limit: int) -> int:
         """Run all engines until none can advance; the number of steps, negative where ``limit`` ended them.
 
@@ -130,38 +130,43 @@ def _build(stamp: int) -> Any:
                 count_until(c, M, np.iinfo(np.int64).max)
         return steps
 
-    return compiled(run_tokens)
+    return kept(run_tokens)
 
 
 run_tokens: Callable[..., int] = _build(_stamp())
 
 
-@compiled
-def state_of(E: Table, C: Table, S: Table, M: Table, engines: Table, channels: Table, buffers: Table, now: int, state: Table) -> int:
-    """Write the state of some engines, channels and buffers, relative to cycle ``now``, into ``state``; its length.
+def _build_state(stamp: int) -> Any:
+    def state_of(E: Table, C: Table, S: Table, M: Table, engines: Table, channels: Table, buffers: Table, now: int, state: Table) -> int:
+        """Write the state of some engines, channels and buffers, relative to cycle ``now``, into ``state``; its length.
 
-    A credit or a limit older than the last firing of the engine that waits for it delays nothing more, whatever its age.
-    """
-    n = 0
-    for k in engines:
-        last = E[k, LAST]
-        if E[k, KIND] == SOURCE:
-            last = max(last, E[k, FRAME] * E[k, B] - 1)
-        state[n] = last - now
-        n += 1
-    for c in channels:
-        for ahead in range(C[c, DEPTH]):
-            at = (C[c, TAKE_AT] + ahead) % C[c, DEPTH]
-            state[n] = max(M[C[c, POP] + at], C[c, NEWEST]) - now
+        A credit or a limit older than the last firing of the engine that waits for it delays nothing more, whatever its age.
+        """
+        n = 0 * stamp
+        for k in engines:
+            last = E[k, LAST]
+            if E[k, KIND] == SOURCE:
+                last = max(last, E[k, FRAME] * E[k, B] - 1)
+            state[n] = last - now
             n += 1
-    for b in buffers:
-        since = max(S[b, SINCE], S[b, WRITER])
-        state[n] = S[b, LIMIT] - S[b, WRITTEN]
-        state[n + 1] = since - now
-        n += 2
-        for ahead in range(S[b, COUNT]):
-            at = S[b, RAISED] + 2 * ((S[b, HEAD] + ahead) % S[b, SPACE])
-            state[n] = M[at] - S[b, WRITTEN]
-            state[n + 1] = max(M[at + 1], S[b, WRITER]) - now
+        for c in channels:
+            for ahead in range(C[c, DEPTH]):
+                at = (C[c, TAKE_AT] + ahead) % C[c, DEPTH]
+                state[n] = max(M[C[c, POP] + at], C[c, NEWEST]) - now
+                n += 1
+        for b in buffers:
+            since = max(S[b, SINCE], S[b, WRITER])
+            state[n] = S[b, LIMIT] - S[b, WRITTEN]
+            state[n + 1] = since - now
             n += 2
-    return n
+            for ahead in range(S[b, COUNT]):
+                at = S[b, RAISED] + 2 * ((S[b, HEAD] + ahead) % S[b, SPACE])
+                state[n] = M[at] - S[b, WRITTEN]
+                state[n + 1] = max(M[at + 1], S[b, WRITER]) - now
+                n += 2
+        return n
+
+    return kept(state_of)
+
+
+state_of: Callable[..., int] = _build_state(_stamp())

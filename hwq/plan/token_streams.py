@@ -243,6 +243,12 @@ def pad(k: int, M: Table) -> int:
         free = credit(o, M)
         if free == BLOCKED:
             break
+        if M[k + LAST] < 0:
+            # Nothing fires before the first word of all is there.
+            ready = available(i, M)
+            if ready == BLOCKED:
+                break
+            free = max(free, ready)
         t = max(M[k + LAST] + 1, free)
         row, column = M[k + P0] - M[x + 3], M[k + P1] - M[x + 4]
         if 0 <= row < M[x] and 0 <= column < M[x + 1]:

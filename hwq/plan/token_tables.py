@@ -50,20 +50,29 @@ CHANNEL_COLUMNS = 13
 
 # Columns of the buffer table. WORDS: place of the ring of write cycles; RAISED, SPACE: place and size of the ring of limits;
 # SLOT: place of the next word in its ring; LIMIT, SINCE: the limit the writer knows, its cycle; HEAD, COUNT: unread limits; TOP: the
-# newest limit; WRITER: last write.
-SIZE, WORDS, RAISED, SPACE, WRITTEN, SLOT, LIMIT, SINCE, HEAD, COUNT, TOP, WRITER = range(12)
-BUFFER_COLUMNS = 12
+# newest limit; WRITER: last write; START: cycle in which the first word of all was offered.
+SIZE, WORDS, RAISED, SPACE, WRITTEN, SLOT, LIMIT, SINCE, HEAD, COUNT, TOP, WRITER, START = range(13)
+BUFFER_COLUMNS = 13
 
 BLOCKED = -2
 Table = NDArray[np.int64]
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """``function`` as machine code, kept on disk where that is possible."""
+    """``function`` as machine code inside the functions that call it."""
+    return njit(nogil=True, error_model="numpy")(function)
+
+
+def kept(function: Callable[..., Any]) -> Any:
+    """``function`` as machine code, kept on disk where that is possible.
+
+    Numba knows such a file by the text of the function's own module and its closure only: what it calls must not be kept itself, and
+    a stamp of their modules must be in its closure.
+    """
     try:
         return njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:  # neither the package nor the user's cache folder can be written
-        return njit(nogil=True, error_model="numpy")(function)
+        return compiled(function)
 
 
 @compiled

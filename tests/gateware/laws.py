@@ -120,7 +120,8 @@ def window_law(
     arrivals, departures = Arrivals(source), Departures(depth, latency, sink)
     moves: list[tuple[int, int]] = []  # (base, first cycle of it)
     move = 0
-    last = -1
+    # The first word of all starts the Reader.
+    last = arrivals.offer()
 
     def enter(most: int) -> None:
         """Words up to ``most`` that have room by now."""
@@ -227,7 +228,7 @@ def split_law(
 def pad_law(inside: list[bool], depth: int, source: Trace, sink: Trace) -> tuple[list[int], list[int]]:
     """A word a firing; those ``inside`` the image want one of the input, too."""
     arrivals, departures = Arrivals(source), Departures(depth, 0, sink)
-    last = -1
+    last = arrivals.offer() - 1
     for wants in inside:
         last = max(last + 1, departures.credit(), arrivals.offer() if wants else 0)
         departures.take(last)

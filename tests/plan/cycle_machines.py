@@ -140,13 +140,14 @@ class Padder(Machine):
         rows = [top <= y < top + unit.height for y in range(top + unit.height + bottom)]
         columns = [left <= x < left + unit.width for x in range(left + unit.width + right)]
         self.real = [r and c for r in rows for c in columns for _ in range(unit.words)]
-        self.position = 0
+        self.position, self.started = 0, False
 
     def ready(self, valid: Flags) -> Flags:
+        self.started |= valid[0]
         return [self.real[self.position] and self.egresses[0].grant]
 
     def clock(self, taken: Flags, pop: Flags) -> None:
-        fire = taken[0] or (not self.real[self.position] and self.egresses[0].grant)
+        fire = taken[0] or (self.started and not self.real[self.position] and self.egresses[0].grant)
         self.egresses[0].clock(fire, pop[0])
         self.position = (self.position + fire) % len(self.real)
 
@@ -198,13 +199,17 @@ class Buffered(Machine):
         super().__init__(egress)
         self.buffer, self.frame, self.schedule = buffer, frame, schedule
         self.written, self.base, self.position, self.start = 0, base, 0, 0
+        self.started = self.offered = False
 
     def ready(self, valid: Flags) -> Flags:
+        self.offered |= valid[0]
         return [self.written - self.base < self.buffer]
 
     def clock(self, taken: Flags, pop: Flags) -> None:
         need, produces, base = self.schedule[self.position]
-        fire = (need is None or self.start + need < self.written) and (not produces or self.egresses[0].grant)
+        is_there = self.started and (need is None or self.start + need < self.written)
+        fire = is_there and (not produces or self.egresses[0].grant)
+        self.started = self.offered
         self.egresses[0].clock(fire and produces, pop[0])
         if fire:
             self.base = self.start + base
