@@ -195,12 +195,12 @@ class Reader(wiring.Component):
 
     def _arrival(self, m: Module, written: Value) -> None:
         # The number of the word that is read less that of words written: negative once it is there.
-        if not self.nest.counters:
+        g, layout = self.geometry, self.layout
+        first = layout.column(0, g.pixels - 1) - g.window.padding[0] * g.columns
+        if not self.nest.counters and first == 0:
             # Every firing reads the word of the base.
             m.d.comb += self.available.eq(~self.is_empty)
             return
-        g, layout = self.geometry, self.layout
-        first = layout.column(0, g.pixels - 1) - g.window.padding[0] * g.columns
         columns = self._columns_before()
         there = {}
         for before in sorted({0, *(d for row in columns for d in row)}):

@@ -21,11 +21,11 @@ from hwq.network.graph import Network
 from hwq.network.ops import Integers
 from hwq.plan.dataflow import Converter, Fifo, dataflow_of
 from hwq.plan.device import Device
-from hwq.plan.goal import Goal
 from hwq.plan.planner import plan_network
 from hwq.plan.sizing import least_depths
 from hwq.plan.token_network import buffer_name
 from hwq.report.bench_cycles import cycle_rows, write_design
+from hwq.report.bench_foldings import goal_of, middle, slowest, three_foldings
 from hwq.report.bench_main import OUTPUT, TARGET, machine, run_command, say
 from hwq.report.bench_networks import depthwise, inception, one_dimensional, residual, unet
 from hwq.report.table import Table
@@ -39,9 +39,9 @@ __all__ = ["PARTS", "main", "merged"]
 
 WORK = OUTPUT / "conv"
 SMALL: tuple[Callable[[], Network], ...] = (residual, inception, depthwise, unet, one_dimensional)
-# Foldings are goals in cycles a frame: three for each network.
-SMALL_CYCLES = (1024, 4096, 16384)
-ZOO = {"cnv": ((), (32_768, 65_536, 262_144)), "vgg-small": (("--image", "16"), (65_536, 131_072, 524_288))}
+# Foldings are goals in cycles a frame; the slowest of the small networks has one lane a stage.
+SMALL_CYCLES = (4096, 512)
+ZOO = {"cnv": ((), (262_144, 65_536, 32_768)), "vgg-small": (("--image", "16"), (524_288, 131_072, 65_536))}
 STALLS = (("none", 1), ("both", 1), ("both", 2))
 SIMULATED = 400_000  # cycles a run, about
 FEWEST, MOST = 4, 60  # frames a run
@@ -88,28 +88,27 @@ def _is_good(figures: Any) -> bool:
 
 def _cycles() -> Iterator[list[dict[str, Any]]]:
     """All rows so far, after every folding."""
-    device, rows = load_device(TARGET), []
-    for name, network, goals in _networks():
-        for cycles in goals:
-            say(f"cycles of {name} at {cycles} a frame")
-            plan = plan_network(network, device, _goal(device, cycles))
-            folder = write_design(network, plan, WORK / f"{name}-{cycles}")
-            frames = max(FEWEST, min(MOST, SIMULATED // max(1, int(folder.report["cycles_per_frame"]))))
-            rows += [{"network": name, "plan": f"{cycles} cycles", "frames": frames, **row} for row in cycle_rows(folder, frames, STALLS)]
-            yield rows
+    rows: list[dict[str, Any]] = []
+    for name, plan, folder in _foldings(load_device(TARGET)):
+        say(f"cycles of {name}, {plan}")
+        frames = max(FEWEST, min(MOST, SIMULATED // max(1, int(folder.report["cycles_per_frame"]))))
+        rows += [{"network": name, "plan": plan, "frames": frames, **row} for row in cycle_rows(folder, frames, STALLS)]
+        yield rows
 
 
-def _goal(device: Device, cycles: int) -> Goal:
-    return Goal(fps=device.clock_mhz * 1e6 / cycles)
-
-
-def _networks() -> Iterator[tuple[str, Network, tuple[int, ...]]]:
+def _foldings(device: Device) -> Iterator[tuple[str, str, Folder]]:
+    """Network, plan and design of three foldings of every network."""
     for make in SMALL:
         network = make()
-        yield network.name, network, SMALL_CYCLES
-    for name, (options, goals) in ZOO.items():
-        folder, _, _ = _compiled(name, goals[0], *options)
-        yield name, folder.network, goals
+        for n, (label, plan) in enumerate(three_foldings(network, device, SMALL_CYCLES)):
+            yield network.name, label, write_design(network, plan, WORK / f"{network.name}-{n}")
+    for name, (options, (slow, between, fast)) in ZOO.items():
+        folder, _, _ = _compiled(name, fast, *options)
+        yield name, f"fastest, {fast} cycles", folder
+        for label, cycles, fold in (("middle", between, middle), ("slowest", slow, slowest)):
+            say(f"planning {name}, {label}")
+            plan = fold(folder.network, device, cycles)
+            yield name, f"{label}, {cycles} cycles", write_design(folder.network, plan, WORK / f"{name}-{label}")
 
 
 def _compiled(name: str, cycles: int | None, *options: str) -> tuple[Folder, float, float]:
@@ -177,7 +176,8 @@ def _resnet18() -> Iterator[dict[str, Any]]:
 
 def _sizing_seconds(folder: Folder) -> float:
     """Seconds of finding all depths of the folder's design anew, the token simulator compiled."""
-    plan_network(residual(), load_device(TARGET), _goal(load_device(TARGET), SMALL_CYCLES[-1]))
+    device = load_device(TARGET)
+    plan_network(residual(), device, goal_of(device, SMALL_CYCLES[0]))
     dataflow = dataflow_of(folder.network, folder.plan)
     names = [u.name for u in dataflow.units if isinstance(u, Converter | Fifo)]
     for stage in folder.plan.stages:

@@ -134,7 +134,8 @@ def window_law(
             arrivals.accept(max(arrivals.offer(), moves[move][1]))
 
     for frame, oh, og in product(range(frames), range(rows), range(columns // pixels)):
-        moves.append((frame * height * row + (oh * sy - top) * row + (og * sx - -(-left // pixels)) * words, last + 1))
+        base = frame * height * row + (oh * sy - top) * row + (og * sx - -(-left // pixels)) * words
+        moves.append((base, last + 1 if moves else 0))
         for block, fold, a, b, word in product(range(blocks), range(passes), range(kh), range(kw), range(words // blocks)):
             t = last + 1
             y = oh * sy - top + a * dy
