@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from amaranth.back import rtlil
@@ -13,6 +15,8 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 __all__ = ["Naming", "Part", "Parts", "Reference", "SeparateParts", "content_key", "convert_modules", "plain_name", "rtlil_module"]
+
+GARBAGE = 1_000_000  # characters of RTLIL between two garbage collections: some hundred megabytes of netlists
 
 Naming = Callable[[str, str, str], str]
 
@@ -115,11 +119,37 @@ def convert_modules(
 
     ``foreign`` may return the text of a part it writes itself (the caller keeps it apart from the RTLIL), else None.
     """
-    texts = {name: rtlil_module(top, name, clocked=False)}
-    pending = list(parts.modules)
-    while pending:
-        for module in pending:
-            part = parts.modules[module]
-            texts[module] = foreign(part) or rtlil_module(part.component, module)
-        pending = [m for m in parts.modules if m not in texts]
+    with _rare_collections() as collect:
+        texts = {name: rtlil_module(top, name, clocked=False)}
+        pending = list(parts.modules)
+        while pending:
+            for module in pending:
+                part = parts.modules[module]
+                texts[module] = foreign(part) or rtlil_module(part.component, module)
+                collect(len(texts[module]))
+            pending = [m for m in parts.modules if m not in texts]
     return texts
+
+
+@contextmanager
+def _rare_collections() -> Iterator[Callable[[int], None]]:
+    """No garbage collection but what the function given says: once so many characters of modules have been converted.
+
+    Netlists are millions of objects that live until their module is written; Python would look through them again and again, in
+    half of all the time.
+    """
+    converted, was_enabled = 0, gc.isenabled()
+
+    def collect(characters: int) -> None:
+        nonlocal converted
+        converted += characters
+        if converted > GARBAGE:
+            converted = 0
+            gc.collect()
+
+    gc.disable()
+    try:
+        yield collect
+    finally:
+        if was_enabled:
+            gc.enable()
