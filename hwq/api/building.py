@@ -118,9 +118,7 @@ class Design:
     @property
     def prediction(self) -> Prediction:
         """Exact cycles: interval, latency, the bottleneck."""
-        from hwq.plan.prediction import predict
-
-        return predict(self.model.network, self.plan)
+        return self.hardware.prediction
 
     def write(self, directory: str | os.PathLike[str]) -> Path:
         """Write the output folder (Verilog, benches, plan, report, interface, vectors) and return its path.

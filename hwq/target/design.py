@@ -14,6 +14,7 @@ from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.plan.names import top_name
 from hwq.plan.plan import Plan, plan_hash
+from hwq.plan.prediction import Prediction, predict
 from hwq.plan.stages import stages_of
 from hwq.target.memory_file import MemoryFile
 from hwq.target.streams import StreamPort, stream_ports
@@ -42,6 +43,8 @@ class Design:
         The user's layer name -> name of the module of its stage.
     ports
         Every port of the top: name, ``input`` or ``output``, width.
+    prediction
+        Exact cycles, and the proof that no word is ever stuck.
     """
 
     top: str
@@ -51,6 +54,7 @@ class Design:
     memories: tuple[MemoryFile, ...]
     modules: dict[str, str]
     ports: tuple[PortLine, ...]
+    prediction: Prediction
 
     def __repr__(self) -> str:
         sizes = f"stages: {len(self.plan.stages)}, characters of Verilog: {len(self.verilog)}, memory files: {len(self.memories)}"
@@ -77,6 +81,7 @@ def elaborate(
 ) -> Design:
     """The Design of ``network`` under ``plan``; ROMs of more than ``inline_bits`` become memory files.
 
+    Raises :class:`InputError` (PLAN-DEADLOCK, PLAN-PERIOD) for a plan without the proof that its schedule recurs.
     The text depends on the arguments and the versions of hwq, Amaranth and Yosys only.
     """
     report = progress or (lambda text, fraction: None)
@@ -84,6 +89,7 @@ def elaborate(
     names = ModuleNames(top)
     parts = SeparateParts(names)
     roms = RomFiles(top, inline_bits)
+    prediction = predict(network, plan)
     report("elaborating", 0.1)
     component = build_top(network, plan, parts)
     modules = convert_modules(component, top, parts, roms)
@@ -94,7 +100,7 @@ def elaborate(
     for stage in stages_of(network):
         if stage.activation is not None and stage.name in layers:
             layers[stage.activation.name] = layers[stage.name]
-    return Design(top, network, plan, verilog, tuple(roms.files.values()), layers, port_lines(component))
+    return Design(top, network, plan, verilog, tuple(roms.files.values()), layers, port_lines(component), prediction)
 
 
 def port_lines(component: wiring.Component) -> tuple[PortLine, ...]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from hwq import __version__
 from hwq.network.model import Model
-from hwq.plan.prediction import Prediction
 from hwq.target.design import Design
 from hwq.target.host_steps import host_document
 from hwq.target.streams import StreamPort
@@ -27,7 +26,7 @@ RESET = {
 }
 
 
-def interface_document(design: Design, model: Model, prediction: Prediction) -> dict[str, Any]:
+def interface_document(design: Design, model: Model) -> dict[str, Any]:
     """``interface.json``: ports, byte layout and host steps of every stream, register map, cycles, hashes of the design's files."""
     sources = {f"{design.top}.v": design.verilog} | {f.name: f.text for f in design.memories}
     return {
@@ -41,9 +40,9 @@ def interface_document(design: Design, model: Model, prediction: Prediction) -> 
         "outputs": [_stream(design, model, p) for p in design.outputs],
         "ports": [{"name": n, "direction": d, "width": w} for n, d, w in design.ports],
         "registers": design.registers,
-        "cycles_per_frame": prediction.interval,
-        "latency_cycles": prediction.latency,
-        "first_latency_cycles": prediction.first_latency,
+        "cycles_per_frame": design.prediction.interval,
+        "latency_cycles": design.prediction.latency,
+        "first_latency_cycles": design.prediction.first_latency,
         "memories": {f.name: {"depth": f.depth, "width": f.width, "bytes": len(f.text)} for f in design.memories},
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sources.items()},
     }

@@ -18,7 +18,6 @@ from hwq.network.model import Model
 from hwq.network.ops import Integers
 from hwq.plan.device import Device
 from hwq.plan.file import write_plan
-from hwq.plan.prediction import Prediction, predict
 from hwq.target.design import Design
 from hwq.target.interface import interface_document
 from hwq.target.interface_text import interface_text
@@ -46,7 +45,6 @@ def write_package(
     *,
     inputs: Mapping[str, Integers] | None = None,
     options: Mapping[str, Any] | None = None,
-    prediction: Prediction | None = None,
 ) -> Path:
     """Write the folder of ``design`` and return its path.
 
@@ -65,15 +63,14 @@ def write_package(
         ``OUTPUT-FOREIGN`` for a folder that holds something else, ``OUTPUT-UNWRITABLE``.
     """
     folder = check_output(directory)
-    prediction = prediction or predict(design.network, design.plan)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent) as name:
             # A folder inside: what tempfile removes stays its own after the swap.
             fresh = Path(name) / "new"
             fresh.mkdir()
-            files = _write_files(fresh, design, model, device, prediction, inputs)
-            report = report_document(design, model, device, prediction, options=options, files=files)
+            files = _write_files(fresh, design, model, device, inputs)
+            report = report_document(design, model, device, options=options, files=files)
             (fresh / "report.json").write_text(_json(report))
             _swap(folder, fresh, Path(name) / "old")
     except OSError as error:
@@ -125,27 +122,23 @@ def _manifest(folder: Path) -> dict[str, str] | None:
         return None
 
 
-def _write_files(
-    folder: Path, design: Design, model: Model, device: Device, prediction: Prediction, inputs: Mapping[str, Integers] | None
-) -> dict[str, str]:
+def _write_files(folder: Path, design: Design, model: Model, device: Device, inputs: Mapping[str, Integers] | None) -> dict[str, str]:
     """All files but report.json; their hashes by name."""
     save_model(model, folder / "network.hwq")
     write_plan(design.plan, folder / "plan.toml", design.network)
-    for name, content in _contents(design, model, device, prediction, inputs).items():
+    for name, content in _contents(design, model, device, inputs).items():
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
 
 
-def _contents(
-    design: Design, model: Model, device: Device, prediction: Prediction, inputs: Mapping[str, Integers] | None
-) -> dict[str, str | bytes]:
+def _contents(design: Design, model: Model, device: Device, inputs: Mapping[str, Integers] | None) -> dict[str, str | bytes]:
     top, ports = design.top, (*design.inputs, *design.outputs)
     integers = inputs if inputs is not None else random_integers(design.network, vector_frames(design.network))
     codes = vector_codes(design.network, design.inputs, design.outputs, integers)
     frames = len(next(iter(codes.values())))
     bench_frames = max(1, min(frames, BENCH_FRAMES, BENCH_BEATS // max(p.beats for p in ports)))
-    slowest = int(prediction.interval + prediction.first_latency)
-    document = interface_document(design, model, prediction)
+    slowest = int(design.prediction.interval + design.prediction.first_latency)
+    document = interface_document(design, model)
     contents: dict[str, str | bytes] = {
         f"{top}.v": design.verilog,
         f"{top}_inst.v": instantiation(top, design.ports),

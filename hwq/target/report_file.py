@@ -14,7 +14,6 @@ from hwq.plan.cost import Estimate, estimate
 from hwq.plan.dataflow import BUFFERED, Converter, Dataflow, Fifo, dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.plan import plan_hash
-from hwq.plan.prediction import Prediction
 from hwq.plan.resources import Resources
 from hwq.plan.stages import Stage, stages_of
 from hwq.plan.units import memory_kind
@@ -40,6 +39,7 @@ FIELDS = {
     "latency_us": "latency_cycles at the clock, in microseconds",
     "fps": "frames a second at the clock",
     "bottleneck": "the component with the most cycles a frame",
+    "proof": "why no word is ever stuck: frames until the state recurred, its period and digest, what every component satisfies",
     "resources": "fabric of the whole design: lut, lutram, ff, bram36, uram, dsp",
     "resources_source": "where these figures come from; estimate: counted, not synthesised",
     "resources_error": "error band of the estimate, as a share of it",
@@ -89,13 +89,12 @@ def report_document(
     design: Design,
     model: Model,
     device: Device,
-    prediction: Prediction,
     *,
     options: Mapping[str, Any] | None = None,
     files: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The document; ``options`` is the effective configuration, ``files`` the hashes of all other files of the folder."""
-    network, plan = design.network, design.plan
+    network, plan, prediction = design.network, design.plan, design.prediction
     cost = estimate(network, plan, device)
     dataflow = dataflow_of(network, plan)
     waiting = deepest_fifo(dataflow)
@@ -113,6 +112,7 @@ def report_document(
         "latency_us": prediction.latency / plan.clock_mhz,
         "fps": plan.clock_mhz * 1e6 / prediction.interval,
         "bottleneck": prediction.bottleneck,
+        "proof": {**vars(prediction.proof), "obligations": list(prediction.proof.obligations)},
         "resources": cost.total.rounded(),
         "resources_source": "estimate",
         "resources_error": cost.error_band,
@@ -121,7 +121,7 @@ def report_document(
         "weight_bits_per_cycle": cost.weight_bits_per_cycle,
         "weight_bandwidth_use": round(cost.weight_bandwidth_use, 4),
         "bram_efficiency": round(cost.bram_efficiency, 4),
-        "layers": [_layer(design, stage, cost, prediction) for stage in stages_of(network)],
+        "layers": [_layer(design, stage, cost) for stage in stages_of(network)],
         "fifos": _fifos(dataflow, cost),
         "deepest_fifo": vars(waiting) if waiting else None,
         "modules": dict(design.modules),
@@ -132,7 +132,7 @@ def report_document(
     }
 
 
-def _layer(design: Design, stage: Stage, cost: Estimate, prediction: Prediction) -> dict[str, Any]:
+def _layer(design: Design, stage: Stage, cost: Estimate) -> dict[str, Any]:
     p = design.plan.stage(stage.name)
     has_buffer = stage.kind in BUFFERED
     layer: dict[str, Any] = {
@@ -149,7 +149,7 @@ def _layer(design: Design, stage: Stage, cost: Estimate, prediction: Prediction)
         "buffer_memory": memory_kind(p.buffer_memory, p.buffer),
         "depth": p.depth,
         # A flatten is no component: it costs no cycle.
-        "cycles": prediction.cycles.get(stage.name, 0),
+        "cycles": design.prediction.cycles.get(stage.name, 0),
         "module": design.modules.get(stage.name),
         "resources": cost.per_unit.get(stage.name, Resources()).rounded(),
     }

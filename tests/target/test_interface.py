@@ -105,7 +105,7 @@ def test_codes_ranges_framing_and_latency_are_said(written: Path) -> None:
         "## Framing",
     ):
         assert said in text, said
-    document = interface_document(elaborate(network, plan_for(network)), model(), prediction)
+    document = interface_document(elaborate(network, plan_for(network)), model())
     assert document["outputs"][0]["reachable"] == [-12, 12]
     assert document["first_latency_cycles"] == prediction.first_latency
 
