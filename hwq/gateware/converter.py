@@ -104,7 +104,7 @@ class ConverterStage(wiring.Component):
         block = self._arranged(m, self._collected(m, entering), ended_in)
         held = Signal(len(block), reset_less=True)
         with m.If(handing | leaving):
-            m.d.sync += held.eq(Mux(handing, block, held >> self.target.word_bits))
+            m.d.sync += held.eq(Mux(handing, block, held[self.target.word_bits :]))
         m.d.comb += egress.w_data.eq(held[: self.target.word_bits])
         forward(m, egress.o, self.o)
         return m

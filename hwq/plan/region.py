@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, Fork, Unit, UpsampleUnit, WindowUnit
 
-__all__ = ["around", "leading_to", "piece"]
+__all__ = ["around", "between_fork_and_join", "leading_to", "piece"]
 
 
 def piece(dataflow: Dataflow, names: Collection[str]) -> Dataflow:
@@ -57,6 +57,43 @@ def around(dataflow: Dataflow, unit: Unit, *, margin: bool = False) -> Dataflow:
         while last < len(cuts) - 1 and not _has_window(units[cuts[high] : cuts[last]]):
             last += 1
     return piece(dataflow, {u.name for u in units[cuts[first] : cuts[last]]})
+
+
+def between_fork_and_join(dataflow: Dataflow, unit: Unit) -> Dataflow | None:
+    """From the fork that ``unit`` hangs on to where its words meet those of the other branches; None where there is no such fork.
+
+    Streams that pass by, such as the outer skips of a U, come from and go to the world.
+    """
+    units = dataflow.units
+    place = {u.name: k for k, u in enumerate(units)}
+    writer = {e: k for k, u in enumerate(units) for e in u.outputs}
+    fork = unit
+    while not isinstance(fork, Fork):
+        if len(fork.inputs) != 1 or (fork is not unit and isinstance(fork, WindowUnit | UpsampleUnit)):
+            return None
+        fork = units[writer[fork.inputs[0]]]
+    reach = _reach(dataflow)
+    others = 0
+    for k, u in enumerate(units):
+        if set(u.inputs) & set(fork.outputs) and not reach[k] >> place[unit.name] & 1:
+            others |= reach[k]
+    meeting = reach[place[unit.name]] & others
+    if not meeting:
+        return None
+    join = (meeting & -meeting).bit_length() - 1
+    inside = reach[place[fork.name]]
+    return piece(dataflow, {u.name for k, u in enumerate(units) if inside >> k & 1 and reach[k] >> join & 1})
+
+
+def _reach(dataflow: Dataflow) -> list[int]:
+    """For every unit a set of bits: itself and all that its words come to."""
+    readers: dict[str, int] = {e: k for k, u in enumerate(dataflow.units) for e in u.inputs}
+    reach = [0] * len(dataflow.units)
+    for k in reversed(range(len(reach))):
+        reach[k] = 1 << k
+        for e in dataflow.units[k].outputs:
+            reach[k] |= reach[readers[e]] if e in readers else 0
+    return reach
 
 
 def _cuts(dataflow: Dataflow) -> list[int]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from hwq.plan.dataflow import Converter, Dataflow, Unit, UpsampleUnit, WindowUnit, ceil_div
 from hwq.plan.geometry import Geometry
 from hwq.plan.law import bottleneck
-from hwq.plan.region import around, leading_to
+from hwq.plan.region import around, between_fork_and_join, leading_to
 from hwq.plan.token_network import Channel, TokenNetwork, buffer_name
 from hwq.plan.token_run import Machine, Watch
 from hwq.plan.units import Fifo
@@ -22,7 +22,7 @@ __all__ = ["keeps_interval", "least_depths", "start_depths"]
 GROWTHS = 8  # doublings of all depths before giving up on the interval
 PATIENCE = 16  # frames in which a circuit falls behind evenly before it is given up
 SLACKS = (1, 2, 4, 8, 16)  # sixteenths of a floor tried on top of it in a large network
-STEPS = 200_000_000  # of the token simulator, a second in twenty millions, from which on no depth is tried any more
+STEPS = 80_000_000  # of the token simulator, a second in twenty millions, from which on no depth is tried any more
 LARGE = 100_000  # steps a frame from which trials are spared
 
 Progress = Callable[[str, float | None], None]
@@ -118,8 +118,9 @@ def least_depths(
     """Depths of the channels ``sizable``, ``fixed`` ones honoured: none can shrink by one without losing the interval.
 
     More depth never delays anything as long as a FIFO stays in its memory, so passes end soon; the order chooses among the minima:
-    buffers and Egresses first, then FIFOs, each widest first. In a large network Egresses stay at the credit round trip, and no
-    depth is tried any more after :data:`STEPS` steps. Where no depths keep the interval (``fixed`` ones too small), those to start with.
+    buffers and Egresses first, then FIFOs, each widest first. In a large network all start a little above their floors, Egresses at the
+    credit round trip, then those with most bits come first, and no depth is tried any more after :data:`STEPS` steps. Where no
+    depths keep the interval (``fixed`` ones too small), those to start with.
     """
     _, cycles = bottleneck(dataflow)
     tokens = TokenNetwork(dataflow)
@@ -136,9 +137,7 @@ def least_depths(
     sizer.trim(queues)
     rest = [c for c in free if c not in queues]
     if sizer.is_large:
-        # Egresses stay at the credit round trip.
-        sizer.size(queues)
-        sizer.size([c for c in rest if c.is_buffer])
+        sizer.size_large(free, {c.name: start[c.name] for c in rest if not c.is_buffer})
         return sizer.depths
     before: dict[str, int] = {}
     while before != sizer.depths:
@@ -179,21 +178,33 @@ class _Sizer:
 
     def size(self, channels: Sequence[Channel]) -> None:
         """Shrink ``channels`` as far as they go, the first first."""
-        floors = {}
+        self.shrink([c.name for c in channels], self.floors(channels))
+
+    def floors(self, channels: Sequence[Channel]) -> dict[str, int]:
+        """A depth for each of ``channels`` below which it does not go."""
+        found = {}
         for k, channel in enumerate(channels):
             self.progress(f"sizing {channel.name}", k / len(channels))
-            floors[channel.name] = min(self.floor(channel), self.depths[channel.name])
-        if self.is_large:
-            self.approach(floors)
-        self.shrink([c.name for c in channels], floors)
+            found[channel.name] = min(self.floor(channel), self.depths[channel.name])
+        return found
 
-    def approach(self, floors: Mapping[str, int]) -> None:
-        """A little above the floors, all at once, where that keeps the interval."""
+    def size_large(self, channels: Sequence[Channel], given: Mapping[str, int]) -> None:
+        """A little above the floors, all at once, then down by what saves most bits; those ``given`` are floors enough."""
+        floors = dict(given) | self.floors([c for c in channels if c.name not in given])
+        if not self.approach(floors, given):
+            for group in (list(given), [n for n in floors if n not in given]):
+                self.approach({n: floors[n] for n in group}, given)
+        bits = {c.name: c.width * (self.depths[c.name] - floors[c.name]) for c in channels}
+        self.shrink(sorted(floors, key=lambda n: -bits[n]), floors)
+
+    def approach(self, floors: Mapping[str, int], given: Collection[str]) -> bool:
+        """A little above the floors, but for those ``given``, all at once, where that keeps the interval."""
         for slack in SLACKS:
-            trial = {n: min(self.depths[n], floor + slack * (2 + floor // 16)) for n, floor in floors.items()}
+            trial = {n: min(self.depths[n], floor + (n not in given) * slack * (2 + floor // 16)) for n, floor in floors.items()}
             if self.keeps(trial):
                 self.depths.update(trial)
-                return
+                return True
+        return False
 
     def keeps(self, changes: Mapping[str, int]) -> bool:
         kept, steps = _try(self.tokens.with_depths({**self.depths, **changes}), self.cycles)
@@ -231,16 +242,15 @@ class _Sizer:
         """A depth that ``channel`` cannot go below whatever the others have."""
         dataflow = self.tokens.dataflow
         unit = next(u for u in dataflow.units if u.name == channel.unit)
-        if isinstance(unit, Fifo):
-            low = self.floor_in(around(dataflow, unit), channel, channel.minimum)
-            return self.floor_in(around(dataflow, unit, margin=True), channel, low) if self.is_large else low
-        if channel.is_buffer:
-            return self.floor_in(leading_to(dataflow, unit), channel, channel.minimum)
+        if isinstance(unit, Fifo) or channel.is_buffer:
+            low = self.floor_in(leading_to(dataflow, unit), channel, channel.minimum) if channel.is_buffer else channel.minimum
+            low = self.floor_in(between_fork_and_join(dataflow, unit), channel, low)
+            return self.floor_in(around(dataflow, unit, margin=True), channel, low) if self.is_large and low > channel.minimum else low
         # No more than a depth of words goes through in a round trip.
         return max(channel.minimum, ceil_div(channel.words * (channel.latency + 2), self.cycles))
 
-    def floor_in(self, piece: Dataflow, channel: Channel, low: int) -> int:
-        if len(piece.units) >= len(self.tokens.dataflow.units):
+    def floor_in(self, piece: Dataflow | None, channel: Channel, low: int) -> int:
+        if piece is None or len(piece.units) >= len(self.tokens.dataflow.units):
             return low
         inside = TokenNetwork(piece)
         tokens = inside.with_depths({c.name: self.depths[c.name] for c in inside.channels if c.name in self.depths})
