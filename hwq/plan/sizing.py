@@ -23,6 +23,7 @@ GROWTHS = 8  # doublings of all depths before giving up on the interval
 PATIENCE = 16  # frames in which a circuit falls behind evenly before it is given up
 SLACKS = (1, 2, 4, 8, 16)  # sixteenths of a floor tried on top of it in a large network
 STEPS = 80_000_000  # of the token simulator, a second in twenty millions, from which on no depth is tried any more
+CLOSE = 32  # a depth is near enough to its floor in a large network at this part of it
 LARGE = 100_000  # steps a frame from which trials are spared
 
 Progress = Callable[[str, float | None], None]
@@ -162,9 +163,9 @@ def _grow(tokens: TokenNetwork, start: Mapping[str, int], free: Sequence[Channel
 class _Sizer:
     """Depths with which ``tokens`` keeps ``cycles``, and smaller ones as they are found."""
 
-    def __init__(self, tokens: TokenNetwork, depths: dict[str, int], cycles: int, progress: Progress) -> None:
-        self.tokens, self.depths, self.cycles, self.progress = tokens, depths, cycles, progress
-        self.is_large, self.spent = False, 0
+    def __init__(self, tokens: TokenNetwork, depths: dict[str, int], cycles: int, progress: Progress, is_large: bool = False) -> None:
+        self.tokens, self.depths, self.cycles, self.progress, self.is_large = tokens, depths, cycles, progress, is_large
+        self.spent, self.spent_on_floors = 0, 0
 
     def trim(self, queues: Sequence[Channel]) -> None:
         """No deeper than what ``queues`` ever hold."""
@@ -228,15 +229,20 @@ class _Sizer:
             self.depths[names[0]] = self.least(names[0], floors[names[0]] + 1)
 
     def least(self, name: str, low: int) -> int:
-        """The least depth from ``low`` on that keeps the interval; that of now does. Looks near ``low`` first."""
+        """The least depth from ``low`` on that keeps the interval; that of now does. In a large network one close by."""
+        return self.bounds(name, low)[1]
+
+    def bounds(self, name: str, low: int) -> tuple[int, int]:
+        """Depths below which the interval is lost and from which on it is kept, ``low`` and that of now or between. Looks near ``low``
+        first."""
         high, step = self.depths[name], 1
-        while low < high and self.spent <= STEPS:
+        while high - low > (low // CLOSE if self.is_large else 0) and self.spent <= STEPS:
             middle = min(low + step - 1, (low + high) // 2)
             if self.keeps({name: middle}):
                 high = middle
             else:
                 low, step = middle + 1, 4 * step
-        return high
+        return low, high
 
     def floor(self, channel: Channel) -> int:
         """A depth that ``channel`` cannot go below whatever the others have."""
@@ -245,13 +251,19 @@ class _Sizer:
         if isinstance(unit, Fifo) or channel.is_buffer:
             low = self.floor_in(leading_to(dataflow, unit), channel, channel.minimum) if channel.is_buffer else channel.minimum
             low = self.floor_in(between_fork_and_join(dataflow, unit), channel, low)
-            return self.floor_in(around(dataflow, unit, margin=True), channel, low) if self.is_large and low > channel.minimum else low
+            wider = self.is_large and isinstance(unit, Fifo) and self.spent_on_floors < STEPS // 2
+            return self.floor_in(around(dataflow, unit, margin=True), channel, low) if wider else low
         # No more than a depth of words goes through in a round trip.
         return max(channel.minimum, ceil_div(channel.words * (channel.latency + 2), self.cycles))
 
     def floor_in(self, piece: Dataflow | None, channel: Channel, low: int) -> int:
         if piece is None or len(piece.units) >= len(self.tokens.dataflow.units):
             return low
+        if self.spent_on_floors > STEPS:
+            return self.depths[channel.name]
         inside = TokenNetwork(piece)
         tokens = inside.with_depths({c.name: self.depths[c.name] for c in inside.channels if c.name in self.depths})
-        return _Sizer(tokens, {channel.name: self.depths[channel.name]}, self.cycles, self.progress).least(channel.name, low)
+        sizer = _Sizer(tokens, {channel.name: self.depths[channel.name]}, self.cycles, self.progress, self.is_large)
+        low, _ = sizer.bounds(channel.name, low)
+        self.spent_on_floors += sizer.spent
+        return low
