@@ -41,7 +41,7 @@ WORK = OUTPUT / "conv"
 SMALL: tuple[Callable[[], Network], ...] = (residual, inception, depthwise, unet, one_dimensional)
 # Foldings are goals in cycles a frame; the slowest of the small networks has one lane a stage.
 SMALL_CYCLES = (4096, 512)
-ZOO = {"cnv": ((), (262_144, 65_536, 32_768)), "vgg-small": (("--image", "16"), (524_288, 131_072, 65_536))}
+ZOO = {"cnv": ((), (131_072, 65_536, 32_768)), "vgg-small": (("--image", "16"), (262_144, 131_072, 65_536))}
 STALLS = (("none", 1), ("both", 1), ("both", 2))
 SIMULATED = 400_000  # cycles a run, about
 FEWEST, MOST = 4, 60  # frames a run
