@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwq.errors import InputError, Problems
 from hwq.network.file import network_hash
@@ -13,9 +13,10 @@ from hwq.plan.dataflow import Converter, Dataflow, Fifo, dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft
 from hwq.plan.folding import Folder, Folding
+from hwq.plan.law import bottleneck
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
-from hwq.plan.sizing import least_depths, start_depths
-from hwq.plan.token_network import buffer_name
+from hwq.plan.sizing import keeps_interval, least_depths, start_depths
+from hwq.plan.token_network import TokenNetwork, buffer_name
 from hwq.plan.units import LUTRAM_DEPTH
 
 __all__ = ["Completion"]
@@ -56,7 +57,21 @@ class Completion:
         fixed = self.fixed(dataflow)
         sizable = [name for unit in dataflow.units for name in channels_of(unit)]
         depths = least_depths(dataflow, fixed, sizable, self.progress) if sized else start_depths(dataflow) | fixed
-        return BufferMemories(self.prices, self.draft, folder.summaries).chosen(plan, dataflow, depths)
+        chosen = BufferMemories(self.prices, self.draft, folder.summaries).chosen(plan, dataflow, depths)
+        return self.checked(chosen) if sized else chosen
+
+    def checked(self, plan: Plan) -> Plan:
+        """``plan``, its FIFOs in the memories they were sized in should the cheapest ones cost the interval."""
+        if self.keeps_interval(plan):
+            return plan
+        said = {f.name for f in self.draft.fifos.values() if f.memory}
+        automatic = replace(plan, fifos=tuple(f if f.name in said else replace(f, memory="auto") for f in plan.fifos))
+        return automatic if automatic != plan and self.keeps_interval(automatic) else plan
+
+    def keeps_interval(self, plan: Plan) -> bool:
+        """Whether ``plan`` as it will be built runs at the law of its slowest component."""
+        dataflow = dataflow_of(self.network, plan)
+        return keeps_interval(TokenNetwork(dataflow), bottleneck(dataflow)[1])
 
     def fixed(self, dataflow: Dataflow) -> dict[str, int]:
         """Depths that the draft says, by channel."""

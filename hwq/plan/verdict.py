@@ -55,5 +55,5 @@ def _lift(resource: str, cost: Resources, device: Device, goal: Goal, clock_mhz:
     share = getattr(cost, resource) / (getattr(device.capacity, resource) or 1)
     if goal.share(resource) < share <= 1:
         ways.append(f"raise the budget to {resource}={_percent(share)}")
-    ways.append(f"take a device with more {TITLES[resource]}")
+    ways.append(f"take a device with {ceil(getattr(cost, resource) / goal.share(resource))} {TITLES[resource]} or more")
     return "To lift it: " + ", or ".join(ways)

@@ -12,6 +12,7 @@ from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.network.ops import Conv, Saturating
 from hwq.numerics.encoding import Integer
+from hwq.plan.buffers import BufferMemories
 from hwq.plan.cost import estimate
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.draft import FifoDraft, PlanDraft, StageDraft
@@ -360,5 +361,19 @@ def test_memories_a_draft_fixes_stay() -> None:
 
 
 def test_a_large_network_on_a_small_device_is_told_what_it_lacks() -> None:
-    with pytest.raises(NegativeVerdict, match=r"needs \d+ BRAM36, has 140; BRAM36 is the binding constraint"):
+    with pytest.raises(NegativeVerdict, match=r"needs \d+ BRAM36, has 140; BRAM36 is the binding constraint") as refused:
         plan_network(convnets.resnet18(64), load_device("pynq-z2"))
+    found = re.search(r"needs (\d+) BRAM36", str(refused.value))
+    assert found
+    assert f"take a device with {found[1]} BRAM36 or more" in str(refused.value.hint)
+
+
+def test_memories_that_cost_the_interval_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, goal = convnets.unet(16, 4), Goal(fps=300e6 / 30_000)
+    sound = plan_network(network, VU9P, goal)
+    monkeypatch.setattr(BufferMemories, "of_fifo", lambda self, name, width, depth: "block")
+    plan = plan_network(network, VU9P, goal)
+    assert any(f.memory == "auto" for f in plan.fifos)
+    prediction = predict(network, plan)
+    assert prediction.interval == prediction.law == predict(network, sound).law
+    assert prediction.proof
