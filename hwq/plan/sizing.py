@@ -8,6 +8,7 @@ falls behind are depths in between looked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from hwq.plan.dataflow import Converter, Dataflow, Unit, UpsampleUnit, WindowUnit, ceil_div
 from hwq.plan.geometry import Geometry
@@ -23,6 +24,8 @@ GROWTHS = 8  # doublings of all depths before giving up on the interval
 PATIENCE = 16  # frames in which a circuit falls behind evenly before it is given up
 SLACKS = (1, 2, 4, 8, 16)  # sixteenths of a floor tried on top of it in a large network
 STEPS = 80_000_000  # of the token simulator, a second in twenty millions, from which on no depth is tried any more
+MARGIN = 8  # words on top of what a FIFO in LUT RAM holds, should it leave that
+FRAMES_AHEAD = 2  # doublings of all depths before FIFOs, which start with a frame, are doubled too
 CLOSE = 32  # a depth is near enough to its floor in a large network at this part of it
 LARGE = 100_000  # steps a frame from which trials are spared
 
@@ -151,12 +154,14 @@ def least_depths(
 
 def _grow(tokens: TokenNetwork, start: Mapping[str, int], free: Sequence[Channel], cycles: int) -> dict[str, int] | None:
     depths = dict(start)
+    frames = {u.name for u in tokens.dataflow.units if isinstance(u, Fifo)}
     for doubling in range(GROWTHS):
         if keeps_interval(tokens.with_depths(depths), cycles):
             return depths
         if not free:
             return None
-        depths |= {c.name: 2 * depths[c.name] if not c.row else start[c.name] + (2 << doubling) // 2 * c.row for c in free}
+        grown = [c for c in free if doubling >= FRAMES_AHEAD or c.unit not in frames]
+        depths |= {c.name: 2 * depths[c.name] if not c.row else start[c.name] + (2 << doubling) // 2 * c.row for c in grown}
     return None
 
 
@@ -169,13 +174,19 @@ class _Sizer:
 
     def trim(self, queues: Sequence[Channel]) -> None:
         """No deeper than what ``queues`` ever hold."""
-        machine = self.tokens.with_depths(self.depths).start(2, pace=self.cycles, counts=True)
+        machine = self.plain().with_depths(self.depths).start(2, pace=self.cycles, counts=True)
         machine.advance(2)
         self.is_large = _is_large(machine)
-        held = machine.result().high_water
-        trimmed = {c.name: held[c.name] + 2 for c in queues if held.get(c.name, self.depths[c.name]) + 2 < self.depths[c.name]}
+        held = {c.name: machine.result().high_water.get(c.name, self.depths[c.name]) + MARGIN for c in queues}
+        trimmed = {n: depth for n, depth in held.items() if depth < self.depths[n]}
         if trimmed and self.keeps(trimmed):
             self.depths.update(trimmed)
+
+    def plain(self) -> TokenNetwork:
+        """The network with all FIFOs in LUT RAM however deep, where their words are counted."""
+        dataflow = self.tokens.dataflow
+        units = (replace(u, depth=self.depths.get(u.name, u.depth), memory="lutram") if isinstance(u, Fifo) else u for u in dataflow.units)
+        return TokenNetwork(Dataflow(tuple(units), dataflow.edges))
 
     def size(self, channels: Sequence[Channel]) -> None:
         """Shrink ``channels`` as far as they go, the first first."""
