@@ -1,8 +1,8 @@
-"""Pad: pixels of zeros around the image."""
+"""Pad: pixels of one integer around the image."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +12,7 @@ from hwq.gateware.fifo import forward
 from hwq.gateware.reader import Counter
 from hwq.gateware.recode import recoded
 from hwq.gateware.streams import edge_stream
+from hwq.network.ops import Pad
 from hwq.numerics.encoding import Encoding
 from hwq.plan.units import Edge, PadUnit
 
@@ -19,11 +20,12 @@ __all__ = ["PadStage"]
 
 
 class PadStage(wiring.Component):
-    """The image of the input between ``padding`` (top, left, bottom, right) pixels of zeros, one word a cycle.
+    """The image of the input between ``padding`` (top, left, bottom, right) pixels of one integer, one word a cycle.
 
-    Codes are brought to the output's encoding, which holds the integer 0 (as code 0).
+    Codes are brought to the output's encoding, which holds that integer.
 
-    Timing: a FIFO law with L = 0; words of the padding need a credit only. Cost: counters, an AND a bit.
+    Timing: a FIFO law with L = 0; words of the padding need a credit only, but for the first word of a frame, which waits for the
+    first word of the image: nothing comes out of frames that were never sent. Cost: counters, an AND a bit.
 
     Members
     -------
@@ -44,20 +46,22 @@ class PadStage(wiring.Component):
         self.fire = fire = Signal()
         self.word = word = Counter(m, fire, self.unit.words, "word")
         outside = self._outside(m, fire & word.last)
-        # Nothing fires before the first word of all is there: when a circuit came out of reset makes no difference.
-        started, begun = Signal(), Signal()
-        m.d.comb += started.eq(begun | self.i.valid)
-        m.d.sync += begun.eq(started)
+        begins = Signal()
+        m.d.comb += begins.eq((self.row.value == 0) & (self.column.value == 0) & (word.value == 0))
         codes = lanes_of(m, self.i.payload.as_value(), self.target.lanes, self.x.bits, "codes")
         recodes = [recoded(code, self.x, self.out) for code in codes]
         real = self.target.channels - (self.unit.words - 1) * self.target.elements
         image = masked(m, recodes, real, self.target.elements, word.last)
+        op = self.unit.stage.node.op
+        assert isinstance(op, Pad)
+        fill = [Const(int(self.out.encode(op.fill)), self.out.bits)] * self.target.lanes
+        around = masked(m, fill, real, self.target.elements, word.last)
         m.d.comb += [
             self.i.ready.eq(egress.grant & ~outside),
-            fire.eq(egress.grant & ((outside & started) | self.i.valid)),
+            fire.eq(egress.grant & ((outside & ~begins) | self.i.valid)),
             egress.take.eq(fire),
             egress.w_en.eq(fire),
-            egress.w_data.eq(Mux(outside, 0, image)),
+            egress.w_data.eq(Mux(outside, around, image)),
         ]
         forward(m, egress.o, self.o)
         return m

@@ -243,8 +243,8 @@ def pad(k: int, M: Table) -> int:
         free = credit(o, M)
         if free == BLOCKED:
             break
-        if M[k + LAST] < 0:
-            # Nothing fires before the first word of all is there.
+        if M[k + P0] == 0 and M[k + P1] == 0 and M[k + P2] == 0:
+            # The padding in front of a frame waits for its first word.
             ready = available(i, M)
             if ready == BLOCKED:
                 break

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 
-from hwq.errors import InputError
 from hwq.network.graph import Network, Node, TensorInfo
 from hwq.network.ops import Conv, Pad, Pool, Window
 
@@ -16,18 +15,17 @@ def split_padding(network: Network) -> Network:
     """An equal Network in which every window moves forward from pixel to pixel, row to row and frame to frame.
 
     Given: a convolution or pool padded by so much that its window, in stream order, would have to step back
-    (kernel 2 with padding 1 on all sides, say). Result: ``Pad`` before the same window without padding.
-    Raises :class:`InputError` where zeros are not what the padding means: no integer 0 in the encoding, or a max or min pool
-    whose integers lie on both sides of it.
+    (kernel 2 with padding 1 on all sides, say), or in which windows lie wholly above or left of the image.
+    Result: ``Pad`` before the same window without padding; zeros contribute nothing to sums, the end of the encoding nothing to
+    the largest or smallest.
     """
     nodes: list[Node] = []
     names = {n.name for n in network.nodes}
     for node in network.nodes:
         x = network.tensors[node.inputs[0]]
         if isinstance(node.op, Conv | Pool) and steps_back(node.op.window, x):
-            _check(node.name, node.op, x)
             name, padded = _free(f"{node.name}.pad", names), _free(f"{node.name}.padded", network.tensors)
-            nodes.append(Node(name, Pad(node.op.window.padding), node.inputs, (padded,)))
+            nodes.append(Node(name, Pad(node.op.window.padding, _outside(node.op, x)), node.inputs, (padded,)))
             nodes.append(replace(node, op=_unpadded(node.op), inputs=(padded,)))
         else:
             nodes.append(node)
@@ -41,29 +39,25 @@ def _free(name: str, taken: Container[str]) -> str:
 
 
 def steps_back(window: Window, x: TensorInfo) -> bool:
-    """Whether the first tap of some window lies before that of the window before it, in the order in which pixels arrive."""
+    """Whether the first tap of some window lies before that of the window before it, in the order in which pixels arrive, or the
+    first window of all sees none of them."""
     h, w, _ = x.shape
     rows, columns = window.size(h, w)
+    if any(before > dilation * (k - 1) for before, dilation, k in zip(window.padding, window.dilation, window.kernel, strict=False)):
+        return True
     across = (columns - 1) * window.stride[1]
     row_end = window.stride[0] * w - across if rows > 1 else 0
     return min(row_end, (h - (rows - 1) * window.stride[0]) * w - across) < 0
+
+
+def _outside(op: Conv | Pool, x: TensorInfo) -> int:
+    """The integer that changes nothing: 0 in a sum, an end of the encoding for the largest or smallest."""
+    if isinstance(op, Conv) or op.mode == "sum":
+        return 0
+    return x.encoding.lo if op.mode == "max" else x.encoding.hi
 
 
 def _unpadded(op: Conv | Pool) -> Conv | Pool:
     if isinstance(op, Conv):
         return replace(op, padding=(0, 0, 0, 0))
     return replace(op, window=replace(op.window, padding=(0, 0, 0, 0)))
-
-
-def _check(name: str, op: Conv | Pool, x: TensorInfo) -> None:
-    window, (lo, hi) = op.window, x.interval.bounds
-    exact = bool(x.encoding.contains(0).all())
-    if isinstance(op, Pool) and op.mode != "sum":
-        exact = exact and (lo >= 0 if op.mode == "max" else hi <= 0)
-    if not exact:
-        raise InputError(
-            "OP-PADDING",
-            f"a kernel of {window.kernel[0]}x{window.kernel[1]} with padding {window.padding} on {x.encoding.name} cannot be built",
-            where=name,
-            hint="Less padding than the kernel is large in all, or an activation that has a zero",
-        )

@@ -226,12 +226,12 @@ def split_law(
     return arrivals.accepted, [d.popped for d in departures]
 
 
-def pad_law(inside: list[bool], depth: int, source: Trace, sink: Trace) -> tuple[list[int], list[int]]:
-    """A word a firing; those ``inside`` the image want one of the input, too."""
+def pad_law(inside: list[bool], frame: int, depth: int, source: Trace, sink: Trace) -> tuple[list[int], list[int]]:
+    """A word a firing; those ``inside`` the image want one of the input, too; the first of a frame waits for one."""
     arrivals, departures = Arrivals(source), Departures(depth, 0, sink)
-    last = arrivals.offer() - 1
-    for wants in inside:
-        last = max(last + 1, departures.credit(), arrivals.offer() if wants else 0)
+    last = -1
+    for place, wants in enumerate(inside):
+        last = max(last + 1, departures.credit(), arrivals.offer() if wants or place % frame == 0 else 0)
         departures.take(last)
         if wants:
             arrivals.accept(last)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwq.network.ops import Window
+from hwq.network.ops import Conv, Window
 from hwq.network.ops.contraction import Matrix, PackedWeights
+from hwq.numerics.encoding import Integer
 
 ALPHABETS = ([-1, 1], [0, 1], [-1, 0, 1], [0, 1, 2, 3], [-2, -1, 0, 1], [5], [-3, -1, 1, 3])
 
@@ -34,6 +36,21 @@ def test_popcounts_of_packed_planes_are_the_sum_of_products(data: st.DataObject)
     x = rng.choice(data.draw(st.sampled_from(ALPHABETS)), (2, 6, 5, channels)).astype(np.int8)
     weights = rng.choice(data.draw(st.sampled_from(ALPHABETS)), (data.draw(st.integers(1, 9)), *kernel, channels))
     np.testing.assert_array_equal(PackedWeights(weights).convolve(x, window), by_definition(x, weights, window))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_a_convolution_is_exact_whatever_engine_it_chooses(data: st.DataObject) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    weights = rng.choice(data.draw(st.sampled_from([[1], [-1, 1], [-1, 0, 1], [-8, 7], [1 << 20, 1]])), (3, 3, 3, 64))
+    span = data.draw(st.sampled_from([1, 2, 4, 9, 33, 255]))
+    low = data.draw(st.sampled_from([0, -1, -128, 100, 511, 1023, 1 << 23, -(1 << 30), 1 << 36]))
+    padding = data.draw(st.sampled_from([(0, 0, 0, 0), (1, 1, 1, 1), (1, 0, 0, 2)]))
+    x = rng.integers(low, low + span, (2, 5, 4, 64))
+    op = Conv(weights, Integer(24, True), padding=padding)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hwq.network.ops.contraction.LEAST_PRODUCTS", 0)
+        np.testing.assert_array_equal(op.golden(x), by_definition(x, weights, op.window))
 
 
 @settings(deadline=None, max_examples=30)

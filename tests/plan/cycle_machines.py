@@ -140,14 +140,14 @@ class Padder(Machine):
         rows = [top <= y < top + unit.height for y in range(top + unit.height + bottom)]
         columns = [left <= x < left + unit.width for x in range(left + unit.width + right)]
         self.real = [r and c for r in rows for c in columns for _ in range(unit.words)]
-        self.position, self.started = 0, False
+        self.position, self.offered = 0, False
 
     def ready(self, valid: Flags) -> Flags:
-        self.started |= valid[0]
+        self.offered = valid[0]
         return [self.real[self.position] and self.egresses[0].grant]
 
     def clock(self, taken: Flags, pop: Flags) -> None:
-        fire = taken[0] or (self.started and not self.real[self.position] and self.egresses[0].grant)
+        fire = taken[0] or (not self.real[self.position] and self.egresses[0].grant and (self.position > 0 or self.offered))
         self.egresses[0].clock(fire, pop[0])
         self.position = (self.position + fire) % len(self.real)
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwq.errors import InputError
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.ops import Conv, Pool, Window
 from hwq.numerics.encoding import Bipolar, Encoding, Integer
@@ -45,20 +44,21 @@ def test_padding_that_a_window_holds_stays() -> None:
     assert split_padding(usual) is usual
 
 
+@pytest.mark.parametrize("encoding", [Bipolar(), Integer(3, True), Integer(2, False)])
 @pytest.mark.parametrize(
-    ("op", "encoding"),
+    "op",
     [
-        (Pool("max", Window((2, 2), padding=(1, 1, 1, 1))), Integer(4, True)),
-        (Conv(np.ones((1, 1, 1, 1), np.int64), Bipolar(), padding=(1, 1, 1, 1)), Bipolar()),
+        Pool("max", Window((2, 2), padding=(1, 1, 1, 1))),
+        Pool("min", Window((2, 2), padding=(1, 1, 1, 1))),
+        Pool("sum", Window((2, 2), padding=(1, 1, 1, 1))),
+        Conv(np.array([1, -1]).reshape(1, 1, 1, 2), Bipolar(), padding=(1, 1, 1, 1)),
+        Conv(np.ones((1, 3, 3, 2), np.int64), Bipolar(), stride=(2, 2), padding=(2, 2, 2, 2)),
+        Conv(np.ones((1, 1, 1, 2), np.int64), Bipolar(), stride=(2, 2), padding=(1, 1, 0, 0)),
     ],
 )
-def test_where_zeros_are_not_what_the_padding_means_it_is_refused(op: Conv | Pool, encoding: Encoding) -> None:
-    with pytest.raises(InputError, match="cannot be built") as error:
-        split_padding(network(op, (5, 5, 1), encoding))
-    assert error.value.where == "layer"
-
-
-def test_a_max_pool_of_codes_from_zero_up_pads_with_zeros() -> None:
-    before = network(Pool("max", Window((2, 2), padding=(1, 1, 1, 1))), (5, 5, 2), Integer(2, False))
-    x = np.random.default_rng(0).integers(0, 4, (4, 5, 5, 2))
-    np.testing.assert_array_equal(split_padding(before).run({"x": x})["y"], before.run({"x": x})["y"])
+def test_padding_means_the_same_in_every_encoding(op: Conv | Pool, encoding: Encoding) -> None:
+    before = network(op, (5, 5, 2), encoding)
+    after = split_padding(before)
+    assert len(after.nodes) == 2
+    x = encoding.lo + encoding.step * np.random.default_rng(0).integers(0, (encoding.hi - encoding.lo) // encoding.step + 1, (4, 5, 5, 2))
+    np.testing.assert_array_equal(after.run({"x": x})["y"], before.run({"x": x})["y"])

@@ -95,12 +95,18 @@ class PackedWeights:
             bits = self.planes.packed(weights).transpose(3, 1, 2, 4, 0)
             self.bits = np.ascontiguousarray(bits.reshape(self.planes.count, -1, o))
             self.sums = weights.reshape(o, -1).sum(1)
+            self.largest_row = int(np.abs(weights).reshape(o, -1).sum(1).max(initial=0))
 
-    def pays(self, x: Integers, products: int) -> bool:
-        """Whether popcounts are the fastest engine for ``products`` products with ``x``."""
-        if not self.is_wide or products < LEAST_PRODUCTS:
+    def pays(self, x: Integers, window: Window, products: int) -> bool:
+        """Whether popcounts are the fastest engine for ``products`` products with ``x``, and exact in 32 bits."""
+        if not self.is_wide or products < LEAST_PRODUCTS or self.planes.count > MOST_PLANES:
             return False
-        return self.planes.count * max(1, (int(x.max()) - int(x.min())).bit_length()) <= MOST_PLANES
+        low, high = int(x.min()), int(x.max())
+        if window.is_padded:
+            low, high = min(low, 0), max(high, 0)
+        if self.planes.count * max(1, (high - low).bit_length()) > MOST_PLANES:
+            return False
+        return max(abs(low), abs(high)) * self.largest_row < 1 << 31
 
     def convolve(self, x: Integers, window: Window) -> NDArray[np.int32]:
         """Convolution of ``x`` (N, H, W, I): (N, OH, OW, O)."""

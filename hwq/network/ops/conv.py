@@ -119,7 +119,7 @@ class Conv(Unary):
     def golden(self, x: Integers) -> Integers:
         n = len(x)
         oh, ow, o = self.shape(x.shape[1:])
-        if self.groups == 1 and isinstance(self.accumulation, Exact) and self._packed.pays(x, n * oh * ow * self.weights.size):
+        if self.groups == 1 and isinstance(self.accumulation, Exact) and self._packed.pays(x, self.window, n * oh * ow * self.weights.size):
             return self._packed.convolve(x, self.window)
         dtype = max((m.exact_type(x) for m in self._matrices), key=lambda t: (t.kind == "i", t.itemsize))
         if self.is_dense:

@@ -36,10 +36,11 @@ class Flatten(Unary):
 
 @dataclass(frozen=True, eq=False)
 class Pad(Unary):
-    """Pixels of the integer 0 around the image: ``padding`` is (top, left, bottom, right)."""
+    """Pixels of the integer ``fill`` around the image: ``padding`` is (top, left, bottom, right)."""
 
     kind: ClassVar[str] = "pad"
     padding: tuple[int, int, int, int]
+    fill: int = 0
 
     def shape(self, x: Shape) -> Shape:
         top, left, bottom, right = self.padding
@@ -48,14 +49,15 @@ class Pad(Unary):
         return x[0] + top + bottom, x[1] + left + right, x[2]
 
     def interval(self, x: Interval, shape: Shape) -> Interval:
-        return Interval(np.minimum(x.lo, 0), np.maximum(x.hi, 0))
+        odd = ((x.lo - self.fill) % 2 != 0).any()
+        return Interval(np.minimum(x.lo, self.fill), np.maximum(x.hi, self.fill), 1 if odd else x.step)
 
     def encoding(self, out: Interval, x: Encoding) -> Encoding:
-        return x if x.contains(0).all() else smallest_integer(min(x.lo, 0), max(x.hi, 0))
+        return x if x.contains(self.fill).all() else smallest_integer(min(x.lo, self.fill), max(x.hi, self.fill))
 
     def golden(self, x: Integers) -> Integers:
         top, left, bottom, right = self.padding
-        return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
+        return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=self.fill)
 
 
 @dataclass(frozen=True, eq=False)

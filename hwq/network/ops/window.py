@@ -12,6 +12,8 @@ from hwq.network.ops.base import Integers
 
 __all__ = ["Window"]
 
+MOST_PIXELS = 1 << 28  # of a padded image
+
 
 @dataclass(frozen=True)
 class Window:
@@ -36,13 +38,27 @@ class Window:
         return any(self.padding)
 
     def size(self, h: int, w: int) -> tuple[int, int]:
-        """Rows and columns of windows on an image of ``h`` x ``w``; raises ``ValueError`` where there are none."""
+        """Rows and columns of windows on an image of ``h`` x ``w``; raises ``ValueError`` where there are none.
+
+        So it does where a field makes no sense, or the padded image has more than ``MOST_PIXELS``.
+        """
+        self._check()
         top, left, bottom, right = self.padding
-        oh = (h + top + bottom - self.dilation[0] * (self.kernel[0] - 1) - 1) // self.stride[0] + 1
-        ow = (w + left + right - self.dilation[1] * (self.kernel[1] - 1) - 1) // self.stride[1] + 1
+        rows, columns = h + top + bottom, w + left + right
+        if rows * columns > MOST_PIXELS:
+            raise ValueError(f"padding of {self.padding} makes an image of {rows}x{columns}, expected at most {MOST_PIXELS} pixels")
+        oh = (rows - self.dilation[0] * (self.kernel[0] - 1) - 1) // self.stride[0] + 1
+        ow = (columns - self.dilation[1] * (self.kernel[1] - 1) - 1) // self.stride[1] + 1
         if oh < 1 or ow < 1:
             raise ValueError(f"a kernel of {self.kernel[0]}x{self.kernel[1]} does not fit an image of {h}x{w}")
         return oh, ow
+
+    def _check(self) -> None:
+        for name, values in (("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)):
+            if min(values) < 1:
+                raise ValueError(f"a {name} of {values}, expected 1 or more")
+        if min(self.padding) < 0:
+            raise ValueError(f"padding of {self.padding}, expected 0 or more")
 
     def taps(self, x: Integers, fill: int = 0) -> Iterator[Integers]:
         """For each tap (kh, kw) its values (N, OH, OW, C) in all windows; ``fill`` stands outside the image."""
@@ -65,5 +81,7 @@ class Window:
 
 def _valid(n: int, k: int, stride: int, before: int, after: int, dilation: int) -> NDArray[np.int64]:
     count = (n + before + after - dilation * (k - 1) - 1) // stride + 1
-    place = np.arange(count)[:, None] * stride - before + np.arange(k) * dilation
-    return ((place >= 0) & (place < n)).sum(1)
+    start = np.arange(count) * stride - before
+    # Taps first..last - 1 of a window that begins at ``start`` lie at 0..n - 1.
+    first, last = (np.clip(-((start - end) // dilation), 0, k) for end in (0, n))
+    return last - first
