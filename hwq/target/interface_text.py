@@ -24,6 +24,15 @@ FRAMING = (
     "tuser[0] in the last output beat of such a frame is 1, the status register and the counter BAD say so too; frames after the next "
     "tlast are not touched."
 )
+SEVERAL_INPUTS = (
+    "Frames of different inputs belong together by their number since reset. An input that loses a frame to a missing tlast is one "
+    "frame ahead of the others from then on, and nothing in the outputs shows it: when the status register reports a bad frame, reset "
+    "the core and begin anew."
+)
+CONCURRENT = (
+    "Serve all streams at the same time. The core holds no whole frame in front of an output or behind an input: a host that waits for "
+    "the end of one stream's frame before it serves another can wait for ever. Give every stream a DMA channel or a buffer of a frame."
+)
 HOST = (
     "Host steps compute in binary64, in this order. N counts frames and is axis 0; reshape keeps N and the order of the elements (last "
     "axis fastest); transpose lists the old axes in their new order; half\\_even rounds to the nearest, ties to the even number. "
@@ -65,6 +74,10 @@ def interface_text(document: Mapping[str, Any], model: Model, codes: Mapping[str
         lines += _stream_text(p, described[p.port], codes[p.port])
         lines += host_text(p, described[p.port]["host"], model)
     lines += [HOST, "", "## Framing", "", FRAMING, ""]
+    if len(document["inputs"]) > 1:
+        lines += [SEVERAL_INPUTS, ""]
+    if len(document["inputs"]) > 1 or len(document["outputs"]) > 1:
+        lines += ["## Several streams", "", CONCURRENT, ""]
     lines += ["## Ports", "", "| port | direction | bits |", "|---|---|---|"]
     lines += [f"| `{p['name']}` | {p['direction']} | {p['width']} |" for p in document["ports"]]
     lines += ["", "## Registers (AXI4-Lite)", "", LITE_UNUSED, ""]

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.host import HostStep
 from hwq.network.model import Model, ModelInput, ModelOutput
+from hwq.network.ops import Add, ArgMax
+from hwq.numerics.encoding import Integer
 from hwq.plan.prediction import predict
 from hwq.target.design import elaborate
 from hwq.target.host_steps import LISTED, host_document, host_text
@@ -116,3 +119,12 @@ def test_every_field_of_the_report_is_explained(written: Path) -> None:
     fields = {*report, *(name for layer in report["layers"] for name in layer)}
     assert [f for f in fields if f"- `{f}`: " not in text] == []
     assert [layer["op"] for layer in report["layers"]] == ["dense", "dense"]
+
+
+def test_several_streams_are_to_be_served_together(tmp_path: Path) -> None:
+    nodes = (Node("sum", Add(np.ones((2, 1), np.int64)), ("a", "b"), ("s",)), Node("top", ArgMax(), ("s",), ("index",)))
+    network = Network("two", tuple(NetworkInput(n, (2, 2, 4), Integer(3, True)) for n in "ab"), nodes, ("s", "index"))
+    write_package(elaborate(network, plan_for(network)), model_of(network), tmp_path / "out", device())
+    text = (tmp_path / "out" / "INTERFACE.md").read_text()
+    assert "Serve all streams at the same time" in text
+    assert "one frame ahead of the others" in text
