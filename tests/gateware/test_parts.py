@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -38,3 +40,17 @@ def test_instances_of_separate_modules_equal_the_parts_in_place(seed):
     assert code == 0 or "unproven" in output, output[-2000:]
     # Another seed is another network: the comparison must see it.
     assert (code == 0) == (seed == 0)
+
+
+def test_garbage_collection_is_as_it_was_after_a_conversion_that_fails_too() -> None:
+    stage_text("first", SeparateParts(), 0)
+    assert gc.isenabled()
+    with pytest.raises(AttributeError):
+        convert_modules(None, "none", SeparateParts())  # type: ignore[arg-type]
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        stage_text("second", SeparateParts(), 0)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
