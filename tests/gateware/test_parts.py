@@ -45,7 +45,7 @@ def test_instances_of_separate_modules_equal_the_parts_in_place(seed):
 def test_garbage_collection_is_as_it_was_after_a_conversion_that_fails_too() -> None:
     stage_text("first", SeparateParts(), 0)
     assert gc.isenabled()
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError):
         convert_modules(None, "none", SeparateParts())  # type: ignore[arg-type]
     assert gc.isenabled()
     gc.disable()
