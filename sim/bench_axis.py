@@ -339,7 +339,8 @@ def build_and_run(build: Path, source: Path) -> int:
     top, build_args = INTERFACE["top"], []
     if simulator == "verilator":
         # Only the ports stay visible: public signals inside would forbid most optimisation.
-        build_args = ["-Wno-fatal", "--no-timing", "--x-initial", "unique"]
+        # Verilog as it is written: Verilator reads SystemVerilog else, which can call any C function.
+        build_args = ["--default-language", "1364-2001", "-Wno-fatal", "--no-timing", "--x-initial", "unique"]
         build_args += [] if waves or "HWQ_PROBES" in os.environ else ["--no-public-flat-rw", "--public-depth", "1"]
         # The include flag repairs the unconfigured makefile of the PyPI wheel and is the default elsewhere.
         level = "-O0" if waves else "-O1"

@@ -47,14 +47,14 @@ bench: check
 \t@if command -v iverilog >/dev/null; then \\
 \t  iverilog -g2001 -Wall -I . -o sim_build/tb.vvp -s tb_$(TOP) tb_$(TOP).v $(TOP).v && vvp -N sim_build/tb.vvp; \\
 \telse \\
-\t  verilator --binary --timing -Wno-fatal -Wno-WIDTH --top-module tb_$(TOP) --Mdir sim_build/tb -o tb \\
+\t  verilator --binary --timing --default-language 1364-2001 -Wno-fatal -Wno-WIDTH --top-module tb_$(TOP) --Mdir sim_build/tb -o tb \\
 \t    -CFLAGS "-std=c++20" -MAKEFLAGS "CFG_CXXFLAGS_PCH_I=-include" tb_$(TOP).v $(TOP).v >sim_build/tb.log 2>&1 \\
 \t    || {{ tail -n 20 sim_build/tb.log; exit 1; }}; \\
 \t  sim_build/tb/tb; \\
 \tfi
 
 lint: check
-\t@if command -v verilator >/dev/null; then verilator --lint-only -Wall --top-module $(TOP) $(TOP).v; fi
+\t@if command -v verilator >/dev/null; then verilator --lint-only -Wall --default-language 1364-2001 --top-module $(TOP) $(TOP).v; fi
 \t@if command -v iverilog >/dev/null; then iverilog -g2001 -Wall -t null $(TOP).v; fi
 
 clean:

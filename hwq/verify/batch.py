@@ -19,7 +19,7 @@ from hwq.network.ops import Integers
 from hwq.target.streams import StreamPort
 from hwq.target.tools import Tool, compiler, make, need_simulator
 from hwq.verify.cache import build_cache, content_key, locked, tidy
-from hwq.verify.foreign import check_verilog
+from hwq.verify.foreign import LANGUAGE, check_verilog
 from hwq.verify.run import EngineRun, Problem
 from hwq.verify.stalls import Traces
 
@@ -30,7 +30,7 @@ HARNESS = Path(__file__).with_name("harness.cpp")
 PATIENCE = 2_000_000
 # -O1 runs lanes as fast as -O3, whose build takes six times as long: 25 s against 159 s for a design of 17 000 LUTs.
 MAKE_OPTIMISE = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O2"
-OPTIMISE = ("-O3", "--x-assign", "fast", "--x-initial", "unique", "--noassert", "--no-timing", "-Wno-fatal")
+OPTIMISE = (*LANGUAGE, "-O3", "--x-assign", "fast", "--x-initial", "unique", "--noassert", "--no-timing", "-Wno-fatal")
 
 
 @dataclass(frozen=True)
