@@ -13,6 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hwq import quant as quant
+    from hwq import zoo as zoo
     from hwq.api import Design as Design
     from hwq.api import compile as compile
     from hwq.api import elaborate as elaborate
@@ -24,13 +26,20 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Design", "compile", "elaborate", "estimate", "plan", "read", "save", "verify"]
+_PACKAGES = ("quant", "zoo")  # what users build networks with: there without an import of its own
 
 
 def __getattr__(name: str) -> Any:
     # Lazy: `hwq --help` and `import hwq.quant` must not load the whole compiler.
     if name in __all__:
         return getattr(import_module("hwq.api"), name)
+    if name in _PACKAGES:
+        return import_module(f"hwq.{name}")
     raise AttributeError(f"module 'hwq' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_PACKAGES})
 
 
 class _Face(ModuleType):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +30,16 @@ def test_the_functions_stay_functions_when_the_packages_of_their_names_are_loade
 
 
 def test_importing_hwq_loads_nothing_heavy() -> None:
-    import subprocess
-    import sys
-
     script = "import sys, hwq; print([m for m in ('numpy', 'amaranth', 'torch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_quant_and_zoo_are_there_without_an_import_of_their_own() -> None:
+    code = "import hwq; assert {'quant', 'zoo'} <= set(dir(hwq)); print(hwq.zoo.NETWORKS['cnv'].name, hwq.quant.Uniform(4).encoding.name)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["cnv", "INT4"]
+    with pytest.raises(AttributeError, match="has no attribute 'zoos'"):
+        hwq.zoos  # noqa: B018
 
 
 def test_network_times_plan_is_a_design(tmp_path: Path) -> None:

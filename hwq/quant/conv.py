@@ -34,7 +34,10 @@ class _Conv(WeightLayer):
         weight: Quantizer | str,
         input: Quantizer | str | None = None,
         accumulator: Accumulator | None = None,
+        padding_mode: str = "zeros",
     ) -> None:
+        if padding_mode != "zeros":
+            raise self._wrong(f"padding_mode is {padding_mode!r}; hwq.quant pads with zeros only")
         kernel = self._axes(kernel_size, "kernel_size", 1)
         self._check_channels(in_channels, out_channels, groups)
         taps = in_channels // groups
@@ -48,7 +51,7 @@ class _Conv(WeightLayer):
             raise self._wrong("padding='same' needs a stride of 1")
 
     def _axes(self, value: Any, option: str, low: int) -> tuple[int, ...]:
-        axes = (value,) * self.RANK if isinstance(value, int) else tuple(value)
+        axes = (value,) * self.RANK if isinstance(value, int) else tuple(value) if isinstance(value, Sequence) else (value,)
         if len(axes) != self.RANK or not all(isinstance(v, int) and v >= low for v in axes):
             raise self._wrong(f"{option} is {value!r}, {self.RANK} whole number{'s' * (self.RANK > 1)} of at least {low} were expected")
         return axes
@@ -63,6 +66,8 @@ class _Conv(WeightLayer):
         return (*(w // 2 for w in whole), *(w - w // 2 for w in whole))
 
     def _check_channels(self, inputs: int, outputs: int, groups: int) -> None:
+        if not all(isinstance(n, int) for n in (inputs, outputs, groups)):
+            raise self._wrong(f"{inputs!r} channels to {outputs!r} in {groups!r} groups were asked; whole numbers were expected")
         if min(inputs, outputs, groups) < 1 or inputs % groups or outputs % groups:
             raise self._wrong(f"{inputs} channels to {outputs} in {groups} groups were asked; groups must divide both")
 
@@ -102,8 +107,9 @@ class Conv1d(_Conv):
 
     Parameters
     ----------
-    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
-        As of ``torch.nn.Conv1d``; the weight is (O, C / groups, k). Padding is with real zeros, whatever the input's levels are.
+    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
+        As of ``torch.nn.Conv1d``; the weight is (O, C / groups, k). Padding is with real zeros, whatever the input's levels are
+        (``padding_mode`` must be ``"zeros"``).
     weight, input, accumulator
         As of :class:`hwq.quant.Linear`; saturating sums go along the kernel, then the channels of the group.
     """
@@ -116,8 +122,9 @@ class Conv2d(_Conv):
 
     Parameters
     ----------
-    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
-        As of ``torch.nn.Conv2d``; the weight is (O, C / groups, kh, kw). Padding is with real zeros, whatever the input's levels are.
+    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
+        As of ``torch.nn.Conv2d``; the weight is (O, C / groups, kh, kw). Padding is with real zeros, whatever the input's levels are
+        (``padding_mode`` must be ``"zeros"``).
         Depthwise is ``groups=in_channels``.
     weight, input, accumulator
         As of :class:`hwq.quant.Linear`; saturating sums go along kernel rows, columns, then the channels of the group.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Literal
 
 import torch
@@ -30,7 +31,8 @@ class Uniform(Quantizer):
         Integers ``-2^(bits-1) .. 2^(bits-1)-1`` or ``0 .. 2^bits-1``; ``narrow`` leaves out the lowest (signed) or highest.
     scale
         ``"max"``: largest |x| becomes ``hi``; of the weights themselves, or of activations as a running mean (momentum 0.1)
-        taken in train mode. ``"learned"``: a parameter, started at ``2 mean|x| / sqrt(hi)``. A number: fixed.
+        taken in train mode at every use, so that one quantizer may serve several tensors.
+        ``"learned"``: a parameter, started at ``2 mean|x| / sqrt(hi)``. A number: fixed.
     per
         ``"layer"`` or ``"channel"`` (output channel; weights with ``scale="max"`` only).
 
@@ -46,6 +48,8 @@ class Uniform(Quantizer):
         per: Literal["layer", "channel"] = "layer",
     ) -> None:
         super().__init__()
+        if isinstance(bits, bool) or not isinstance(bits, Integral):
+            raise InputError("QUANTIZER-OPTION", f"bits is {bits!r}, a whole number was expected", where="Uniform")
         if not 1 <= bits <= MAX_TRAINED_BITS:
             raise InputError("QUANTIZER-OPTION", f"bits is {bits}, expected 1..{MAX_TRAINED_BITS}", where="Uniform")
         if bits == 1 and signed:
@@ -63,6 +67,8 @@ class Uniform(Quantizer):
         self.per = per
         self.mode = scale if isinstance(scale, str) else "fixed"
         if self.mode not in ("max", "learned", "fixed"):
+            raise InputError("QUANTIZER-OPTION", f"scale is {scale!r}, expected 'max', 'learned' or a number", where="Uniform")
+        if not isinstance(scale, Real | str | Tensor):
             raise InputError("QUANTIZER-OPTION", f"scale is {scale!r}, expected 'max', 'learned' or a number", where="Uniform")
         start = torch.tensor(float("nan") if isinstance(scale, str) else float(scale))
         if self.mode == "fixed" and not 0 < torch.tensor(float(scale), device="cpu") < torch.inf:
@@ -91,7 +97,8 @@ class Uniform(Quantizer):
             if self.training and self.mode != "fixed":
                 self._observe(x.detach())
             self._check_seen()
-        return self.step.abs() if self.mode == "learned" else self.step
+        # A copy of a running mean: a second use in the same forward moves the buffer, and backward needs this value.
+        return self.step.abs() if self.mode == "learned" else self.step.clone()
 
     def frozen_scale(self) -> Tensor:
         self._check_seen()

@@ -49,6 +49,9 @@ class Window:
                 f"the input has shape {tuple(x.shape)}, (frames, {channels}, {'height, width' if rank == 2 else 'length'}) was expected",
                 where=where,
             )
+        if min(self.sizes(x.shape[2:], weight.shape[2:])) < 1:
+            kernel, image = ("x".join(map(str, t.shape[2:])) for t in (weight, x))
+            raise InputError("LAYER-INPUT", f"the kernel of {kernel} is larger than the padded input of {image}", where=where)
 
 
 def convolve(x: Tensor, weight: Tensor, window: Window) -> Tensor:

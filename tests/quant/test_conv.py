@@ -152,6 +152,9 @@ def test_shapes_without_values() -> None:
         ((3, 4, 3), {"padding": "same", "stride": 2}, "stride of 1"),
         ((3, 4, 3), {"groups": 2}, "groups must divide both"),
         ((0, 4, 3), {}, "0 channels"),
+        (("3", 4, 3), {}, "whole numbers were expected"),
+        ((3, 4, 3.0), {}, "kernel_size is 3.0"),
+        ((3, 4, 3), {"padding_mode": "reflect"}, "padding_mode is 'reflect'; hwq.quant pads with zeros only"),
     ],
 )
 def test_impossible_shapes_are_refused(arguments: tuple[Any, ...], options: dict[str, Any], words: str) -> None:
@@ -167,3 +170,11 @@ def test_inputs_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
         with pytest.raises(InputError, match=r"\(frames, 3, height, width\) was expected") as caught:
             module(torch.rand(shape))
         assert caught.value.code == "LAYER-INPUT"
+
+
+def test_a_kernel_larger_than_the_image_is_refused() -> None:
+    layer = Conv2d(3, 4, 5, padding=1, weight=Bipolar()).eval()
+    assert layer(torch.rand(1, 3, 3, 3)).shape == (1, 4, 1, 1)
+    for module in (layer, freeze(layer)):
+        with pytest.raises(InputError, match="the kernel of 5x5 is larger than the padded input of 2x9"):
+            module(torch.rand(1, 3, 2, 9))

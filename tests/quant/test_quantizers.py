@@ -126,6 +126,28 @@ def test_learned_scale_gets_its_gradient() -> None:
     assert float(q.step.grad) == pytest.approx(2.8)
 
 
+@pytest.mark.parametrize("scale", ["max", "learned", 0.25])
+def test_a_quantizer_used_twice_in_one_forward_trains(scale: str | float) -> None:
+    torch.manual_seed(0)
+    shared, layer = Uniform(4, scale=scale), torch.nn.Linear(8, 8)
+    optimizer = torch.optim.SGD([*layer.parameters(), *shared.parameters()], 0.05)
+    x, losses = torch.randn(32, 8), []
+    for _ in range(10):
+        optimizer.zero_grad()
+        loss = (shared(layer(x)) + shared(x) - 1).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0]
+
+
+def test_every_use_in_train_mode_is_seen_by_the_running_scale() -> None:
+    q = Uniform(4)
+    first, second = q.input_scale(torch.tensor([7.0])), q.input_scale(torch.tensor([14.0]))
+    assert (float(first), float(second)) == (1.0, pytest.approx(1.1))
+    assert float(q.step) == float(second)
+
+
 def test_a_scale_that_has_seen_nothing_is_an_error_not_a_nan() -> None:
     q = Uniform(4).eval()
     with pytest.raises(InputError, match="no scale yet") as caught:
@@ -138,6 +160,10 @@ def test_a_scale_that_has_seen_nothing_is_an_error_not_a_nan() -> None:
     [
         {"bits": 0},
         {"bits": 17},
+        {"bits": "4"},
+        {"bits": 4.0},
+        {"bits": True},
+        {"bits": 4, "scale": None},
         {"bits": 1},
         {"bits": 4, "scale": 0.0},
         {"bits": 4, "scale": -1.0},
