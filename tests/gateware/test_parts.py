@@ -46,7 +46,7 @@ def test_garbage_collection_is_as_it_was_after_a_conversion_that_fails_too() -> 
     stage_text("first", SeparateParts(), 0)
     assert gc.isenabled()
     with pytest.raises(TypeError):
-        convert_modules(None, "none", SeparateParts())  # type: ignore[arg-type]
+        convert_modules(None, "none", SeparateParts())
     assert gc.isenabled()
     gc.disable()
     try:
