@@ -18,6 +18,7 @@ __all__ = ["Uniform"]
 
 MAX_TRAINED_BITS = 16
 MOMENTUM = 0.1
+SCALES = "expected 'max', 'learned' or a number"
 
 
 class Uniform(Quantizer):
@@ -48,8 +49,7 @@ class Uniform(Quantizer):
         per: Literal["layer", "channel"] = "layer",
     ) -> None:
         super().__init__()
-        if isinstance(bits, bool) or not isinstance(bits, Integral):
-            raise InputError("QUANTIZER-OPTION", f"bits is {bits!r}, a whole number was expected", where="Uniform")
+        _check_kinds(bits, scale)
         if not 1 <= bits <= MAX_TRAINED_BITS:
             raise InputError("QUANTIZER-OPTION", f"bits is {bits}, expected 1..{MAX_TRAINED_BITS}", where="Uniform")
         if bits == 1 and signed:
@@ -67,9 +67,7 @@ class Uniform(Quantizer):
         self.per = per
         self.mode = scale if isinstance(scale, str) else "fixed"
         if self.mode not in ("max", "learned", "fixed"):
-            raise InputError("QUANTIZER-OPTION", f"scale is {scale!r}, expected 'max', 'learned' or a number", where="Uniform")
-        if not isinstance(scale, Real | str | Tensor):
-            raise InputError("QUANTIZER-OPTION", f"scale is {scale!r}, expected 'max', 'learned' or a number", where="Uniform")
+            raise InputError("QUANTIZER-OPTION", f"scale is {scale!r}, {SCALES}", where="Uniform")
         start = torch.tensor(float("nan") if isinstance(scale, str) else float(scale))
         if self.mode == "fixed" and not 0 < torch.tensor(float(scale), device="cpu") < torch.inf:
             raise InputError("QUANTIZER-OPTION", f"scale is {scale}, expected a positive number that binary32 holds", where="Uniform")
@@ -135,3 +133,10 @@ class Uniform(Quantizer):
 
     def extra_repr(self) -> str:
         return f"{self._encoding.name}, scale={self.mode!r}, per={self.per!r}"
+
+
+def _check_kinds(bits: object, scale: object) -> None:
+    if isinstance(bits, bool) or not isinstance(bits, Integral):
+        raise InputError("QUANTIZER-OPTION", f"bits is {bits!r}, a whole number was expected", where="Uniform")
+    if not isinstance(scale, Real | str | Tensor):
+        raise InputError("QUANTIZER-OPTION", f"scale is {scale!r}, {SCALES}", where="Uniform")

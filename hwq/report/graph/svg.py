@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import escape
 
 from hwq.report.graph.layout import Link, layered
@@ -22,18 +23,68 @@ MARGIN = 16.0
 BAR = 3.0
 PORT_SPREAD = 12.0  # between edges that meet at one side of a box
 
-STYLE = """
-svg{--ground:#fff;--card:#f7f8fa;--rim:#c3c9d2;--ink:#1a1f27;--dim:#4c5665;--wire:#7d8795;--skip:#2563c4;--hot:#d4380d;--hotfill:#fff1ea;
---product:#3b76c4;--pool:#2f9e6b;--join:#9258c8;--other:#8a8f98;--port:#c08a1e}
-@media (prefers-color-scheme:dark){svg{--ground:#14171c;--card:#20252d;--rim:#48515e;--ink:#eceff4;--dim:#aab4c2;--wire:#808b9b;
---skip:#7fb0ff;--hot:#ff7a45;--hotfill:#3a2118;--product:#5b9bf0;--pool:#46c48c;--join:#b98af0;--other:#9aa1ab;--port:#e0ae4a}}
-text{font-family:'DejaVu Sans',Verdana,'Segoe UI',Helvetica,Arial,sans-serif;fill:var(--dim);font-size:11px}
-.ground{fill:var(--ground)}.card{fill:var(--card);stroke:var(--rim)}.hot{fill:var(--hotfill);stroke:var(--hot);stroke-width:2}
-.title{fill:var(--ink);font-size:13px;font-weight:bold}.label{font-size:10px;text-anchor:middle}.skiplabel{fill:var(--skip)}
-.wire{fill:none;stroke:var(--wire);stroke-width:1.3}.skip{fill:none;stroke:var(--skip);stroke-width:1.8}
-.head{fill:var(--wire)}.skiphead{fill:var(--skip)}.bar{fill:var(--rim)}.hottext{fill:var(--hot);font-weight:bold}.hotbar{fill:var(--hot)}
-.product{fill:var(--product)}.pool{fill:var(--pool)}.join{fill:var(--join)}.other{fill:var(--other)}.port{fill:var(--port)}
-""".strip()
+# What is drawn in which colour: on light ground, where it stands in every element for renderers that know no more than SVG; on dark.
+COLOURS = {
+    "ground": ("#ffffff", "#14171c"),
+    "card": ("#f7f8fa", "#20252d"),
+    "rim": ("#c3c9d2", "#48515e"),
+    "ink": ("#1a1f27", "#eceff4"),
+    "dim": ("#4c5665", "#aab4c2"),
+    "wire": ("#7d8795", "#808b9b"),
+    "skip": ("#2563c4", "#7fb0ff"),
+    "hot": ("#d4380d", "#ff7a45"),
+    "hotfill": ("#fff1ea", "#3a2118"),
+    "product": ("#3b76c4", "#5b9bf0"),
+    "pool": ("#2f9e6b", "#46c48c"),
+    "join": ("#9258c8", "#b98af0"),
+    "other": ("#8a8f98", "#9aa1ab"),
+    "port": ("#c08a1e", "#e0ae4a"),
+}
+FONT = "'DejaVu Sans',Verdana,'Segoe UI',Helvetica,Arial,sans-serif"
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Colours by name, and the attributes of a class of elements that are no colours."""
+
+    fill: str
+    stroke: str = ""
+    more: str = ""
+
+
+LOOKS = {
+    **{name: _Look(name) for name in ("ground", "product", "pool", "join", "other", "port")},
+    "card": _Look("card", "rim"),
+    "hot": _Look("hotfill", "hot", 'stroke-width="2"'),
+    "bar": _Look("rim"),
+    "hotbar": _Look("hot"),
+    "wire": _Look("none", "wire", 'stroke-width="1.3"'),
+    "skip": _Look("none", "skip", 'stroke-width="1.8"'),
+    "head": _Look("wire"),
+    "skiphead": _Look("skip"),
+    "title": _Look("ink", "", 'font-size="13" font-weight="bold"'),
+    "line": _Look("dim"),
+    "hottext": _Look("hot", "", 'font-weight="bold"'),
+    "label": _Look("dim", "", 'font-size="10" text-anchor="middle"'),
+    "skiplabel": _Look("skip", "", 'font-size="10" text-anchor="middle"'),
+}
+
+
+def _look(name: str) -> str:
+    """The attributes of an element of class ``name``."""
+    look = LOOKS[name]
+    stroke = f' stroke="{COLOURS[look.stroke][0]}"' if look.stroke else ""
+    fill = COLOURS[look.fill][0] if look.fill in COLOURS else look.fill
+    return f'class="{name}" fill="{fill}"{stroke}' + (f" {look.more}" if look.more else "")
+
+
+def _dark() -> str:
+    """The style sheet: other colours where the reader's screen is dark, and nothing else."""
+    rules = []
+    for name, look in LOOKS.items():
+        parts = ((p, c) for p, c in (("fill", look.fill), ("stroke", look.stroke)) if c in COLOURS)
+        rules.append(f"svg .{name}{{{';'.join(f'{p}:{COLOURS[c][1]}' for p, c in parts)}}}")
+    return f"@media (prefers-color-scheme:dark){{{''.join(rules)}}}"
 
 
 def draw(scene: Scene) -> str:
@@ -50,9 +101,9 @@ def draw(scene: Scene) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {extent} role="img">',
         f"<title>{_text(scene.summary)}</title>",
-        f"<style>{STYLE}</style>",
-        f'<rect class="ground" width="{_n(width)}" height="{_n(height)}"/>',
-        f'<g transform="translate({_n(MARGIN)},{_n(MARGIN)})">',
+        f"<style>{_dark()}</style>",
+        f'<rect {_look("ground")} width="{_n(width)}" height="{_n(height)}"/>',
+        f'<g font-family="{FONT}" font-size="11" transform="translate({_n(MARGIN)},{_n(MARGIN)})">',
     ]
     is_skip = [len(route) > 3 for route in layout.routes]
     leaves, arrives = _ports(layout.routes, wires)
@@ -90,19 +141,19 @@ def _card(card: Card, size: tuple[float, float], centre: tuple[float, float]) ->
     width, height = size
     x, y = centre[0] - width / 2, centre[1] - height / 2
     kind = "hot" if card.is_bottleneck else "card"
-    yield f'<rect class="{kind}" x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="5"/>'
-    yield f'<rect class="{card.family}" x="{_n(x + 1)}" y="{_n(y + 5)}" width="{_n(STRIPE - 1)}" height="{_n(height - 10)}" rx="1.5"/>'
+    yield f'<rect {_look(kind)} x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="5"/>'
+    yield f'<rect {_look(card.family)} x="{_n(x + 1)}" y="{_n(y + 5)}" width="{_n(STRIPE - 1)}" height="{_n(height - 10)}" rx="1.5"/>'
     left, base = x + INSET + STRIPE, y + 18
-    yield f'<text class="title" x="{_n(left)}" y="{_n(base)}">{_text(card.title)}</text>'
+    yield f'<text {_look("title")} x="{_n(left)}" y="{_n(base)}">{_text(card.title)}</text>'
     for n, line in enumerate(card.lines, 1):
-        hot = ' class="hottext"' if card.is_bottleneck and n == len(card.lines) else ""
-        yield f'<text{hot} x="{_n(left)}" y="{_n(base + n * LINE)}">{_text(line)}</text>'
+        is_hot = card.is_bottleneck and n == len(card.lines)
+        yield f'<text {_look("hottext" if is_hot else "line")} x="{_n(left)}" y="{_n(base + n * LINE)}">{_text(line)}</text>'
     if card.share is not None:
         room = width - 2 * INSET - STRIPE
         at = y + height - BAR - 6
-        yield f'<rect class="bar" x="{_n(left)}" y="{_n(at)}" width="{_n(room)}" height="{_n(BAR)}" rx="1.5"/>'
+        yield f'<rect {_look("bar")} x="{_n(left)}" y="{_n(at)}" width="{_n(room)}" height="{_n(BAR)}" rx="1.5"/>'
         fill = "hotbar" if card.is_bottleneck else card.family
-        yield f'<rect class="{fill}" x="{_n(left)}" y="{_n(at)}" width="{_n(max(1.0, room * card.share))}" height="{_n(BAR)}" rx="1.5"/>'
+        yield f'<rect {_look(fill)} x="{_n(left)}" y="{_n(at)}" width="{_n(max(1.0, room * card.share))}" height="{_n(BAR)}" rx="1.5"/>'
 
 
 def _ports(routes: tuple[tuple[tuple[float, float, float], ...], ...], wires: list[Wire]) -> tuple[dict[int, float], dict[int, float]]:
@@ -136,13 +187,13 @@ def _wire(route: tuple[tuple[float, float, float], ...], leaves: float, arrives:
             path.append(f"V{_n(y2)}")
     line, head = ("skip", "skiphead") if is_skip else ("wire", "head")
     arrow = f"M{_n(arrives)} {_n(tip)}l-3.5 -6h7z"
-    return f'<path class="{line}" d="{"".join(path)}"/><path class="{head}" d="{arrow}"/>'
+    return f'<path {_look(line)} d="{"".join(path)}"/><path {_look(head)} d="{arrow}"/>'
 
 
 def _label(text: str, centre: tuple[float, float], size: tuple[float, float], is_skip: bool) -> Iterator[str]:
     x, y = centre
-    yield f'<rect class="ground" x="{_n(x - size[0] / 2)}" y="{_n(y - size[1] / 2)}" width="{_n(size[0])}" height="{_n(size[1])}"/>'
-    yield f'<text class="label{" skiplabel" * is_skip}" x="{_n(x)}" y="{_n(y + 3.5)}">{_text(text)}</text>'
+    yield f'<rect {_look("ground")} x="{_n(x - size[0] / 2)}" y="{_n(y - size[1] / 2)}" width="{_n(size[0])}" height="{_n(size[1])}"/>'
+    yield f'<text {_look("skiplabel" if is_skip else "label")} x="{_n(x)}" y="{_n(y + 3.5)}">{_text(text)}</text>'
 
 
 def _n(value: float) -> str:

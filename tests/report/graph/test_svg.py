@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -54,7 +55,23 @@ def test_a_design_shows_folding_cycles_depths_and_its_bottleneck(design: str) ->
 
 def test_skip_connections_are_drawn_apart(design: str) -> None:
     assert design.count('<path class="skip"') == 2
-    assert 'class="label skiplabel"' in design
+    assert '<text class="skiplabel"' in design
+
+
+def test_colours_stand_in_every_element_for_renderers_without_style_sheets(design: str) -> None:
+    root = ET.fromstring(design)
+    shapes = [e for tag in ("rect", "path", "text") for e in root.iter(f"{NS}{tag}")]
+    for e in shapes:
+        assert re.fullmatch("#[0-9a-f]{6}", e.get("stroke" if e.get("fill") == "none" else "fill", "")), e.attrib
+    assert len(shapes) > 50
+    assert "var(" not in design
+
+
+def test_the_style_sheet_only_darkens(design: str) -> None:
+    style = next(ET.fromstring(design).iter(f"{NS}style")).text or ""
+    assert style.startswith("@media (prefers-color-scheme:dark){")
+    used = {e.get("class") for e in ET.fromstring(design).iter() if e.get("class")}
+    assert used <= set(re.findall(r"svg \.(\w+)\{", style))
 
 
 def test_no_text_is_wider_than_its_box(design: str) -> None:
