@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 from hwq.errors import HwqError, InputError, Problems
 from hwq.frontend.aten_refused import RECURRENT
 from hwq.frontend.exported import ExportedGraph, ExportedNode, Ref, TensorMeta, stateful
+from hwq.frontend.torch_silence import silence
 
 __all__ = ["export_module", "output_names", "to_numpy"]
 
@@ -27,6 +28,8 @@ LOG = logging.getLogger("hwq")
 NARROW_FLOATS = (torch.float16, torch.bfloat16)
 RESHAPES = frozenset(["aten.view", "aten.reshape", "aten._unsafe_view", "aten.flatten", "aten.squeeze", "aten.unsqueeze", "aten.unflatten"])
 CUTS = frozenset(["aten.slice", "aten.narrow", "aten.select", "aten.index_select", "aten.index"])
+TRACE_HINT = "Control flow on tensor values and calls into other libraries cannot be traced"
+BRANCH_HINT = "Hardware computes the same for every frame: take the branch out of the forward"
 ARITHMETIC = frozenset(["aten.add", "aten.sub", "aten.rsub", "aten.mul", "aten.div", "aten.pow"])
 
 
@@ -35,13 +38,18 @@ def export_module(module: nn.Module, example: tuple[Any, ...], name: str) -> Exp
 
     Inputs are named as the parameters of the user's ``forward``. Raises :class:`InputError` when torch cannot export it.
     """
-    from hwq.quant.frozen import Frozen
-
-    frozen = isinstance(module, Frozen)
-    user = module.module if isinstance(module, Frozen) else module
+    user = _user(module)
+    frozen = user is not module
     _refuse_recurrent(user)
     program, outputs = _export(module, example)
     return _Converter(program, "module" if frozen else "").graph(name, _parameter_names(user, len(example)), outputs, frozen)
+
+
+def _user(module: nn.Module) -> nn.Module:
+    """The user's module: what a frozen one holds."""
+    from hwq.quant.frozen import Frozen
+
+    return module.module if isinstance(module, Frozen) else module
 
 
 def _refuse_recurrent(module: nn.Module) -> None:
@@ -65,6 +73,7 @@ def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
 
 
 def _export(module: nn.Module, example: tuple[Any, ...]) -> tuple[ExportedProgram, list[str]]:
+    user = _user(module)
     outputs = output_names(module, example)
     # Two frames of the example: torch specialises a batch of 0 or 1. Where a free batch fails, one frame is exported.
     twice = pytree.tree_map(_two_frames, example)
@@ -81,18 +90,23 @@ def _export(module: nn.Module, example: tuple[Any, ...]) -> tuple[ExportedProgra
     except HwqError:
         raise
     except Exception as error:  # torch raises dozens of types here, all meaning the same to the user
-        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        raise InputError(
-            "EXPORT-FAILED",
-            f"torch.export cannot trace the module: {reason}",
-            where=type(module).__name__,
-            hint="Control flow on tensor values and calls into other libraries cannot be traced",
-        ) from None
+        raise _export_failed(error, type(user).__name__) from None
+
+
+def _export_failed(error: Exception, where: str) -> InputError:
+    if "data-dependent" in str(error):
+        reason, hint = "its forward branches on the values of a tensor", BRANCH_HINT
+    else:
+        reason, hint = _first_line(error), TRACE_HINT
+    return InputError("EXPORT-FAILED", f"torch.export cannot trace the module: {reason}", where=where, hint=hint)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
 
 
 def _quiet_export(module: nn.Module, example: tuple[Any, ...], shapes: Any) -> ExportedProgram:
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with silence(), torch.no_grad():
         program = export(module, example, dynamic_shapes=shapes, strict=False)
         if any(getattr(n.target, "_schema", None) is not None and n.target._schema.is_mutable for n in program.graph.nodes):
             return program.run_decompositions({})  # takes writes in place out of the graph, and nothing else apart
@@ -116,11 +130,11 @@ def output_names(module: nn.Module, example: tuple[Any, ...]) -> list[str]:
     except HwqError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        raise InputError("EXAMPLE-INPUT", f"the module does not run on the example input: {reason}", where=type(module).__name__) from None
+        message = f"the module does not run on the example input: {_first_line(error)}"
+        raise InputError("EXAMPLE-INPUT", message, where=type(_user(module)).__name__) from None
     leaves = pytree.tree_leaves(result)
     if not leaves or not all(isinstance(leaf, torch.Tensor) for leaf in leaves):
-        raise InputError("OUTPUT-KIND", "the module returns something that is no tensor", where=type(module).__name__)
+        raise InputError("OUTPUT-KIND", "the module returns something that is no tensor", where=type(_user(module)).__name__)
     if isinstance(result, dict) and len(result) == len(leaves):
         return [str(key) for key in result]
     return ["output"] if len(leaves) == 1 else [f"output_{k}" for k in range(len(leaves))]

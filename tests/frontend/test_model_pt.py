@@ -14,7 +14,7 @@ from torch import nn
 from hwq.errors import HwqError, InputError
 from hwq.frontend import torch_export
 from hwq.frontend.model_pt import FORMAT_VERSION, read_model_pt, save_model_pt
-from hwq.quant import Bipolar, Linear, freeze
+from hwq.quant import Bipolar, Linear, Uniform, freeze
 from tests.frontend.torch_networks import Mixed, frames, networks
 
 
@@ -128,14 +128,20 @@ def test_an_example_that_does_not_fit_is_told_so(tmp_path: Path) -> None:
         save_model_pt(nn.Sequential(nn.Linear(4, 2)).eval(), tmp_path / "m.pt", torch.rand(2, 5))
 
 
-def test_control_flow_on_values_is_told_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("quantized", [False, True])
+def test_control_flow_on_values_is_told_so(tmp_path: Path, capfd: pytest.CaptureFixture[str], quantized: bool) -> None:
     class Branch(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x if x.sum() > 0 else -x
+        def __init__(self) -> None:
+            super().__init__()
+            self.act = Uniform(4, scale=0.1) if quantized else nn.Identity()
 
-    with pytest.raises(InputError, match=r"Branch: torch\.export cannot trace") as caught:
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x if self.act(x).sum() > 0 else -x
+
+    with pytest.raises(InputError, match=r"Branch: torch\.export cannot trace .* branches on the values of a tensor") as caught:
         save_model_pt(Branch().eval(), tmp_path / "m.pt", torch.rand(2, 5))
-    assert caught.value.code == "EXPORT-FAILED"
+    assert (caught.value.code, caught.value.where) == ("EXPORT-FAILED", "Branch")
+    assert tuple(capfd.readouterr()) == ("", "")
 
 
 def test_an_unwritable_place_is_an_error_and_an_old_file_survives_a_failure(mixed: Mixed, tmp_path: Path) -> None:
