@@ -38,7 +38,7 @@ def test_says_what_was_read_what_it_costs_and_what_comes_next(model_file: Path, 
     for words in (
         "fc0",
         "dense, then 1 threshold",
-        "12->7",
+        "12 -> 7",
         "BIPOLAR->BIPOLAR",
         "cycles a frame, latency",
         "at an assumed 300 MHz",
