@@ -152,7 +152,7 @@ def contracted(step: Step, parts: Sequence[Integers], c: Contraction, layout: La
             piece = replace(c, taps=np.ascontiguousarray(c.taps[..., start:stop]))
             sums.append(_convolved(step, part, piece, f"{tensor}.{k}", f"{step.name}.{k}"))
             start = stop
-        value = added(step.builder, sums, layout, step.name, tensor)
+        value = added(step.builder, sums, layout, step.name, tensor, of_concat=True)
     expr = value.expr.then("mul", c.alpha, name=step.name)
     if c.bias is not None:
         expr = expr.then("add", c.bias, name=step.name)

@@ -28,11 +28,14 @@ Real = NDArray[np.float64]
 MAX_COEFFICIENT = 255  # of an addition on one grid
 
 
-def added(builder: Builder, operands: Sequence[Integers], layout: Layout, name: str, tensor: str) -> Pending:
-    """The sum of integer tensors of one shape: integers at once where the scales allow it, else pending until a quantizer follows."""
+def added(builder: Builder, operands: Sequence[Integers], layout: Layout, name: str, tensor: str, of_concat: bool = False) -> Pending:
+    """The sum of integer tensors of one shape: integers at once where the scales allow it, else pending until a quantizer follows.
+
+    ``of_concat``: of what a layer makes of the parts of a concatenation.
+    """
     grid = common_grid(scales_of(operands), MAX_COEFFICIENT)
     if grid is None:
-        return Pending(Leaf(None, operands[0].leaf.shape, made=Summed(tuple(operands), name)), leaf(), layout)
+        return Pending(Leaf(None, operands[0].leaf.shape, made=Summed(tuple(operands), name, of_concat)), leaf(), layout)
     return on_grid(builder, operands, grid, layout, name, tensor)
 
 

@@ -28,6 +28,7 @@ __all__ = ["proven_sum"]
 Ints = NDArray[np.int64]
 Real = NDArray[np.float64]
 HINT = "Quantize all branches in front of it with one shared quantizer, or insert one with --residual-encoding 'FIXED<16,6>'"
+HINT_CONCAT = "Quantize all parts of the concatenation with one shared quantizer, or put one behind this layer"
 
 
 def proven_sum(builder: Builder, pending: Pending, made: Summed, tensor: str) -> Integers:
@@ -37,9 +38,9 @@ def proven_sum(builder: Builder, pending: Pending, made: Summed, tensor: str) ->
     affine = split_affine(pending.expr, False)
     core = affine.core
     if not core.discretises or not is_integral(core, False):
-        raise _no_grid(made, "and no quantizer follows the sum")
+        raise _no_grid(made, f"and no quantizer follows {_called(made)}")
     if not core.is_monotone:
-        raise _no_grid(made, "and the function behind the sum both rises and falls")
+        raise _no_grid(made, f"and the function behind {_called(made)} both rises and falls")
     join = _Join(made, core)
     try:
         proof = join.prove()
@@ -54,7 +55,12 @@ def proven_sum(builder: Builder, pending: Pending, made: Summed, tensor: str) ->
 
 def _no_grid(made: Summed, why: str) -> InputError:
     scales = ", ".join(f"{float(np.ravel(o.scale)[0]):g}" + (" …" if o.scale.ndim else "") for o in made.operands)
-    return InputError("JOIN-GRID", f"its branches have no common grid (scales {scales}), {why}", where=made.name, hint=HINT)
+    what, hint = ("the parts of its concatenated input", HINT_CONCAT) if made.of_concat else ("its branches", HINT)
+    return InputError("JOIN-GRID", f"{what} have no common grid (scales {scales}), {why}", where=made.name, hint=hint)
+
+
+def _called(made: Summed) -> str:
+    return "the layer that reads them" if made.of_concat else "the sum"
 
 
 class _Join:

@@ -206,6 +206,8 @@ class _Lowering:
     def _model(self, outputs: Sequence[tuple[str, HostValue]]) -> Model:
         b = self.builder
         inputs = [i for i in b.inputs if i.leaf is not None and i.encoding is not None]
+        for unused in (i.name for i in b.inputs if i not in inputs):
+            log.warning("note: no output depends on the input %r; it is left out", unused)
         tensors = list(dict.fromkeys(v.origin.leaf.tensor or "" for _, v in outputs))
         name = self.options.name or self.graph.name or "model"
         network = Network(

@@ -128,10 +128,14 @@ class Integers:
 
 @dataclass(frozen=True, eq=False)
 class Summed:
-    """The real sum of integer tensors on different grids, one operand after the other in binary64; ``names`` are their sources."""
+    """The real sum of integer tensors on different grids, one operand after the other in binary64.
+
+    ``of_concat``: they are what a layer makes of the parts of a concatenation.
+    """
 
     operands: tuple[Integers, ...]
     name: str
+    of_concat: bool = False
 
     @property
     def ends(self) -> tuple[Real, Real]:

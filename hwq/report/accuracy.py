@@ -14,7 +14,14 @@ __all__ = ["accuracy", "class_count", "classes_of"]
 
 
 def class_count(shape: tuple[int, ...]) -> int | None:
-    """Classes of an output of ``shape`` (without the batch); None where it is a class index already."""
+    """Classes of an output of ``shape`` (without the batch); None where it is a class index already.
+
+    Raises :class:`InputError` where more than one axis is longer than 1: a map, which is no list of scores.
+    """
+    if sum(n > 1 for n in shape) > 1:
+        text = "x".join(map(str, shape))
+        message = f"the model gives a map of {text} for every frame, from which no single class follows"
+        raise InputError("LABELS-OUTPUT", message, where="--labels", hint="Leave the labels out, and score what -o writes yourself")
     size = int(np.prod(shape))
     return size if size > 1 else None
 

@@ -135,6 +135,29 @@ def test_without_it_the_sum_is_refused_with_its_scales() -> None:
     assert "0.1, 0.23" in problem.message
 
 
+def test_an_input_that_nothing_depends_on_is_left_out_with_a_note(caplog: pytest.LogCaptureFixture) -> None:
+    g, x = rgb()
+    source = read_onnx(g.model(g.conv(x, 2, 3)))
+    source = replace(source, inputs=(*source.inputs, replace(source.inputs[0], name="idle")))
+    with caplog.at_level("WARNING", logger="hwq"):
+        model = lower(source)
+    assert [i.name for i in model.inputs] == ["x"]
+    assert "no output depends on the input 'idle'; it is left out" in caplog.text
+
+
+def test_a_concatenation_without_a_common_grid_is_called_one() -> None:
+    g, x = rgb()
+    a, b = (g.quant(g.conv(x, 4, 3, k=1), np.float32(s), bits=4) for s in (0.1, 0.23))
+    y = g.conv(g.add("Concat", a, b, axis=1), 2, 8, k=1, name="mixed")
+    with pytest.raises(Problems) as caught:
+        lower(read_onnx(g.model(y)))
+    (problem,) = caught.value.entries()
+    assert (problem.where, problem.code) == ("mixed", "JOIN-GRID")
+    assert "the parts of its concatenated input have no common grid" in problem.message
+    assert "sum" not in problem.message
+    assert "concatenation" in (problem.hint or "")
+
+
 @pytest.mark.parametrize("encoding", ["INT8", "FIXED<4>", "nonsense"])
 def test_a_residual_encoding_must_be_fixed_point(encoding: str) -> None:
     with pytest.raises(InputError):

@@ -13,7 +13,7 @@ from hwq.numerics.encoding import Integer
 from hwq.numerics.rounding import Rounding
 from hwq.report.bench_networks import residual, unet
 from hwq.report.explain import explain_model, explain_text
-from hwq.report.host import count_saturated
+from hwq.report.host import count_saturated, expected_range
 from tests.network.networks import BIPOLAR, TERNARY
 from tests.target.designs import model_of
 
@@ -85,6 +85,16 @@ def test_saturations_are_counted() -> None:
         HostStep("round", attributes={"mode": "half_even"}),
     )
     assert count_saturated(head, np.array([[0.5, 0.6, -1.0, -1.01]])) == 2
+
+
+def test_the_range_that_an_input_expects_is_told_in_its_own_scale() -> None:
+    clip = HostStep("clip", attributes={"low": 0.0, "high": 255.0})
+    steps = (HostStep("sub", np.float64(0.5)), HostStep("div", np.float64(1 / 256)), HostStep("round", attributes={"mode": "half_even"}))
+    assert expected_range((*steps, clip)) == (0.5, 0.5 + 255 / 256)
+    assert expected_range((HostStep("neg"), HostStep("reshape", attributes={"shape": [4]}), clip)) == (-255.0, 0.0)
+    assert expected_range((HostStep("mul", np.array([1.0, 2.0])), clip)) is None
+    assert expected_range((HostStep("exp"), clip)) is None
+    assert expected_range((HostStep("bipolar"),)) is None
 
 
 def test_branching_networks_are_explained_in_words() -> None:
