@@ -23,9 +23,11 @@ from hwq.report.table import printable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hwq.network.model import Model
+    from hwq.network.model import Model, ModelInput
 
 __all__ = ["add_arguments", "run"]
+
+MANY = 0.5  # share of saturated values from which on the data are likely scaled otherwise than in training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +74,18 @@ def _integers(model: Model, args: argparse.Namespace) -> tuple[dict[str, Any], l
         return arrays.load_codes(model, args.input), [], {}
     frames, remarks = arrays.load_inputs(model, args.input)
     saturated = {i.name: n for i in model.inputs if (n := count_saturated(i.head, frames[i.name]))}
+    remarks += [_out_of_range(i, saturated[i.name], frames[i.name].size) for i in model.inputs if i.name in saturated]
     return model.encode(frames), remarks, saturated
+
+
+def _out_of_range(i: ModelInput, saturated: int, total: int) -> str:
+    from hwq.report.host import expected_range
+
+    text = f"{i.name}: {saturated} of {total} values lie outside the encoding and were saturated"
+    if saturated <= MANY * total:
+        return text
+    reach = expected_range(i.head)
+    return f"{text}; expected are {f'values {reach[0]:g}..{reach[1]:g}, ' if reach else ''}scaled as the model was trained"
 
 
 def save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
@@ -96,8 +109,6 @@ def save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
 
 def _print(document: dict[str, Any], given: dict[str, NDArray[Any]], console: Console) -> None:
     console.say(f"{printable(document['name'])}: {document['frames']} frames through the golden model")
-    for name, count in document["saturated"].items():
-        console.say(f"{name}: {count} values outside the encoding saturated")
     if "accuracy" in document:
         a = document["accuracy"]
         console.say(f"accuracy {100 * a['accuracy']:.2f} % ({a['correct']} of {a['frames']})")

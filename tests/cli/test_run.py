@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from hwq.network.file import save_model
-from hwq.network.graph import Network, NetworkInput
+from hwq.network.graph import Network, NetworkInput, Node
+from hwq.network.host import HostStep
 from hwq.network.model import Model, ModelInput, ModelOutput
+from hwq.network.ops import Requantize
+from hwq.numerics.encoding import Integer
+from hwq.numerics.rounding import Rounding
 
 Run = Callable[..., tuple[int, str, str]]
 RunJson = Callable[..., tuple[int, dict]]
@@ -192,3 +196,34 @@ def test_several_inputs_and_outputs_go_by_name(saved: Saved, hwq: Run, hwq_json:
     assert hwq_json("run", tmp_path / "two.hwq", saved(x))[1]["error"]["code"] == "INPUT-MISSING"
     assert hwq_json("run", tmp_path / "two.hwq", saved(x=x, b=-x[:2]))[1]["error"]["code"] == "INPUT-FRAMES"
     assert hwq_json("run", tmp_path / "two.hwq", saved(x=x, b=-x), "-o", tmp_path / "y.npy")[1]["error"]["code"] == "OPTION-OUTPUT"
+
+
+def clipped_model(low: float, high: float, shape: tuple[int, ...] = (1,)) -> Model:
+    """Twelve values times 4, clipped and rounded; the output has ``shape``."""
+    steps = (HostStep("mul", np.float64(4.0)), HostStep("clip", attributes={"low": low, "high": high}))
+    head = (*steps, HostStep("round", attributes={"mode": "half_even"}), HostStep("reshape", attributes={"shape": [1, 1, 12]}))
+    op = Requantize(np.ones(1, np.int64), np.zeros(1, np.int64), 0, Rounding.FLOOR, -8, 7, Integer(4, True))
+    network = Network("clipped", (NetworkInput("x", (1, 1, 12), Integer(4, True)),), (Node("same", op, ("x",), ("y",)),), ("y",))
+    return Model(network, (ModelInput("x", (3, 4), "float32", head),), (ModelOutput("y", "y", shape, "float32", ()),))
+
+
+def test_data_of_another_scale_are_noticed(saved: Saved, hwq: Run, tmp_path: Path) -> None:
+    save_model(clipped_model(-8.0, 7.0, (12,)), tmp_path / "m.hwq")
+    frames = np.full((2, 3, 4), 200, np.float32)
+    frames[0] = 0.5
+    _, _, err = hwq("run", tmp_path / "m.hwq", saved(frames))
+    assert err == "note: x: 12 of 24 values lie outside the encoding and were saturated\n"
+    _, _, err = hwq("run", tmp_path / "m.hwq", saved(frames[1:]))
+    assert (
+        "12 of 12 values lie outside the encoding and were saturated; expected are values -2..1.75, scaled as the model was trained" in err
+    )
+    assert hwq("run", tmp_path / "m.hwq", saved(frames[:1]))[2] == ""
+
+
+def test_a_map_has_no_classes_to_score(saved: Saved, hwq: Run, tmp_path: Path) -> None:
+    save_model(clipped_model(-8.0, 7.0, (3, 2, 2)), tmp_path / "m.hwq")
+    frames = saved(np.zeros((2, 3, 4), np.float32))
+    code, _, err = hwq("run", tmp_path / "m.hwq", frames, "--labels", saved(np.zeros(2, np.int64)))
+    assert code == 2
+    assert "LABELS-OUTPUT" in err
+    assert "a map of 3x2x2 for every frame" in err
