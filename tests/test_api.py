@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import hwq
-from hwq.errors import InputError
+from hwq.errors import InputError, Problems
 from hwq.network.file import network_hash
+from hwq.plan.plan import FifoPlan
 from hwq.target.boards import device_names
 from tests.network.networks import dense_network
 
@@ -40,6 +42,16 @@ def test_quant_and_zoo_are_there_without_an_import_of_their_own() -> None:
     assert ran.stdout.split() == ["cnv", "INT4"]
     with pytest.raises(AttributeError, match="has no attribute 'zoos'"):
         hwq.zoos  # noqa: B018
+
+
+def test_a_plan_that_breaks_the_rules_is_no_design() -> None:
+    network = dense_network((16, 9, 4))
+    plan = hwq.plan(network)
+    fifo = FifoPlan(f"{network.outputs[0]}.axi_out.converter", 1 << 20)
+    wrong = replace(plan, stages=(replace(plan.stages[0], pe=10), *plan.stages[1:]), fifos=(fifo,))
+    with pytest.raises(Problems, match=r"pe is 10, expected 1\.\.9") as refused:
+        hwq.elaborate(network, wrong)
+    assert "depth is 1048576, expected 1..4096" in str(refused.value)
 
 
 def test_network_times_plan_is_a_design(tmp_path: Path) -> None:

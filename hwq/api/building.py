@@ -72,21 +72,22 @@ def plan(
     from hwq.plan.goal import Goal
     from hwq.plan.planner import plan_network
 
-    base = _draft(draft)
+    network = as_model(network).network
+    base = _draft(draft, network)
     device = _device(target, base)
     seconds = number(latency, "latency", "seconds as a number, 5e-6 for 5 us")
     goal = Goal(number(fps, "fps", "frames a second as a number, for example 1e5"), seconds, budget_of(budget))
     clock = number(clock_mhz, "clock_mhz", "megahertz as a number")
-    return plan_network(as_model(network).network, device, goal, clock_mhz=clock, base=base, progress=progress)
+    return plan_network(network, device, goal, clock_mhz=clock, base=base, progress=progress)
 
 
-def _draft(draft: str | os.PathLike[str] | Plan | PlanDraft | None) -> PlanDraft | None:
+def _draft(draft: str | os.PathLike[str] | Plan | PlanDraft | None, network: Network) -> PlanDraft | None:
     from hwq.plan.draft import PlanDraft
     from hwq.plan.file import read_draft
 
     if isinstance(draft, Plan):
         return PlanDraft.of(draft)
-    return read_draft(Path(draft)) if isinstance(draft, str | os.PathLike) else draft
+    return read_draft(Path(draft), network) if isinstance(draft, str | os.PathLike) else draft
 
 
 def _device(target: str | Device | None, base: PlanDraft | None = None) -> Device:
@@ -134,11 +135,16 @@ class Design:
 def elaborate(network: Network | Model, plan: Plan, *, target: str | Device | None = None, progress: Progress | None = None) -> Design:
     """The design that follows from ``network`` and ``plan``; ``target`` is the plan's when None.
 
-    Raises :class:`InputError` or :class:`Problems` when the two do not belong together.
+    Raises :class:`InputError` or :class:`Problems` when the two do not belong together, or the plan breaks a rule.
     """
+    from hwq.errors import Problems
+    from hwq.plan.draft import PlanDraft
+    from hwq.plan.rules import breaches
     from hwq.target.design import elaborate as build
 
     model = as_model(network)
+    if problems := breaches(model.network, PlanDraft.of(plan)):
+        raise Problems(problems)
     device = _device(target or plan.target)
     return Design(model, plan, device, build(model.network, plan, progress=progress))
 

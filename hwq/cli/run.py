@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``hwq run``."""
     from hwq.cli import arrays
+    from hwq.plan.footprint import check_golden
     from hwq.report.accuracy import accuracy, class_count, classes_of
 
     model = read_source(args, console)
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     frames = len(next(iter(integers.values())))
     scored = model.outputs[0]
     labels = arrays.load_labels(args.labels, frames, class_count(scored.shape)) if args.labels else None
+    check_golden(model.network)
     answer = model.network.run(integers)
     scores = model.decode(answer)
     given = {o.name: answer[o.tensor] for o in model.outputs} if args.codes else scores

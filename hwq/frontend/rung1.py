@@ -44,11 +44,6 @@ class LayerComparison:
     largest_tie_distance: float | None
     first: tuple[int, int, int, int] | None
 
-    @property
-    def followers(self) -> int:
-        """Differences that only follow from earlier ones."""
-        return max(0, self.different - self.local)
-
 
 @dataclass(frozen=True)
 class Rung1:

@@ -24,7 +24,7 @@ from hwq.numerics.interval import Interval
 __all__ = ["FORMAT_VERSION", "load_model", "network_hash", "save_model"]
 
 FORMAT_VERSION = 1
-MAX_FRAME = 1 << 26  # elements of one input
+MAX_FRAME = 1 << 26  # elements of one input or output
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -78,7 +78,7 @@ def load_model(path: Path) -> Model:
         return model
     except InputError as error:
         raise InputError(error.code, error.message, where=error.where or where, hint=error.hint) from None
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise InputError("FILE-DAMAGED", f"this .hwq file is damaged ({type(error).__name__}: {error})", where=where) from None
 
 
@@ -94,6 +94,8 @@ def _check_shapes(model: Model) -> None:
             run_steps(i.head, np.zeros((1, *i.shape), i.dtype)).reshape(1, *targets[i.name])
         for o in model.outputs:
             info = model.network.tensors[o.tensor]
+            if prod(info.shape) > MAX_FRAME:
+                raise ValueError(f"the output {o.name!r} has shape {info.shape}")
             frame = np.full((1, *info.shape), info.encoding.lo)
             if len(run_steps(o.tail, frame).reshape(-1, *o.shape).astype(o.dtype)) != 1:
                 raise ValueError(f"the output {o.name!r} has shape {o.shape}, which its tensor {o.tensor!r} does not have")

@@ -22,6 +22,9 @@ __all__ = ["Network", "NetworkInput", "Node", "TensorInfo"]
 # Frames that the golden model takes at once, and elements of its largest tensor then: what caches hold.
 MOST_FRAMES = 1024
 CACHED = 1 << 20
+# Elements of one tensor, and its channels, of which much is kept one by one: beyond, a file is broken or means harm.
+MOST_ELEMENTS = 1 << 28
+MOST_CHANNELS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class TensorInfo:
 class Network:
     """A graph of integer ops, nodes in topological order; no batch dimension.
 
-    Raises :class:`InputError` when a name is used twice, an input is missing or a shape does not fit.
+    Raises :class:`InputError` when a name is used twice, an input is missing, a shape does not fit or is out of all bounds, and
+    when an output is named twice or unknown. An input may be an output; no hardware is made of that (:mod:`hwq.plan.rules`).
     """
 
     name: str
@@ -68,9 +72,11 @@ class Network:
     outputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        missing = [o for o in self.outputs if o not in self.tensors]
-        if missing:
-            raise InputError("NETWORK-OUTPUT", f"output {missing[0]!r} is computed by no node", where=self.name)
+        for place, output in enumerate(self.outputs):
+            if output not in self.tensors:
+                raise InputError("NETWORK-OUTPUT", f"output {output!r} is computed by no node", where=self.name)
+            if output in self.outputs[:place]:
+                raise InputError("NETWORK-OUTPUT", f"output {output!r} is named twice", where=self.name, hint="Name it once")
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, layers: {len(self.nodes)}, inputs: {len(self.inputs)}, outputs: {len(self.outputs)})"
@@ -80,6 +86,9 @@ class Network:
         """Every tensor by name: shape, encoding, reachable integers, producer."""
         known: dict[str, TensorInfo] = {}
         for i in self.inputs:
+            if i.name in known:
+                raise InputError("NETWORK-NAME", "two inputs have this name", where=i.name)
+            _bounded(i.name, i.shape)
             c = i.shape[2]
             reach = i.reach or Interval(np.full(c, i.encoding.lo), np.full(c, i.encoding.hi), i.encoding.step)
             known[i.name] = TensorInfo(i.name, i.shape, i.encoding, reach, None)
@@ -96,6 +105,8 @@ class Network:
                     raise ValueError(f"{len(node.outputs)} outputs, the op makes {len(made)}")
             except ValueError as error:
                 raise InputError("NETWORK-SHAPE", str(error), where=node.name) from None
+            for shape in made:
+                _bounded(node.name, shape)
             intervals = node.op.intervals(tuple(x.interval for x in xs), shapes)
             encodings = node.op.encodings(intervals, tuple(x.encoding for x in xs))
             for target, shape, encoding, interval in zip(node.outputs, made, encodings, intervals, strict=True):
@@ -155,3 +166,12 @@ def _in_order(node: Node, known: Mapping[str, TensorInfo]) -> list[TensorInfo]:
         if target in known:
             raise InputError("NETWORK-ORDER", f"tensor {target!r} is computed twice", where=node.name)
     return [known[source] for source in node.inputs]
+
+
+def _bounded(where: str, shape: Shape) -> None:
+    """Refuse, before anything of its size is made, a tensor that no machine should be asked to hold."""
+    if min(shape) < 1:
+        raise InputError("NETWORK-SHAPE", f"its shape is {shape}, expected 1 or more of each", where=where)
+    if prod(shape) > MOST_ELEMENTS or shape[2] > MOST_CHANNELS:
+        message = f"its shape is {shape}, expected at most {MOST_ELEMENTS} elements and {MOST_CHANNELS} channels"
+        raise InputError("NETWORK-SIZE", message, where=where, hint="Take a smaller image or layer")

@@ -9,8 +9,8 @@ from hwq.plan.resources import Resources
 
 __all__ = ["FAMILIES", "Device"]
 
-# Families by their name in boards/*.toml, with the name Yosys' synth_xilinx gives them.
-FAMILIES: Mapping[str, str] = {"7series": "xc7", "ultrascale": "xcu", "ultrascale+": "xcup"}
+# Families by their name in boards/*.toml.
+FAMILIES = ("7series", "ultrascale", "ultrascale+")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Device:
     name, title, part
         Name used with ``--target``, a line for people, and the vendor's full part number.
     family
-        A key of :data:`FAMILIES`.
+        One of :data:`FAMILIES`.
     lut, ff, bram36, uram, dsp
         Counts of 6-input LUTs, flip-flops, 36 Kb block RAMs, UltraRAMs and DSP slices.
     lutram_lut
@@ -52,11 +52,6 @@ class Device:
     max_levels: int
     max_fanout: int
     sources: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def yosys_family(self) -> str:
-        """Argument of ``synth_xilinx -family``."""
-        return FAMILIES[self.family]
 
     @property
     def capacity(self) -> Resources:

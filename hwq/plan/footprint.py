@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hwq.errors import InputError
 from hwq.network.graph import Network, Node
-from hwq.network.ops import Conv, Pool
+from hwq.network.ops import Conv, Pool, Shape, Window
 
-__all__ = ["available_bytes", "check_memory", "golden_bytes", "writing_bytes"]
+__all__ = ["available_bytes", "check_golden", "check_memory", "golden_bytes", "writing_bytes"]
 
 INTEGER = 8  # bytes of an integer of the golden model, at most
 COPIES = 3  # of a tensor while an op works on it: padded, cast, result
@@ -18,21 +18,29 @@ TEXT = 2.0  # bytes a bit of weights: words, hexadecimal text, file
 CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
-def golden_bytes(network: Network) -> int:
-    """Bytes of the golden model's largest step for one frame: what an op reads and writes, windows included."""
-    return max((_step_bytes(network, node) for node in network.nodes), default=0)
+def golden_bytes(network: Network) -> dict[str, int]:
+    """Bytes of each layer's step in the golden model for one frame: what the op reads and writes, padding and windows included."""
+    return {node.name: _step_bytes(network, node) for node in network.nodes}
 
 
 def _step_bytes(network: Network, node: Node) -> int:
     shapes = [network.tensors[t].shape for t in (*node.inputs, *node.outputs) if t]
     elements = sum(h * w * c for h, w, c in shapes)
     windows = 0
+    if isinstance(node.op, Conv | Pool):
+        elements += _padding_elements(node.op.window, shapes[0])
     if isinstance(node.op, Conv) and not node.op.is_dense:
         h, w, _ = network.tensors[node.outputs[0]].shape
         windows = h * w * node.op.mw * node.op.groups
     elif isinstance(node.op, Pool):
         windows = shapes[-1][0] * shapes[-1][1] * shapes[-1][2]
     return INTEGER * (COPIES * elements + windows)
+
+
+def _padding_elements(window: Window, shape: Shape) -> int:
+    top, left, bottom, right = window.padding
+    h, w, c = shape
+    return ((h + top + bottom) * (w + left + right) - h * w) * c
 
 
 def writing_bytes(network: Network) -> int:
@@ -50,17 +58,25 @@ def available_bytes() -> int:
         return total
 
 
-def check_memory(network: Network) -> None:
-    """Refuse a network that this machine cannot work on; raises :class:`InputError` (``OUT-OF-MEMORY``)."""
-    has = available_bytes()
-    steps = {node.name: _step_bytes(network, node) for node in network.nodes}
+def check_golden(network: Network) -> None:
+    """Refuse a network whose golden model this machine cannot hold for one frame; raises :class:`InputError` (``OUT-OF-MEMORY``)."""
+    steps = golden_bytes(network)
     widest = max(steps, key=lambda n: steps[n], default="")
-    needs = {f"one frame of {widest} in the golden model": steps.get(widest, 0), "writing its weights": writing_bytes(network)}
-    what, most = max(needs.items(), key=lambda item: item[1])
-    if most > has:
+    _check(network, f"one frame of {widest} in the golden model", steps.get(widest, 0))
+
+
+def check_memory(network: Network) -> None:
+    """Refuse a network that this machine cannot run or write; raises :class:`InputError` (``OUT-OF-MEMORY``)."""
+    check_golden(network)
+    _check(network, "writing its weights", writing_bytes(network))
+
+
+def _check(network: Network, what: str, needs: int) -> None:
+    has = available_bytes()
+    if needs > has:
         raise InputError(
             "OUT-OF-MEMORY",
-            f"{what} takes about {most / 1e9:.3g} GB, this machine has {has / 1e9:.3g} GB",
+            f"{what} takes about {needs / 1e9:.3g} GB, this machine has {has / 1e9:.3g} GB",
             where=network.name,
             hint="Take a smaller image or layer, or a machine with more memory",
         )

@@ -24,7 +24,6 @@ __all__ = [
     "border_latency",
     "broadcast_levels",
     "depthwise_latency",
-    "egress_floor",
     "elementwise_latency",
     "join_latency",
     "mvu_latency",
@@ -148,8 +147,3 @@ def join_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
 def upsample_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
     """L of an upsampling stage in cycles."""
     return READ_LATENCY
-
-
-def egress_floor(latency: int, sf: int) -> int:
-    """Smallest Egress depth at which a stage of ``latency`` cycles that produces every ``sf`` cycles runs at full rate."""
-    return max(1, -(-(latency + 2) // sf))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from math import gcd
+from math import gcd, prod
 
 from hwq.errors import InputError
 from hwq.network.graph import Network
 from hwq.plan.dataflow import ceil_div, pitch_of
 from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft, StageDraft
-from hwq.plan.stages import stages_of
+from hwq.plan.stages import Stage, stages_of
 from hwq.plan.summary import WINDOWED, StageSummary, summary_of
 
 __all__ = ["BUSES", "CONSTANTS", "MEMORIES", "RAMS", "STYLES", "breaches", "device_breaches"]
@@ -22,24 +23,44 @@ MEMORIES = ("logic", "lutram", "block")
 RAMS = ("auto", "lutram", "block", "ultra")
 CONSTANTS = ("auto", "logic", "lutram", "block")
 # Words of an Egress or of the buffer of a single pixel. The planner needs a few dozen at most; what is far deeper costs memory and
-# minutes for nothing. A FIFO beside a branch may hold an image.
+# minutes for nothing. A FIFO beside a branch may hold images, of which more than a few are never in flight.
 MAX_DEPTH = 4096
-MAX_FIFO = 1 << 20
+MAX_FIFO, FIFO_FRAMES = 1 << 20, 8
 DEPTH_WHY = "leave it out to have it chosen"
+BRANCH = re.compile(r"(.+)\.branch\d+\.fifo~*", re.DOTALL)
 
 
 def breaches(network: Network, draft: PlanDraft) -> list[InputError]:
     """Every rule that the given fields of ``draft`` break, in the order of the network."""
     found = list(_stream_breaches(network, draft))
-    summaries = {s.name: summary_of(network, s) for s in stages_of(network)}
+    stages = stages_of(network)
+    summaries = {s.name: summary_of(network, s) for s in stages}
     found += _unknown("stage", draft.stages, tuple(summaries))
     for name, summary in summaries.items():
         if name in draft.stages:
             found += _stage_breaches(summary, draft.stages[name])
+    words = _frame_words(network, stages, draft)
     for name, fifo in draft.fifos.items():
-        found += _range(f"fifo {name}", "depth", fifo.depth, 1, MAX_FIFO, DEPTH_WHY)
+        found += _fifo_breaches(name, fifo.depth, words)
         found += _choice(f"fifo {name}", "memory", fifo.memory, RAMS)
     return found
+
+
+def _frame_words(network: Network, stages: Iterable[Stage], draft: PlanDraft) -> dict[str, int]:
+    """Words of a frame of every tensor as its writer makes them; of one lane where the draft leaves that open."""
+    lanes = {i.name: max(1, draft.streams.get(i.name, 1) // pitch_of(i.encoding.bits)) for i in network.inputs}
+    for stage in stages:
+        d = draft.stage(stage.name)
+        lanes |= dict.fromkeys(stage.targets, max(1, d.pe or 1) * max(1, d.pixels or 1))
+    return {name: ceil_div(prod(t.shape), min(lanes.get(name, 1), prod(t.shape))) for name, t in network.tensors.items()}
+
+
+def _fifo_breaches(name: str, depth: int | None, words: Mapping[str, int]) -> Iterator[InputError]:
+    """A FIFO on a branch holds a few frames of its tensor; one behind a converter or a flatten as many of the largest."""
+    branch = BRANCH.fullmatch(name)
+    frame = words.get(branch[1], 0) if branch else max(words.values())
+    why = f"a frame is {frame} words; {DEPTH_WHY}" if branch and frame else DEPTH_WHY
+    yield from _range(f"fifo {name}", "depth", depth, 1, min(MAX_FIFO, max(MAX_DEPTH, FIFO_FRAMES * frame)), why)
 
 
 def device_breaches(draft: PlanDraft, device: Device) -> Iterator[InputError]:
@@ -65,6 +86,8 @@ def _unknown(kind: str, given: Iterable[str], known: tuple[str, ...]) -> Iterato
 
 
 def _stream_breaches(network: Network, draft: PlanDraft) -> Iterator[InputError]:
+    for name in (i.name for i in network.inputs if i.name in network.outputs):
+        yield InputError("NETWORK-OUTPUT", "this input is also an output, which no layer computes", where=name, hint=THROUGH_HINT)
     ports = tuple(dict.fromkeys([i.name for i in network.inputs] + list(network.outputs)))
     yield from _unknown("stream", draft.streams, ports)
     for name in ports:
@@ -194,5 +217,6 @@ def _fits(value: int | None, top: int) -> bool:
     return value is None or 1 <= value <= top
 
 
+THROUGH_HINT = "What comes in need not go through the hardware: take it on the host"
 CHUNK_HINT = "simd must divide that number"
 PAIRS_HINT = "constant goes with logic, folded with lutram or block"

@@ -16,6 +16,7 @@ from hwq import __version__
 from hwq.errors import InputError
 from hwq.network.graph import Network
 from hwq.network.ops import Integers
+from hwq.plan.footprint import check_golden
 from hwq.plan.prediction import Prediction, predict
 from hwq.target.folder import Folder, load_folder
 from hwq.target.vectors import Codes, codes_of, random_integers
@@ -179,6 +180,7 @@ class _Session:
 
     def __post_init__(self) -> None:
         self.network = self.folder.network
+        check_golden(self.network)
         self.golden = self.network.run(self.integers)
         self.codes: Codes = codes_of(self.folder.ports, self.integers | self.golden)
         self.prediction: Prediction = predict(self.network, self.folder.plan)

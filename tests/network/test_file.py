@@ -178,6 +178,22 @@ def test_damaged_files_are_refused_by_name(tmp_path: Path, change: str, code: st
     assert error.value.where == "m.hwq"
 
 
+def test_a_few_bytes_that_ask_for_a_terabyte_are_refused_by_layer(tmp_path: Path) -> None:
+    path = tmp_path / "m.hwq"
+    network = Network("n", (NetworkInput("x", (4, 4, 2), BIPOLAR),), (Node("up", Upsample((2, 2)), ("x",), ("y",)),), ("y",))
+    save_model(model_of(network), path)
+    with zipfile.ZipFile(path) as z:
+        members = {n: z.read(n) for n in z.namelist()}
+    document = json.loads(members["model.json"])
+    document["network"]["nodes"][0]["op"]["factor"] = [100_000, 100_000]
+    with zipfile.ZipFile(path, "w") as z:
+        for name, data in {**members, "model.json": json.dumps(document)}.items():
+            z.writestr(name, data)
+    with pytest.raises(InputError, match=r"^up: its shape is \(400000, 400000, 2\), expected at most") as error:
+        load_model(path)
+    assert error.value.code == "NETWORK-SIZE"
+
+
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "bomb.hwq"
     save_model(model_of(dense_network()), path)

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from hwq.errors import Problems
 from hwq.network.graph import Network
 from hwq.network.ops import Split
 from hwq.plan.draft import FifoDraft, PlanDraft, StageDraft
+from hwq.plan.planner import plan_network
 from hwq.plan.rules import breaches, device_breaches
 from hwq.plan.stages import stages_of
 from hwq.target.boards import load_device
@@ -90,10 +92,34 @@ def test_ultra_ram_needs_a_device_that_has_it() -> None:
     assert not list(device_breaches(draft, load_device("vu9p")))
 
 
-def test_a_fifo_may_hold_an_image_but_no_nonsense() -> None:
+def test_a_fifo_may_hold_images_but_no_nonsense() -> None:
+    network = convnets.residual(64)
+    skip, other = "act1_y.branch1.fifo", "conv18.converter"
+    # The skip carries 64 x 64 pixels of 8 channels, in words of two.
+    draft = PlanDraft(
+        stages={"conv0": StageDraft("conv0", pe=2)}, fifos={skip: FifoDraft(skip, 8 * 64 * 64 * 4), other: FifoDraft(other, 9)}
+    )
+    assert not breaches(network, draft)
+    for name, depth in ((skip, 8 * 64 * 64 * 4 + 1), (skip, 1 << 20), (other, 1 << 20), (other, 0)):
+        (breach,) = breaches(network, replace(draft, fifos={name: FifoDraft(name, depth)}))
+        assert breach.where == f"fifo {name}"
+        assert f"depth is {depth}, expected 1..{8 * 64 * 64 * (4 if name == skip else 8)} (" in breach.message
+    (breach,) = breaches(network, PlanDraft(fifos={skip: FifoDraft(skip, 3, "logic")}))
+    assert "memory is 'logic'" in breach.message
+
+
+def test_a_fifo_of_a_small_network_is_no_deeper_than_a_few_thousand_words() -> None:
+    skip = "act1_y.branch1.fifo"
+    (breach,) = breaches(convnets.residual(8, 4), PlanDraft(fifos={skip: FifoDraft(skip, 1 << 20)}))
+    assert str(breach) == (f"fifo {skip}: depth is 1048576, expected 1..4096 (a frame is 256 words; leave it out to have it chosen)")
+
+
+def test_an_input_that_goes_out_as_it_came_is_no_hardware() -> None:
     network = convnets.residual()
-    fifos = {"f": FifoDraft("f", 100_000, "block"), "g": FifoDraft("g", 1 << 21), "h": FifoDraft("h", 3, "logic")}
-    assert [str(b).split(":")[0] for b in breaches(network, PlanDraft(fifos=fifos))] == ["fifo g", "fifo h"]
+    through = replace(network, outputs=(*network.outputs, "x"))
+    assert [str(b).split(".")[0] for b in breaches(through, PlanDraft())] == ["x: this input is also an output, which no layer computes"]
+    with pytest.raises(Problems, match=r"x: this input is also an output"):
+        plan_network(through, load_device("vu9p"))
 
 
 def test_taps_of_a_saturating_window_are_whole_words() -> None:
