@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from hwq.gateware.parts import Parts
 from hwq.gateware.top import build_top
@@ -29,9 +31,15 @@ from hwq.network.ops import (
 )
 from hwq.numerics.encoding import Integer
 from hwq.plan.dataflow import Fifo, UpsampleUnit, WindowUnit, dataflow_of
+from hwq.plan.draft import PlanDraft
+from hwq.plan.goal import Goal
+from hwq.plan.law import bottleneck
 from hwq.plan.plan import FifoPlan, Plan, StagePlan
+from hwq.plan.planner import plan_network
+from hwq.plan.rules import breaches
 from hwq.plan.stages import stages_of
-from hwq.plan.token_network import StallTraces, simulate
+from hwq.plan.token_network import StallTraces, TokenRun, simulate
+from hwq.target.boards import load_device
 from tests.gateware.axi import AxiSink, AxiSource, Beat, reset, run_streams
 from tests.gateware.cases import image_network, plan_of, staircase, values
 from tests.gateware.images import convolution
@@ -173,7 +181,8 @@ def room(unit) -> int:
     return 2
 
 
-def check(network: Network, plan: Plan, frames: int, idle: float, stall: float) -> None:
+def check(network: Network, plan: Plan, frames: int, idle: float, stall: float, extra: int = 50) -> TokenRun:
+    """Bits as golden and every beat in the cycle that the token simulator says, in a deadlock too: then nothing more comes out."""
     rng = np.random.default_rng(frames)
     dut = build_top(network, plan, Parts())
     buses = {s.name: s.bus_bits for s in plan.streams}
@@ -182,16 +191,19 @@ def check(network: Network, plan: Plan, frames: int, idle: float, stall: float) 
     idles = {name: trace(rng, idle) for name in x}
     stalls = {name: trace(rng, stall) for name in network.outputs}
     law = simulate(dataflow_of(network, plan), frames, StallTraces(*({n: np.array(t) for n, t in s.items() if t} for s in (idles, stalls))))
+    cycles = {n: [t for t in law.output_beats[n].ravel().tolist() if t >= 0] for n in network.outputs}
     puts = {n: AxiSource(dut, f"s_axis_{n}", beats(x[n], network, n, buses), idles[n]) for n in x}
     gots = {n: AxiSink(dut, f"m_axis_{n}", stalls[n]) for n in network.outputs}
-    expected = {n: beats(golden[n], network, n, buses) for n in network.outputs}
-    run_streams(dut, list(puts.values()), list(gots.values()), [len(e) for e in expected.values()])
+    expected = {n: beats(golden[n], network, n, buses)[: len(cycles[n])] for n in network.outputs}
+    if law.deadlock:
+        extra += max(int(b.max()) for b in (*law.input_beats.values(), *law.output_beats.values())) + 300
+    run_streams(dut, list(puts.values()), list(gots.values()), [len(e) for e in expected.values()], extra=extra)
     for name, got in gots.items():
         assert [(hex(b.data), b.last, b.keep, b.user) for b in got.beats] == [(hex(b.data), b.last, b.keep, False) for b in expected[name]]
+        assert [b.cycle for b in got.beats] == cycles[name]
     for name, put in puts.items():
         assert [b.cycle for b in put.beats] == law.input_beats[name].ravel().tolist()
-    for name, got in gots.items():
-        assert [b.cycle for b in got.beats] == law.output_beats[name].ravel().tolist()
+    return law
 
 
 def beats(integers: np.ndarray, network: Network, tensor: str, buses: dict[str, int]) -> list[Beat]:
@@ -215,6 +227,111 @@ def test_bits_and_every_cycle(name, folding, rates):
 def test_bits_and_every_cycle_of_all_foldings(name, folding, rates):
     network = NETWORKS[name]()
     check(network, folded(network, *FOLDINGS[folding]), 3, *rates)
+
+
+def shrunk(plan: Plan, by: int) -> Plan:
+    """``plan`` with its deepest FIFO, that of the skip, ``by`` words smaller."""
+    deepest = max(plan.fifos, key=lambda f: f.depth)
+    return replace(plan, fifos=tuple(replace(f, depth=f.depth - by) if f is deepest else f for f in plan.fifos))
+
+
+def interval_of(law: TokenRun) -> int:
+    """Cycles between the last beats of the last two frames."""
+    beats = list(law.output_beats.values())[-1]
+    return int(beats[-1, -1] - beats[-2, -1])
+
+
+def skip() -> Network:
+    """A block with identity; what lies in its middle goes out too, so that something has come out when it gets stuck."""
+    n = Layers(7)
+    a = n.block("x", 2, 3)
+    b = n.block(a, 3, 3)
+    return n.network({"x": ("UINT2", (4, 4, 2))}, b, n.act(n.op(Add(np.array([[2], [3]])), n.conv(b, 3, 3), a), 3))
+
+
+@pytest.fixture(scope="module")
+def sized() -> tuple[Network, Plan]:
+    """:func:`skip` and its plan, depths as sized."""
+    network = skip()
+    narrow = PlanDraft(streams=dict.fromkeys(network.outputs, 8))
+    return network, plan_network(network, load_device("vu9p"), Goal(fps=10e6 / 150), clock_mhz=10, base=narrow)
+
+
+def test_a_skip_fifo_one_word_too_small_loses_the_interval_as_predicted(sized):
+    network, plan = sized
+    promised = interval_of(check(network, plan, 4, 1.0, 1.0))
+    assert promised == bottleneck(dataflow_of(network, plan))[1]
+    law = check(network, shrunk(plan, 1), 4, 1.0, 1.0)
+    assert law.deadlock or interval_of(law) > promised
+
+
+@pytest.mark.parametrize("rates", [(1.0, 1.0), (0.7, 0.6)])
+def test_a_skip_fifo_far_too_small_deadlocks_with_the_beats_predicted(sized, rates):
+    network, plan = sized
+    deepest = max(f.depth for f in plan.fifos)
+    stuck = next(by for by in range(1, deepest) if simulate(dataflow_of(network, shrunk(plan, by)), 2).deadlock)
+    # One word more still runs, so this is the very border.
+    assert not check(network, shrunk(plan, stuck - 1), 2, *rates).deadlock
+    law = check(network, shrunk(plan, stuck), 2, *rates)
+    assert law.deadlock
+    assert any((b >= 0).any() for b in law.output_beats.values())
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[Network, Plan]:
+    """Up to six layers on one or two small images, each on whatever is there already; all that nobody reads goes out."""
+    n = Layers(draw(st.integers(0, 99)))
+    shapes = {"x": (draw(st.integers(2, 4)), 4, draw(st.integers(1, 4)))}
+    if draw(st.booleans()):
+        shapes["z"] = shapes["x"]
+    inputs = {name: (draw(st.sampled_from(["BIPOLAR", "UINT2", "INT3"])), shape) for name, shape in shapes.items()}
+    read: set[str] = set()
+    for _ in range(draw(st.integers(1, 6))):
+        x = draw(st.sampled_from(sorted(shapes)))
+        like = [t for t, s in shapes.items() if s == shapes[x] and t != x]
+        kind = draw(st.sampled_from(["conv", "block", "pool", "up"] + ["add", "mul", "concat"] * bool(like)))
+        h, w, c = shapes[x]
+        other = draw(st.sampled_from(sorted(like))) if kind in ("add", "mul", "concat") else x
+        if kind in ("conv", "block"):
+            o = draw(st.integers(2, 4))
+            y, shape = (n.conv if kind == "conv" else n.block)(x, c, o, draw(st.sampled_from([SAME, Window((1, 1))]))), (h, w, o)
+        elif kind == "pool" and min(h, w) > 1:
+            y, shape = n.op(Pool(draw(st.sampled_from(["max", "sum"])), Window((2, 2), (2, 2))), x), (h // 2, w // 2, c)
+        elif kind == "add":
+            y, shape = n.act(n.op(Add(np.array([[1], [-2]])), x, other), c), (h, w, c)
+        elif kind == "mul":
+            y, shape = n.act(n.op(Mul(), x, other), c), (h, w, c)
+        elif kind == "concat":
+            y, shape = n.op(Concat(), x, other), (h, w, 2 * c)
+        elif h * w <= 8:
+            y, shape = n.op(Upsample((2, 2)), x), (2 * h, 2 * w, c)
+        else:
+            continue
+        read |= {x, other}
+        shapes[y] = shape
+    outputs = [t for t in shapes if t not in read and t not in inputs]
+    assume(outputs and read.issuperset(inputs))
+    network = n.network(inputs, *outputs)
+    lanes, pixels, depth = draw(st.sampled_from([1, 4])), draw(st.sampled_from([1, 2])), draw(st.integers(1, 9))
+    plan = folded(network, lanes, pixels, depth, draw(st.sampled_from([2, 9, 130])))
+    assume(not breaches(network, PlanDraft.of(plan)))
+    return network, plan
+
+
+RATES = st.sampled_from([(1.0, 1.0), (0.7, 0.6), (0.4, 1.0), (1.0, 0.5)])
+
+
+@settings(max_examples=6)
+@given(graphs(), RATES)
+def test_any_graph_runs_or_gets_stuck_as_the_token_simulator_says(case, rates):
+    check(*case, 2, *rates)
+
+
+@pytest.mark.slow
+@settings(max_examples=100)
+@given(graphs(), RATES)
+def test_many_graphs_run_or_get_stuck_as_the_token_simulator_says(case, rates):
+    check(*case, 3, *rates)
 
 
 def test_reset_in_mid_frame_leaves_nothing_behind():
