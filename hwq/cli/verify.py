@@ -2,6 +2,7 @@
 
 Exits 0 only when every output code of every frame is equal; writes DIR/verify.json. Without --inputs the frames are
 random legal integers. Random gaps at the inputs and back-pressure at the outputs are part of every run.
+--stage and --stages run the stages' modules of DIR alone; what lies between them (forks, FIFOs, AXI) stays unverified.
 
 engines:
   cocotb    the bench shipped in DIR, in Verilator; hundreds of frames a second

@@ -55,6 +55,8 @@ def _stage_verdict(c: Mapping[str, Any]) -> Iterator[str]:
         codes = "every code given equals the golden model's"
         count, frames = len(c["stages"]), c["inputs"]["frames"]
         yield f"\nbit-exact: {count} stage{'s' * (count != 1)} alone, {codes} ({frames} frame{'s' * (frames != 1)})"
+    if c.get("uncovered"):
+        yield "\n" * bool(wrong) + f"not covered: {c['uncovered']}; hwq verify without --stage or --stages runs the whole design"
 
 
 def _engines(c: Mapping[str, Any]) -> str:
@@ -118,6 +120,8 @@ def _verdict(c: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _failure(f: Mapping[str, Any]) -> str:
+    if f["kind"] == "verilog":
+        return str(f["text"])
     if f["kind"] != "mismatch":
         where = f" in layer {f['layer']!r}" if f.get("layer") else ""
         return f"{f['kind']}{where}: {f['text']}"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hwq import __version__
 from hwq.network.ops import Integers
+from hwq.plan.stages import Stage, stages_of
 from hwq.target.folder import Folder, load_folder
 from hwq.target.tools import need_simulator
 from hwq.target.vectors import random_integers
@@ -23,6 +24,8 @@ __all__ = ["DEFAULT_FRAMES", "verify_by_stage"]
 DEFAULT_FRAMES = 1
 # The first two frames of the vectors hold the smallest and the largest integer everywhere: no real stream.
 EXTREME_FRAMES = 2
+# What is the folder's, but in no stage.
+UNCOVERED = "what lies between the stages (forks, FIFOs, converters, the AXI4-Stream and AXI4-Lite ports and their wiring)"
 
 Progress = Callable[[str, float | None], None]
 
@@ -41,6 +44,8 @@ def verify_by_stage(
     progress: Progress | None = None,
 ) -> Certificate:
     """Every stage of ``names`` (``all``: every one of the design) as a top of its own, against the golden streams.
+
+    The stages' modules and memory files are the folder's; what lies between them is not verified (``Certificate.uncovered``).
 
     Parameters
     ----------
@@ -69,10 +74,17 @@ def verify_by_stage(
         {"hwq": __version__, "numpy": np.__version__, "verilator": simulator.version},
         inputs={"frames": len(next(iter(integers.values()))), "seed": seed},
         stages=verdicts,
+        uncovered=_uncovered(folder, stages),
     )
     if write:
         write_certificate(folder.path, certificate)
     return certificate
+
+
+def _uncovered(folder: Folder, stages: Sequence[Stage]) -> str:
+    """What no stage of ``stages`` has in it."""
+    others = len(stages_of(folder.network)) - len(stages)
+    return f"{UNCOVERED} and {others} more stage{'s' * (others != 1)}" if others else UNCOVERED
 
 
 def _integers(folder: Folder, inputs: Mapping[str, NDArray[Any]] | None, codes: bool, frames: int, seed: int) -> dict[str, Integers]:

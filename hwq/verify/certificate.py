@@ -16,7 +16,8 @@ FORMAT_VERSION = 1
 class Failure:
     """The first thing that is wrong in a run.
 
-    ``kind`` is ``mismatch`` (a code differs), ``hang`` (no beat moves) or ``protocol`` (a stream broke its contract).
+    ``kind`` is ``mismatch`` (a code differs), ``hang`` (no beat moves), ``protocol`` (a stream broke its contract) or ``verilog``
+    (the folder's Verilog does not have the stage).
     ``element`` is the index in stream order H, W, C, ``place`` the same as row, column, channel;
     ``expected`` and ``got`` are integers, not codes. ``cycle`` counts
     from reset. ``layer`` is the user's name of the first layer whose stream is wrong, of the output's layer if no more is known.
@@ -69,6 +70,8 @@ class EngineVerdict:
 class StageVerdict:
     """Verdict of one stage as a top of its own, in the batch engine.
 
+    ``module`` is the module of the folder's Verilog that ran in that top; None where it has none for the stage.
+
     ``cycles_predicted`` and ``cycles_simulated`` (None where beats are missing) count from the first beat in to the last beat out
     of all frames of the first run; ``cycles_exact`` says whether every beat of every run came in the predicted cycle.
     """
@@ -78,12 +81,13 @@ class StageVerdict:
     frames: int
     bit_exact: bool
     stalls: tuple[str, ...]
-    cycles_predicted: int
+    cycles_predicted: int | None
     cycles_simulated: int | None
     cycles_exact: bool
     seconds: float = 0.0
     build_seconds: float = 0.0
     failure: Failure | None = None
+    module: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ class Certificate:
     ``cycles_per_frame`` and ``latency_cycles`` hold ``predicted`` and ``simulated`` (None where the frames were too few for
     the steady state). ``agreement`` compares other executions of the model with golden, by who computed them. ``accuracy`` holds
     ``golden``, ``rtl`` and, when scores were given, ``source``, each a share of frames. ``stages`` are the verdicts of stages on
-    their own; where only these ran, ``engines`` is empty and ``cycles_per_frame`` has nothing simulated.
+    their own; where only these ran, ``engines`` is empty, ``cycles_per_frame`` has nothing simulated, and ``uncovered`` says what of
+    the design ``bit_exact`` does not speak of.
     """
 
     name: str
@@ -108,6 +113,7 @@ class Certificate:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     agreement: Mapping[str, Mapping[str, Any]] | None = None
     stages: tuple[StageVerdict, ...] = ()
+    uncovered: str | None = None
 
     @property
     def failure(self) -> Failure | None:

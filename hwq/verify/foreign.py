@@ -14,12 +14,14 @@ LANGUAGE = ("--default-language", "1364-2001")
 TASKS = frozenset(("$display", "$finish", "$readmemh", "$signed", "$unsigned", "$stop"))
 DIRECTIVES = frozenset(("`timescale", "`default_nettype", "`ifndef", "`ifdef", "`else", "`endif"))
 # Words by which SystemVerilog calls C or brings code along from elsewhere; in Verilog-2001 they are names, which hwq never gives.
-WORDS = ("bind", "chandle", "class", "config", "context", "export", "extern", "import", "include", "interface", "library")
-WORDS += ("package", "program", "pure", "virtual")
+WORDS = frozenset(("bind", "chandle", "class", "config", "context", "export", "extern", "import")) | frozenset(
+    ("include", "interface", "library", "package", "program", "pure", "virtual")
+)
 # Comments, strings and escaped identifiers first, so that what they hold is no token. A string ends in its line, and two never touch:
 # Verilator takes three quotation marks for the beginning of a longer string.
 _TOKEN = re.compile(
-    r'//[^\n]*|/\*.*?\*/|"(?:\\[^\n]|[^"\\\n])*"(?!")|"|\\\S+|`\w*|(?<![\w$])(?:\$\w+|(?:' + "|".join(WORDS) + r")(?![\w$]))", re.DOTALL
+    r'//[^\n]*|/\*.*?\*/|"(?:\\[^\n]|[^"\\\n])*"(?!")|"|\\\S+|`\w*|(?<![\w$])(?:\$\w+|(?:' + "|".join(sorted(WORDS)) + r")(?![\w$]))",
+    re.DOTALL,
 )
 # Tools may disagree on where a line or an escaped identifier ends that holds other characters.
 _STRANGE = re.compile(r"[^\n\t -~]")

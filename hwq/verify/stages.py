@@ -19,15 +19,16 @@ from hwq.plan.dataflow import dataflow_of
 from hwq.plan.plan import Plan
 from hwq.plan.stages import Stage, stages_of
 from hwq.plan.token_network import StallTraces, TokenNetwork
-from hwq.target.design import elaborate
+from hwq.target.design import Design, elaborate
 from hwq.target.folder import Folder
 from hwq.target.stage_top import find_stage, stage_alone
 from hwq.target.streams import StreamPort, stream_ports
 from hwq.target.vectors import codes_of
 from hwq.verify.batch import BatchModel, build_batch
-from hwq.verify.certificate import StageVerdict
+from hwq.verify.certificate import Failure, StageVerdict
 from hwq.verify.compare import judge
 from hwq.verify.run import EngineRun
+from hwq.verify.stage_verilog import FolderVerilog, Placed
 from hwq.verify.stalls import Traces, stall_traces
 
 __all__ = ["chosen_stages", "verify_stages"]
@@ -63,16 +64,19 @@ def verify_stages(
 ) -> tuple[StageVerdict, ...]:
     """Verdicts of ``stages``, in their order, on the streams that the golden Network has for ``integers`` (by input, (N, H, W, C)).
 
-    Each is emitted as a top of its own, compiled and run under every profile of ``stalls``; codes and the cycle of every beat are
-    compared. ``jobs`` compilers and simulators run at once. A stage that cannot be built raises :class:`InputError` that names it.
+    The module of each, and all that it needs, is taken from the folder's Verilog and memory files, put between AXI streams in a top of
+    its own, compiled and run under every profile of ``stalls``; codes and the cycle of every beat are compared. What lies between the
+    stages of the design is not looked at. ``jobs`` compilers and simulators run at once. A stage that cannot be built raises
+    :class:`InputError` that names it.
     """
     tensors = list(dict.fromkeys(t for s in stages for t in (*s.sources, *s.targets) if t))
     inputs = {t: x for t, x in integers.items() if t in tensors}
     golden = inputs | folder.network.run(integers, keep=[t for t in tensors if t not in inputs])
     report = _Progress(len(stages), progress or (lambda text, fraction: None))
+    verilog = FolderVerilog(folder)
 
     def work(stage: Stage) -> StageVerdict:
-        verdict = _verify_one(folder.network, folder.plan, stage, golden, stalls, seed)
+        verdict = _verify_one(folder, verilog, stage, golden, stalls, seed)
         report.done(verdict)
         return verdict
 
@@ -110,14 +114,19 @@ class _Cycles:
 
 
 def _verify_one(
-    network: Network, plan: Plan, stage: Stage, golden: Mapping[str, Integers], stalls: Sequence[str], seed: int
+    folder: Folder, verilog: FolderVerilog, stage: Stage, golden: Mapping[str, Integers], stalls: Sequence[str], seed: int
 ) -> StageVerdict:
     try:
-        part, alone = stage_alone(network, plan, stage)
+        part, alone = stage_alone(folder.network, folder.plan, stage)
         inputs, outputs = stream_ports(part, alone)
         codes = codes_of((*inputs, *outputs), golden)
         with tempfile.TemporaryDirectory(prefix="hwq-stage-") as name:
-            return _run(part, alone, stage, codes, Path(name), stalls, seed)
+            design, placed = _placed(part, alone, stage, verilog)
+            if isinstance(placed, Failure):
+                frames = len(next(iter(codes.values())))
+                return StageVerdict(stage.name, design.top, frames, False, (), None, None, False, failure=placed)
+            batch = _built(design, placed, (*inputs, *outputs), verilog.path, Path(name))
+            return _run(part, alone, stage, codes, batch, design.top, placed.module, stalls, seed)
     except InputError as error:
         raise InputError(error.code, error.message, where=f"stage {stage.name}", hint=error.hint) from error
 
@@ -129,10 +138,17 @@ def _last_beat(tokens: TokenNetwork) -> int:
 
 
 def _run(
-    part: Network, plan: Plan, stage: Stage, codes: Mapping[str, Integers], folder: Path, stalls: Sequence[str], seed: int
+    part: Network,
+    plan: Plan,
+    stage: Stage,
+    codes: Mapping[str, Integers],
+    batch: BatchModel,
+    top: str,
+    module: str | None,
+    stalls: Sequence[str],
+    seed: int,
 ) -> StageVerdict:
-    inputs, outputs = stream_ports(part, plan)
-    batch, top = _built(part, plan, (*inputs, *outputs), folder)
+    outputs = stream_ports(part, plan)[1]
     frames = len(next(iter(codes.values())))
     tokens = TokenNetwork(dataflow_of(part, plan))
     runs: list[_Cycles] = []
@@ -159,17 +175,23 @@ def _run(
         round(seconds, 3),
         round(batch.build_seconds, 3),
         failure,
+        module,
     )
 
 
-def _built(part: Network, plan: Plan, ports: Sequence[StreamPort], folder: Path) -> tuple[BatchModel, str]:
-    """The stage compiled, its files in ``folder``; and the name of its top."""
+def _placed(part: Network, plan: Plan, stage: Stage, verilog: FolderVerilog) -> tuple[Design, Placed | Failure]:
+    """The top for the stage, and its Verilog with the folder's module in it."""
     with _ELABORATION:
         design = elaborate(part, plan, name=part.name)
-    (folder / f"{design.top}.v").write_text(design.verilog)
-    for memory in design.memories:
-        (folder / memory.name).write_text(memory.text)
-    return build_batch(folder, design.top, ports, [name for name, _, _ in design.ports]), design.top
+    return design, verilog.place(design, stage.name)
+
+
+def _built(design: Design, placed: Placed, ports: Sequence[StreamPort], source: Path, folder: Path) -> BatchModel:
+    """The stage compiled, its files in ``folder``, its memory files those of ``source``."""
+    (folder / f"{design.top}.v").write_text(placed.verilog)
+    for name in placed.memories:
+        (folder / name).symlink_to((source / name).resolve())
+    return build_batch(folder, design.top, ports, [name for name, _, _ in design.ports])
 
 
 def _compare(run: EngineRun, tokens: TokenNetwork, ports: Sequence[StreamPort], traces: Traces) -> _Cycles:

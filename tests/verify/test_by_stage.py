@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hwq.errors import InputError
+from hwq.report.certificate import certificate_text
 from hwq.target import stage_top
 from hwq.target.folder import load_folder
 from hwq.target.stage_top import find_stage, stage_alone
 from hwq.verify import stages as stages_module
-from hwq.verify.by_stage import verify_by_stage
-from hwq.verify.stages import chosen_stages, verify_stages
+from hwq.verify.by_stage import UNCOVERED, verify_by_stage
+from hwq.verify.stages import chosen_stages
+from tests.verify.conftest import rehash
 
 LAYERS = ["fc1", "blocks[1].fc", "fc3"]
 
@@ -38,25 +42,47 @@ def test_real_frames_reach_the_stage(built: Path) -> None:
     assert [(s.stage, s.frames, s.bit_exact) for s in certificate.stages] == [("fc3", 2, True)]
 
 
-def test_a_wrong_stage_is_named(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = load_folder(built)
-    # The design computes with one weight turned round; the golden streams stay.
-    whole = stages_module.stage_alone
+def test_the_stage_that_the_folder_has_wrong_is_named(planted: Callable[[str], Path]) -> None:
+    certificate = verify_by_stage(planted("blocks[1].fc"), ["all"], frames=20)
+    assert not certificate.bit_exact
+    assert [s.bit_exact for s in certificate.stages] == [True, False, True]
+    assert certificate.failure is not None
+    assert (certificate.failure.kind, certificate.failure.layer) == ("mismatch", "blocks[1].fc.act")
 
-    def spoiled(network, plan, stage):  # type: ignore[no-untyped-def]
-        part, alone = whole(network, plan, stage)
-        if stage.name == "blocks[1].fc":
-            part.nodes[0].op.weights[0] *= -1
-        return part, alone
 
-    monkeypatch.setattr(stages_module, "stage_alone", spoiled)
-    integers = {"x": np.random.default_rng(3).choice([-1, 1], (40, 1, 1, 40))}
-    golden = folder.network.run(integers, keep=["fc1.out", "blocks[1].fc.out"])
-    monkeypatch.setattr(type(folder.network), "run", lambda self, x, keep: {t: golden[t] for t in keep})
-    (verdict,) = verify_stages(folder, chosen_stages(folder.network, ["blocks[1].fc"]), integers)
-    assert not verdict.bit_exact
-    assert verdict.failure is not None
-    assert (verdict.failure.kind, verdict.failure.layer) == ("mismatch", "blocks[1].fc.act")
+def test_a_memory_file_of_the_folder_is_what_the_stage_reads(with_memories: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "altered"
+    shutil.copytree(with_memories, folder)
+    module = json.loads((folder / "report.json").read_text())["modules"]["fc1"]
+    assert [(s.module, s.bit_exact) for s in verify_by_stage(folder, ["fc1"], write=False).stages] == [(module, True)]
+    memory = next(folder.glob("*_rom_weights_12x40_*.mem"))
+    memory.write_text("".join(f"{int(w, 16) ^ 1:x}\n" for w in memory.read_text().split()))
+    rehash(folder, memory.name)
+    assert not verify_by_stage(folder, ["fc1"], write=False).bit_exact
+
+
+def test_a_folder_without_the_stage_is_not_bit_exact(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(built, folder)
+    (folder / "three.v").write_text("module broken; endmodule\n")
+    rehash(folder, "three.v")
+    certificate = verify_by_stage(folder, ["all"])
+    assert not certificate.bit_exact
+    assert [(s.bit_exact, s.stalls, s.cycles_predicted) for s in certificate.stages] == [(False, (), None)] * 3
+    text = certificate_text(json.loads((folder / "verify.json").read_text()))
+    for layer, module in certificate_modules(folder):
+        assert f"three.v has no module {module}: stage {layer!r} cannot be verified" in text
+
+
+def certificate_modules(folder: Path) -> list[tuple[str, str]]:
+    modules = json.loads((folder / "report.json").read_text())["modules"]
+    return [(layer, modules[layer]) for layer in LAYERS]
+
+
+def test_the_certificate_says_what_single_stages_leave_out(built: Path) -> None:
+    certificate = verify_by_stage(built, ["fc3"], write=False)
+    assert certificate.uncovered == f"{UNCOVERED} and 2 more stages"
+    assert f"not covered: {UNCOVERED} and 2 more stages" in certificate_text(certificate.to_json())
 
 
 def test_an_unknown_stage_is_refused_with_the_nearest_name(built: Path) -> None:
