@@ -86,7 +86,7 @@ def reframings(draw: st.DrawFn) -> tuple[Edge, Edge]:
     return (image, flat) if draw(st.booleans()) else (flat, image)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.one_of(images(), reframings()), st.integers(1, 3), st.sampled_from(RATES))
 def test_images_and_flat_streams(edges, depth, rates):
     check(*edges, depth, 3, *rates)

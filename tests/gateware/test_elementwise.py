@@ -63,7 +63,7 @@ def op_of(kind: str, rng: np.random.Generator, x: Encoding, h: int, w: int, chan
     }[kind]()
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.sampled_from(["threshold", "requantize", "table", "table", "border", "border", "offsets"]),
     st.sampled_from(ENCODINGS),

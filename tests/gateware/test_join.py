@@ -74,7 +74,7 @@ def joins(draw: st.DrawFn) -> tuple[Network, StagePlan]:
     return image_network(inputs, *nodes), stage
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(joins(), st.sampled_from([(1.0, 1.0), (0.6, 1.0), (0.8, 0.5)]))
 def test_join_bits_and_cycles(case, rates):
     check(*case, 2, *rates)

@@ -75,7 +75,7 @@ def pools(draw: st.DrawFn) -> tuple[Network, StagePlan]:
     return network, StagePlan(stage.name, stage.pe, pixels=v, depth=stage.depth, buffer=buffer)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(pools(), st.sampled_from([(1.0, 1.0), (0.6, 1.0), (0.8, 0.5)]))
 def test_pool_bits_and_cycles(case, rates):
     check(*case, 3, *rates)

@@ -41,7 +41,7 @@ def concats(draw: st.DrawFn) -> tuple[Network, StagePlan]:
     return network, StagePlan("concat", sum(sizes) if wide else pe, pixels=pixels, depth=draw(st.integers(1, 3)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(concats(), RATES)
 def test_concat_bits_and_cycles(case, rates):
     network, stage = case
@@ -76,7 +76,7 @@ def splits(draw: st.DrawFn) -> tuple[Network, StagePlan]:
     return network, StagePlan("split", sum(sizes) if wide else pe, pixels=pixels, depth=draw(st.integers(1, 3)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(splits(), RATES)
 def test_split_bits_and_cycles(case, rates):
     network, stage = case
@@ -97,7 +97,7 @@ def test_split_bits_and_cycles(case, rates):
     assert (put.record.cycles, [s.record.cycles for s in sinks]) == law
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     st.sampled_from(ENCODINGS),
     st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4)),
@@ -127,7 +127,7 @@ def test_pad_bits_and_cycles(encoding, shape, padding, fill, pe, depth, rates):
     assert (put.record.cycles, got.record.cycles) == pad_law(inside * 3, len(inside), depth, idles, stalls)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(
     st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4)),
     st.tuples(st.integers(1, 3), st.integers(1, 3)),

@@ -14,9 +14,9 @@ def test_a_skip_waits_for_the_first_row_of_the_convolution() -> None:
     waiting = deepest_fifo(b.dataflow())
     assert waiting is not None
     assert (waiting.fifo, waiting.depth, waiting.reader, waiting.waits_for) == ("fifo3", 12, "join5", "mvu2")
-    # Word 7 enters the buffer in cycle 8 and is read in cycle 9, with the last of the nine taps; L = 5: valid in 15. The word of the
-    # skip is valid in 3.
-    assert str(waiting) == "waits 12 cycles for the first row of mvu2"
+    # The first word is offered in cycle 1, the nine taps are read from cycle 2 on; L = 5: valid in 16. The word of the skip is valid
+    # in 3.
+    assert str(waiting) == "waits 13 cycles for the first row of mvu2"
 
 
 def test_without_a_join_nothing_waits() -> None:
