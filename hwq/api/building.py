@@ -74,7 +74,7 @@ def plan(
 
     network = as_model(network).network
     base = _draft(draft, network)
-    device = _device(target, base)
+    device = _device(target, None if base is None else base.target)
     seconds = number(latency, "latency", "seconds as a number, 5e-6 for 5 us")
     goal = Goal(number(fps, "fps", "frames a second as a number, for example 1e5"), seconds, budget_of(budget))
     clock = number(clock_mhz, "clock_mhz", "megahertz as a number")
@@ -90,11 +90,20 @@ def _draft(draft: str | os.PathLike[str] | Plan | PlanDraft | None, network: Net
     return read_draft(Path(draft), network) if isinstance(draft, str | os.PathLike) else draft
 
 
-def _device(target: str | Device | None, base: PlanDraft | None = None) -> Device:
+def _said_target(draft: str | os.PathLike[str] | Plan | PlanDraft | None) -> str | None:
+    """The target that a plan names, before the network is read: whatever else is wrong with it is told later, all at once."""
+    from hwq.plan.file import target_of
+
+    if isinstance(draft, str | os.PathLike):
+        return target_of(Path(draft))
+    return None if draft is None else draft.target
+
+
+def _device(target: str | Device | None, otherwise: str | None = None) -> Device:
     from hwq.plan.device import Device
     from hwq.target.boards import load_device
 
-    chosen = target or (base and base.target) or DEFAULT_TARGET
+    chosen = target or otherwise or DEFAULT_TARGET
     return chosen if isinstance(chosen, Device) else load_device(chosen)
 
 
@@ -181,8 +190,7 @@ def compile(
     >>> hwq.compile(frozen, torch.zeros(2, 64), target="vu9p", fps=1e6).write("out")      # doctest: +SKIP
     """
     report = progress or _silent
-    base = _draft(plan)
-    device = _device(target, base)
+    device = _device(target, _said_target(plan))
     report("reading", None)
     model = read(
         source,
@@ -196,7 +204,7 @@ def compile(
         residual_encoding=residual_encoding,
     )
     report("planning", None)
-    chosen = _plan(model, device, fps=fps, latency=latency, budget=budget, clock_mhz=clock_mhz, draft=base, progress=progress)
+    chosen = _plan(model, device, fps=fps, latency=latency, budget=budget, clock_mhz=clock_mhz, draft=plan, progress=progress)
     design = elaborate(model, chosen, target=device, progress=progress)
     asked = {
         "target": design.device.name,

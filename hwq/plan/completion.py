@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from hwq.errors import InputError, Problems
 from hwq.network.file import network_hash
@@ -20,6 +21,8 @@ from hwq.plan.token_network import TokenNetwork, buffer_name
 from hwq.plan.units import LUTRAM_DEPTH
 
 __all__ = ["Completion"]
+
+LISTED = 12  # FIFOs that a message names
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,16 @@ class Completion:
         return found
 
 
-def _refuse_unknown_fifos(given: Iterable[str], known: Iterable[str]) -> None:
+def _refuse_unknown_fifos(given: Iterable[str], known: Sequence[str]) -> None:
     unknown = [n for n in given if n not in known]
     if unknown:
-        raise Problems(
-            InputError(
-                "PLAN-NAME", "this plan has no FIFO of this name", where=f"fifo {n}", hint="Leave the fifo tables out to have them chosen"
-            )
-            for n in unknown
-        )
+        message = "this plan has no FIFO of this name"
+        raise Problems(InputError("PLAN-NAME", message, where=f"fifo {n}", hint=_fifos_hint(n, known)) for n in unknown)
+
+
+def _fifos_hint(name: str, known: Sequence[str]) -> str:
+    """The nearest name, and those there are: lanes decide where FIFOs and converters stand."""
+    near = get_close_matches(name, known, 1)
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    listed = f"the FIFOs are {', '.join(known[:LISTED])}{more}" if known else "with these lanes there is none"
+    return f"Nearest is {near[0]!r}; {listed}" if near else f"{listed[0].upper()}{listed[1:]}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -19,7 +20,7 @@ from hwq.plan.rules import breaches
 from hwq.plan.stages import stages_of
 from hwq.plan.summary import StageSummary, summary_of
 
-__all__ = ["FORMAT_VERSION", "plan_text", "read_draft", "read_plan", "write_plan"]
+__all__ = ["FORMAT_VERSION", "plan_text", "read_draft", "read_plan", "target_of", "write_plan"]
 
 FORMAT_VERSION = 2  # 2: buffer_memory, constants, memory of FIFOs; both read
 MAX_FILE = 1 << 24
@@ -103,18 +104,35 @@ def read_draft(path: Path, network: Network | None = None) -> PlanDraft:
     """
     document = _load(path)
     problems = list(_document_problems(document, path.name))
-    if problems:
-        raise Problems(problems)
-    draft = _draft(document)
     if network is None:
-        return draft
+        if problems:
+            raise Problems(problems)
+        return _draft(document)
+    draft = _draft(_well_formed(document) if problems else document)
     if draft.network is not None and draft.network != network_hash(network):
         hint = f"It was made for a network whose sha256 begins with {draft.network[:12]}; plan anew without --plan"
-        raise Problems([InputError("PLAN-NETWORK", "this is the plan of another network", where=path.name, hint=hint)])
+        raise Problems([*problems, InputError("PLAN-NETWORK", "this is the plan of another network", where=path.name, hint=hint)])
     problems += breaches(network, draft)
     if problems:
         raise Problems(problems)
     return draft
+
+
+def target_of(path: Path) -> str | None:
+    """The target that a plan file names, if any; raises :class:`InputError` for what is no TOML file."""
+    target = _load(path).get("target")
+    return target if isinstance(target, str) else None
+
+
+def _well_formed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be read of a file with mistakes of form, for the mistakes of content in the rest to be told with them."""
+    kept: dict[str, Any] = {k: document[k] for k in ("network", "target") if isinstance(document.get(k), str)}
+    for kind, known in _TABLES.items():
+        tables = document.get(kind, [])
+        tables = [t for t in tables if isinstance(t, dict) and isinstance(t.get("name"), str)] if isinstance(tables, list) else []
+        kept[kind] = [{k: v for k, v in t.items() if k in known and (isinstance(v, str) if k in _TEXTS else _whole(v))} for t in tables]
+    kept["stream"] = [t for t in kept["stream"] if "bus_bits" in t]
+    return kept
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -155,7 +173,7 @@ def _document_problems(document: Mapping[str, Any], where: str) -> Iterator[HwqE
         yield InputError("FILE-NEWER", message, where=where, hint="Upgrade hwq")
     for key in document:
         if key not in _TOP:
-            yield InputError("PLAN-FIELD", f"{key!r} is no field of a plan", where=where, hint=f"The fields are {', '.join(_TOP)}")
+            yield InputError("PLAN-FIELD", f"{key!r} is no field of a plan", where=where, hint=_nearest(key, _TOP))
     for key in ("network", "target"):
         if key in document and not isinstance(document[key], str):
             yield InputError("PLAN-VALUE", f"{key} is {document[key]!r}, expected a text", where=where)
@@ -186,13 +204,18 @@ def _table_problems(kind: str, table: Mapping[str, Any], label: str) -> Iterator
     known = _TABLES[kind]
     for key, value in table.items():
         if key not in known:
-            yield InputError("PLAN-FIELD", f"{key!r} is no field of a {kind}", where=label, hint=f"The fields are {', '.join(known)}")
+            yield InputError("PLAN-FIELD", f"{key!r} is no field of a {kind}", where=label, hint=_nearest(key, known))
         elif key in _TEXTS and not isinstance(value, str):
             yield InputError("PLAN-VALUE", f"{key} is {value!r}, expected a text", where=label)
         elif key not in _TEXTS and not _whole(value):
             yield InputError("PLAN-VALUE", f"{key} is {value!r}, expected a whole number", where=label)
     if kind != "stage" and known[1] not in table:
         yield InputError("PLAN-FIELD", f"{known[1]} is missing", where=label)
+
+
+def _nearest(key: str, known: Sequence[str]) -> str:
+    near = get_close_matches(key.lower(), known, 1)
+    return (f"Nearest is {near[0]}; the" if near else "The") + f" fields are {', '.join(known)}"
 
 
 def _whole(value: object) -> TypeGuard[int]:

@@ -149,6 +149,31 @@ depth = 0
         assert e in f
 
 
+def test_mistakes_of_form_and_of_content_are_told_together(tmp_path: Path) -> None:
+    text = """
+sped = 3
+[[stage]]
+name = "fc0"
+pe = 9
+smd = 2
+[[stage]]
+pe = 2
+[[stage]]
+name = "fc1"
+pe = "all"
+depth = 0
+[[fifo]]
+name = "a"
+"""
+    found = problems(tmp_path, text)
+    expected = ["'sped' is no field", "'smd' is no field", "name is missing", "pe is 'all'", "depth is missing"]
+    expected += ["pe is 9, expected 1..8", "depth is 0"]
+    assert len(found) == len(expected)
+    for e, f in zip(expected, found, strict=True):
+        assert e in f
+    assert "Nearest is simd; the fields are name, pe, simd" in found[1]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

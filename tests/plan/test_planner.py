@@ -265,6 +265,9 @@ def test_the_plan_of_another_network_is_refused() -> None:
 def test_an_unknown_fifo_is_named() -> None:
     with pytest.raises(Problems, match=r"fifo fc9\.converter: this plan has no FIFO of this name"):
         plan_network(tfc(), VU9P, base=PlanDraft(fifos={"fc9.converter": FifoDraft("fc9.converter", 3)}))
+    draft = PlanDraft(stages={"fc1": StageDraft("fc1", simd=7)}, fifos={"fc1.convert": FifoDraft("fc1.convert", 3)})
+    with pytest.raises(Problems, match=r"Nearest is 'fc1\.converter'; the FIFOs are .*fc1\.converter"):
+        plan_network(tfc(), VU9P, base=draft)
 
 
 def test_layers_named_like_our_components_do_not_collide() -> None:
