@@ -8,8 +8,10 @@ from hashlib import sha256
 
 from hwq.errors import InputError
 from hwq.plan import token_tables as tt
+from hwq.plan.dataflow import Dataflow
 from hwq.plan.token_network import TokenNetwork
 from hwq.plan.token_run import Machine, Watch
+from hwq.plan.waiting import reader_of, stage_before
 
 __all__ = ["OBLIGATIONS", "Proof", "deadlock_of", "proof_of"]
 
@@ -24,6 +26,7 @@ OBLIGATIONS = (
     "a word is written exactly L cycles after its credit was spent",
 )
 FRAMES = 200  # offered at most, one after the other
+NAMED = 4  # units that a message lists
 DOUBLINGS = 16  # of a depth that starves the network
 
 
@@ -88,26 +91,40 @@ def _watched(tokens: TokenNetwork, pace: int) -> list[Watch]:
 
 
 def deadlock_of(tokens: TokenNetwork, machine: Machine) -> InputError:
-    """What starves ``machine``, which came to a halt: the units, and the least depth of one channel that would set it going."""
-    stuck, frames = ", ".join(machine.stuck), machine.offered
+    """What starves ``machine``, which came to a halt: one channel, what waits behind it, and the least depth that would set it going."""
     full = [c.name for c in (tokens.channels[k] for k in _full(machine)) if c.latency >= 0]
-    found = _enough(tokens, full, frames)
+    found = _enough(tokens, full, machine.offered)
     if found is None:
-        text = "the depths in this plan deadlock: no word moves any more"
-        return InputError(
-            "PLAN-DEADLOCK", text, where=stuck, hint="Leave out buffer and depth of these stages in the plan to have them chosen"
+        text, hint = (
+            "the depths in this plan deadlock: no word moves any more",
+            "Leave out buffer and depth of these stages to have them chosen",
         )
+        return InputError("PLAN-DEADLOCK", text, where=_some(machine.stuck), hint=hint)
     name, depth = next(iter(found.items()))
     given = tokens.channels[tokens.index[name]].depth
-    text = f"the depths in this plan deadlock: {name} of {given} words is full and no word moves any more"
+    text = f"its depth of {given} words deadlocks the design: it is full, and {_waits(tokens.dataflow, name)}"
     if len(found) == 1:
-        return InputError(
-            "PLAN-DEADLOCK", text, where=stuck, hint=f"{name} works with {depth} words, or leave its depth out to have it chosen"
-        )
+        return InputError("PLAN-DEADLOCK", text, where=name, hint=f"{depth} words work, or leave its depth out to have it chosen")
     several = ", ".join(f"{n} of {d} words" for n, d in found.items())
+    hint = f"Together these work: {several}; or leave the depths out to have them chosen"
     return InputError(
-        "PLAN-DEADLOCK", text, where=stuck, hint=f"Together these work: {several}; or leave the depths out to have them chosen"
+        "PLAN-DEADLOCK", text, where=name, hint=f"Together these work: {several}; or leave the depths out to have them chosen"
     )
+
+
+def _waits(dataflow: Dataflow, channel: str) -> str:
+    """What the reader of a FIFO waits for; less where ``channel`` is the buffer of a stage."""
+    unit = next((u for u in dataflow.units if u.name == channel and len(u.outputs) == 1), None)
+    if unit is None:
+        return "no word moves any more"
+    reader, inner = reader_of(dataflow, unit)
+    others = [stage_before(dataflow, e) for e in reader.inputs if e not in inner.outputs]
+    return f"{reader.name}, which reads it, waits for {' and '.join(others)}" if others else f"{reader.name}, which reads it, waits as well"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def _full(machine: Machine) -> list[int]:

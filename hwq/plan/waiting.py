@@ -10,7 +10,7 @@ from hwq.plan.region import piece
 from hwq.plan.token_network import TokenNetwork
 from hwq.plan.units import Fifo
 
-__all__ = ["Waiting", "deepest_fifo", "waiting_of"]
+__all__ = ["Waiting", "deepest_fifo", "reader_of", "stage_before", "waiting_of"]
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ def deepest_fifo(dataflow: Dataflow) -> Waiting | None:
 
 def waiting_of(dataflow: Dataflow, fifo: Fifo) -> Waiting | None:
     """What the words of ``fifo`` wait for; None where its reader reads nothing else."""
-    join, inner = _reader(dataflow, fifo)
+    join, inner = reader_of(dataflow, fifo)
     others = [e for e in join.inputs if e not in inner.outputs]
     if not others:
         return None
     ready = {e: _first_word(dataflow, dataflow.producer(e), e) for e in join.inputs}
     last = max(others, key=lambda e: ready[e])
     own = next(e for e in join.inputs if e in inner.outputs)
-    return Waiting(fifo.name, fifo.depth, join.name, _stage_before(dataflow, last), max(0, ready[last] - ready[own]))
+    return Waiting(fifo.name, fifo.depth, join.name, stage_before(dataflow, last), max(0, ready[last] - ready[own]))
 
 
-def _reader(dataflow: Dataflow, unit: Unit) -> tuple[Unit, Unit]:
+def reader_of(dataflow: Dataflow, unit: Unit) -> tuple[Unit, Unit]:
     """The first unit behind ``unit`` that is no FIFO or converter, and the one in front of it."""
     while True:
         reader = dataflow.consumer(unit.outputs[0])
@@ -76,7 +76,7 @@ def _ancestors(dataflow: Dataflow, unit: Unit) -> Iterator[Unit]:
                 front.append(before)
 
 
-def _stage_before(dataflow: Dataflow, edge: str) -> str:
+def stage_before(dataflow: Dataflow, edge: str) -> str:
     """The stage with a window nearest before ``edge``; the graph input where there is none."""
     unit = dataflow.producer(edge)
     while unit.inputs and not isinstance(unit, WindowUnit):
