@@ -16,6 +16,7 @@ from hwq.errors import InputError
 from hwq.network.graph import Network
 from hwq.network.ops import Integers
 from hwq.plan.dataflow import dataflow_of
+from hwq.plan.footprint import check_golden
 from hwq.plan.plan import Plan
 from hwq.plan.stages import Stage, stages_of
 from hwq.plan.token_network import StallTraces, TokenNetwork
@@ -71,6 +72,7 @@ def verify_stages(
     """
     tensors = list(dict.fromkeys(t for s in stages for t in (*s.sources, *s.targets) if t))
     inputs = {t: x for t, x in integers.items() if t in tensors}
+    check_golden(folder.network)
     golden = inputs | folder.network.run(integers, keep=[t for t in tensors if t not in inputs])
     report = _Progress(len(stages), progress or (lambda text, fraction: None))
     verilog = FolderVerilog(folder)
