@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from hwq.errors import HwqError, InputError, Problems
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
-from hwq.plan.dataflow import ceil_div
+from hwq.plan.dataflow import Converter, Fifo, Fork, ceil_div, dataflow_of
 from hwq.plan.draft import FifoDraft, PlanDraft, StageDraft
 from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.rules import breaches
@@ -49,7 +49,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
 
 
 def write_plan(plan: Plan, path: Path, network: Network | None = None) -> None:
-    """Write ``plan`` as TOML; with ``network`` every stage is commented with its size and folds."""
+    """Write ``plan`` as TOML; with ``network`` every stage is commented with its size and folds, every FIFO with its place."""
     path.write_text(plan_text(plan, network), encoding="utf-8", newline="\n")
 
 
@@ -63,8 +63,9 @@ def plan_text(plan: Plan, network: Network | None = None) -> str:
     summaries = {s.name: summary_of(network, s) for s in stages_of(network)} if network else {}
     for stage in plan.stages:
         lines += _table("stage", vars(stage), _folds(summaries[stage.name], stage) if network else "")
+    ways = _ways(network, plan) if network and plan.fifos else {}
     for fifo in plan.fifos:
-        lines += _table("fifo", vars(fifo))
+        lines += _table("fifo", vars(fifo), ways.get(fifo.name, ""))
     return "\n".join(lines) + "\n"
 
 
@@ -75,6 +76,29 @@ def _folds(s: StageSummary, stage: StagePlan) -> str:
         image = f", {s.out_shape[0]}x{s.out_shape[1]} pixels" if s.out_shape[:2] != (1, 1) else ""
         return f"{size}, {g.sf} x {g.passes * g.blocks} folds{image}"
     return f"{s.kind}, {ceil_div(s.rows, stage.pe)} words"
+
+
+def _ways(network: Network, plan: Plan) -> dict[str, str]:
+    """Where every FIFO and converter stands, and how wide the words are that it stores."""
+    dataflow = dataflow_of(network, plan)
+    writer = {e: u for u in dataflow.units for e in u.outputs}
+    reader = {e: u for u in dataflow.units for e in u.inputs}
+    found = {}
+    for unit in dataflow.units:
+        if isinstance(unit, Fifo | Converter):
+            before, behind = writer[unit.inputs[0]], reader[unit.outputs[0]]
+            while isinstance(before, Fifo | Converter | Fork):
+                before = writer[before.inputs[0]]
+            while isinstance(behind, Fifo | Converter):
+                behind = reader[behind.outputs[0]]
+            bits = dataflow.edges[unit.outputs[0]].word_bits
+            found[unit.name] = f"from {_comment(before.name)} to {_comment(behind.name)}, words of {bits} bits"
+    return found
+
+
+def _comment(name: str) -> str:
+    """A name that cannot end the comment it stands in."""
+    return name if name.isprintable() else _quoted(name)
 
 
 def _table(kind: str, values: Mapping[str, Any], comment: str = "") -> list[str]:

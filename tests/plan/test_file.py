@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,20 @@ def test_the_file_of_format_version_1_still_reads() -> None:
 def test_stages_are_commented_with_their_folds() -> None:
     assert "[[stage]]  # 12 x 8, 1 x 1 folds" in GOOD
     assert GOOD.startswith("# How the network is computed")
+
+
+def test_fifos_are_commented_with_their_place_and_width(tmp_path: Path) -> None:
+    network = convnets.residual()
+    first = network.nodes[0].name
+    for name, written in ((first, first), ("a\nb = 1", '"a\\u000ab = 1"')):
+        renamed = replace(network, nodes=(replace(network.nodes[0], name=name), *network.nodes[1:]))
+        plan = plan_network(renamed, load_device("vu9p"))
+        text = plan_text(plan, renamed)
+        found = re.findall(r"\[\[fifo\]\]  # from (.+) to (.+), words of (\d+) bits\n", text)
+        assert len(found) == len(plan.fifos) > 0
+        assert written in {end for row in found for end in row}
+        (tmp_path / "p.toml").write_text(text)
+        assert read_plan(tmp_path / "p.toml", renamed) == plan
 
 
 def test_lines_left_out_are_open(tmp_path: Path) -> None:
