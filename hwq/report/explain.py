@@ -32,12 +32,24 @@ def explain_model(model: Model) -> dict[str, Any]:
         "name": model.name,
         "provenance": dict(model.provenance),
         "inputs": [
-            {"name": i.name, "shape": list(i.shape), "dtype": i.dtype, "host": steps_in_words(i.head), **_tensor(network.tensors[i.name])}
+            {
+                "name": i.name,
+                "shape": list(i.shape),
+                "dtype": i.dtype,
+                "host": steps_in_words(i.head, i.shape),
+                **_tensor(network.tensors[i.name]),
+            }
             for i in model.inputs
         ],
         "layers": layers,
         "outputs": [
-            {"name": o.name, "shape": list(o.shape), "dtype": o.dtype, "host": steps_in_words(o.tail), **_tensor(network.tensors[o.tensor])}
+            {
+                "name": o.name,
+                "shape": list(o.shape),
+                "dtype": o.dtype,
+                "host": steps_in_words(o.tail, network.tensors[o.tensor].shape),
+                **_tensor(network.tensors[o.tensor]),
+            }
             for o in model.outputs
         ],
         "totals": {k: sum(layer.get(k, 0) for layer in layers) for k in ("macs", "weights", "weight_bits", "threshold_bits")},

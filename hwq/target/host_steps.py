@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hwq.network.host import HostStep
-from hwq.network.host_words import step_in_words, unsaid
+from hwq.network.host_words import idle_steps, step_in_words, unsaid
 from hwq.network.model import Model
 from hwq.target.streams import StreamPort
 
@@ -67,7 +67,8 @@ def host_text(port: StreamPort, programs: list[dict[str, Any]], model: Model) ->
     for document, (_, _, dtype, steps, _) in zip(programs, _programs(model, port), strict=True):
         shape = " x ".join(map(str, ("N", *document["shape"])))
         stream = " x ".join(map(str, ("N", *port.shape)))
-        phrases = [_phrase(s, d) for s, d in zip(steps, document["steps"], strict=True)]
+        idle = idle_steps(steps, document["shape"] if port.is_input else port.shape)
+        phrases = [_phrase(s, d) for n, (s, d) in enumerate(zip(steps, document["steps"], strict=True)) if n not in idle]
         if port.is_input:
             first, last = f"take the tensor, {dtype} of shape {shape}", f"this gives the integers; shape {stream}; then take their codes"
         else:

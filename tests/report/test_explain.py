@@ -78,6 +78,23 @@ def test_every_host_step_has_words() -> None:
         assert "{" not in words
 
 
+def test_steps_that_change_nothing_are_not_told() -> None:
+    steps = (
+        HostStep("reshape", attributes={"shape": [3, 4, 5]}),
+        HostStep("mul", np.float64(2.0)),
+        HostStep("transpose", attributes={"perm": [0, 2, 3, 1]}),
+        HostStep("transpose", attributes={"perm": [0, 1, 2, 3]}),
+        HostStep("reshape", attributes={"shape": [4, 5, 3]}),
+        HostStep("reshape", attributes={"shape": [60]}),
+        HostStep("argmax", attributes={"axis": 1}),
+        HostStep("reshape", attributes={"shape": [1]}),
+    )
+    told = ["multiply by 2", "transpose axes (0, 2, 3, 1)", "reshape to 60", "index of the largest", "reshape to 1"]
+    assert steps_in_words(steps, (3, 4, 5)) == told
+    assert len(steps_in_words(steps)) == len(steps)
+    assert steps_in_words(steps[-1:], (1,)) == []
+
+
 def test_saturations_are_counted() -> None:
     head = (
         HostStep("div", np.float64(0.5)),
