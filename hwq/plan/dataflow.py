@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from math import lcm
 
 from hwq.errors import InputError
 from hwq.network.graph import Network
 from hwq.network.ops import Conv, Pad, Pool, Split, TopK, Upsample
+from hwq.plan.blocks import blocks_between, frame_of, is_contiguous, is_flat
 from hwq.plan.geometry import Geometry, ceil_div
 from hwq.plan.latency import (
     argmax_latency,
@@ -177,21 +177,21 @@ class _Builder:
         return self.converted(edge, reader, wanted)
 
     def converted(self, edge: Edge, reader: str, wanted: Edge) -> Edge:
-        is_flat = _is_flat(edge) or _is_flat(wanted)
-        if is_flat and (_frame(edge) == _frame(wanted)):
+        flat = is_flat(edge) or is_flat(wanted)
+        if flat and frame_of(edge) == frame_of(wanted):
             # One pixel on both sides: the reader adds or drops lanes that carry nothing where a word holds all channels.
             if edge.elements == wanted.elements or edge.channels <= min(edge.elements, wanted.elements):
                 return edge
             return self.converter(edge, reader, wanted)
-        if not is_flat:
+        if not flat:
             same = (edge.elements, edge.pixels) == (wanted.elements, wanted.pixels)
             return edge if same else self.converter(edge, reader, wanted)
-        if _is_contiguous(edge) and _is_contiguous(wanted):
+        if is_contiguous(edge) and is_contiguous(wanted):
             if edge.lanes == wanted.lanes and edge.words == wanted.words:
                 return self.fifo(f"{reader}.reframe", edge, wanted)
             return self.converter(edge, reader, wanted)
         # Through words of whole pixels, which both sides can meet.
-        image = wanted if _is_flat(edge) else edge
+        image = wanted if is_flat(edge) else edge
         whole = replace(image, name=f"{reader}.pixels", elements=image.channels)
         return self.converted(self.converted(edge, f"{reader}.pixels", whole), reader, wanted)
 
@@ -357,46 +357,6 @@ class _Builder:
         c = self.network.tensors[stage.source].shape[2]
         self.add(TopKUnit(stage.name, (i.name,), (o.name,), stage, p, c, ceil_div(c, p.pe), op.k, p.depth, latency), o)
         return o
-
-
-def _is_flat(edge: Edge) -> bool:
-    return edge.positions == 1
-
-
-def _frame(edge: Edge) -> tuple[int, int, int]:
-    return edge.height, edge.width, edge.channels
-
-
-def _is_contiguous(edge: Edge) -> bool:
-    """Whether the words of a frame hold its elements in stream order without holes but at the end of the frame."""
-    if _is_flat(edge):
-        return True
-    if edge.width % edge.pixels:
-        return False
-    return edge.elements == edge.channels or (edge.pixels == 1 and edge.channels % edge.elements == 0)
-
-
-def blocks_between(source: Edge, target: Edge) -> tuple[int, int, int, int, int, int]:
-    """Blocks a frame, elements, words in, words out of a block, the same words of the last block."""
-    if _frame(source) == _frame(target):
-        pixels = lcm(source.pixels, target.pixels)
-        columns = ceil_div(source.width, pixels)
-        into, out = ((pixels // e.pixels) * e.words_per_pixel for e in (source, target))
-        if columns * pixels != source.width:
-            raise ValueError(f"{source.name}: {pixels} pixels do not divide a row of {source.width}")
-        return source.height * columns, pixels * source.channels, into, out, into, out
-    total = source.positions * source.channels
-    elements = min(lcm(source.lanes, target.lanes), total)
-    blocks = ceil_div(total, elements)
-    rest = total - (blocks - 1) * elements
-    return (
-        blocks,
-        elements,
-        ceil_div(elements, source.lanes),
-        ceil_div(elements, target.lanes),
-        ceil_div(rest, source.lanes),
-        ceil_div(rest, target.lanes),
-    )
 
 
 def dataflow_of(network: Network, plan: Plan) -> Dataflow:
