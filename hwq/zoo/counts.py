@@ -86,7 +86,9 @@ def _run_shapes(module: nn.Module, frame: Sequence[int]) -> Any:
     try:
         with torch.no_grad():
             return torch.func.functional_call(module.eval(), state, (torch.empty((1, *frame), device="meta"),))
-    except RuntimeError as error:  # a window larger than its image, mostly
+    except (RuntimeError, InputError) as error:  # a window larger than its image, mostly
+        if isinstance(error, InputError) and error.code != "LAYER-INPUT":
+            raise
         size = " x ".join(str(n) for n in frame)
         reason = str(error).splitlines()[0][:200]
         raise InputError("ZOO-IMAGE", f"a frame of {size} does not go through the network ({reason})", hint="Use a larger image") from None
