@@ -9,14 +9,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwq.gateware.accumulator import domain_shape
-from hwq.gateware.egress import Egress
-from hwq.gateware.fifo import forward
-from hwq.gateware.pipeline import delay, register, valid_chain
+from hwq.gateware.pipeline import delay, register
 from hwq.gateware.reader import Counter
+from hwq.gateware.selection import select
 from hwq.gateware.streams import edge_stream
 from hwq.numerics.encoding import Encoding
-from hwq.plan.dataflow import ArgMaxUnit, Edge
 from hwq.plan.domain import encoding_domain
+from hwq.plan.units import ArgMaxUnit, Edge
 
 __all__ = ["ArgMaxStage"]
 
@@ -54,18 +53,7 @@ class ArgMaxStage(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        unit = self.unit
-        m.submodules.egress = egress = Egress(len(self.o.payload.as_value()), unit.depth)
-        fire = Signal()
-        word = Counter(m, fire, unit.words, "word")
-        m.d.comb += [
-            self.i.ready.eq(~word.last | egress.grant),
-            fire.eq(self.i.valid & self.i.ready),
-            egress.take.eq(fire & word.last),
-            egress.w_en.eq(valid_chain(m, egress.take, unit.latency, "produced")),
-            egress.w_data.eq(self._best(m, fire, word)),
-        ]
-        forward(m, egress.o, self.o)
+        select(m, self.unit, self.i, self.o, lambda fire, word: self._best(m, fire, word))
         return m
 
     def _best(self, m: Module, fire, word: Counter) -> Signal:

@@ -10,10 +10,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwq.gateware.channels import lanes_of
-from hwq.gateware.egress import Egress
-from hwq.gateware.fifo import forward
-from hwq.gateware.pipeline import delay, named, register, valid_chain
+from hwq.gateware.pipeline import delay, named, register
 from hwq.gateware.reader import Counter
+from hwq.gateware.selection import select
 from hwq.gateware.streams import edge_stream
 from hwq.numerics.encoding import Encoding
 from hwq.plan.units import Edge, TopKUnit
@@ -57,18 +56,7 @@ class TopKStage(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        unit = self.unit
-        m.submodules.egress = self.egress = egress = Egress(len(self.o.payload.as_value()), unit.depth)
-        fire = Signal()
-        word = Counter(m, fire, unit.words, "word")
-        m.d.comb += [
-            self.i.ready.eq(~word.last | egress.grant),
-            fire.eq(self.i.valid & self.i.ready),
-            egress.take.eq(fire & word.last),
-            egress.w_en.eq(valid_chain(m, egress.take, unit.latency, "produced")),
-            egress.w_data.eq(self._ranked(m, fire, word)),
-        ]
-        forward(m, egress.o, self.o)
+        self.egress = select(m, self.unit, self.i, self.o, lambda fire, word: self._ranked(m, fire, word))
         return m
 
     def _ranked(self, m: Module, fire: Value, word: Counter) -> Value:
