@@ -70,8 +70,9 @@ def figures_text(report: Mapping[str, Any], network: Network, plan: Plan) -> str
 
 
 def _bottleneck(report: Mapping[str, Any], network: Network, plan: Plan) -> str:
-    from hwq.plan.dataflow import AxiIn, AxiOut, dataflow_of
+    from hwq.plan.dataflow import dataflow_of
     from hwq.plan.law import bottleneck
+    from hwq.plan.units import AxiIn, AxiOut
 
     dataflow, name = dataflow_of(network, plan), report["bottleneck"]
     if report["cycles_per_frame"] > bottleneck(dataflow)[1]:

@@ -10,7 +10,7 @@ from hwq.gateware.egress import Egress
 from hwq.gateware.fifo import forward
 from hwq.gateware.reader import Counter
 from hwq.gateware.streams import edge_stream
-from hwq.plan.dataflow import AxiIn, Edge
+from hwq.plan.units import AxiIn, Edge
 
 __all__ = ["AxiIngress"]
 

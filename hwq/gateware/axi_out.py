@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hwq.gateware.egress import Egress
 from hwq.gateware.reader import Counter
 from hwq.gateware.streams import edge_stream
-from hwq.plan.dataflow import AxiOut, Edge
+from hwq.plan.units import AxiOut, Edge
 
 __all__ = ["AxiEgress"]
 

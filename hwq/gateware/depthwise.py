@@ -9,7 +9,7 @@ from hwq.gateware.mvu import ContractionStage, packed_words
 from hwq.gateware.parts import Parts
 from hwq.network.ops import Conv
 from hwq.numerics.encoding import Encoding
-from hwq.plan.dataflow import Depthwise, Edge
+from hwq.plan.units import Depthwise, Edge
 
 __all__ = ["DepthwiseStage", "depthwise_words"]
 

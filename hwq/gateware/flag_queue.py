@@ -7,9 +7,9 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwq.gateware.memories import memory_attributes
-from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow
+from hwq.plan.dataflow import Dataflow
 from hwq.plan.geometry import ceil_div
-from hwq.plan.units import FIFO_EGRESS
+from hwq.plan.units import FIFO_EGRESS, AxiIn, AxiOut
 
 __all__ = ["FlagQueue", "frames_in_flight", "inputs_of"]
 

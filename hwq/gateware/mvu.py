@@ -21,10 +21,9 @@ from hwq.gateware.rom import field, place_rom
 from hwq.gateware.streams import edge_stream
 from hwq.network.ops import Conv, Saturating
 from hwq.numerics.encoding import Encoding
-from hwq.plan.dataflow import Depthwise, Edge, Mvu
 from hwq.plan.domain import chunk_folds
 from hwq.plan.latency import READ_LATENCY, broadcast_levels
-from hwq.plan.units import memory_kind
+from hwq.plan.units import Depthwise, Edge, Mvu, memory_kind
 
 __all__ = ["ContractionStage", "MvuStage", "packed_words", "weight_words"]
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
-from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, Fifo, dataflow_of
+from hwq.plan.dataflow import Dataflow, dataflow_of
 from hwq.plan.plan import Plan, plan_hash
+from hwq.plan.units import AxiIn, AxiOut, Fifo
 
 __all__ = ["MAGIC", "MAP_VERSION", "Register", "register_map"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import unsigned
 from amaranth.lib import data, stream
 
-from hwq.plan.dataflow import Edge
+from hwq.plan.units import Edge
 
 __all__ = ["edge_stream", "word_layout", "word_stream"]
 

@@ -12,9 +12,10 @@ from hwq.gateware.flag_queue import FlagQueue, frames_in_flight, inputs_of
 from hwq.gateware.parts import Parts, content_key
 from hwq.gateware.registers import Register, register_map
 from hwq.network.graph import Network
-from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, Fifo, Unit, dataflow_of
+from hwq.plan.dataflow import Dataflow, dataflow_of
 from hwq.plan.names import identifiers, port_names
 from hwq.plan.plan import Plan
+from hwq.plan.units import AxiIn, AxiOut, Fifo, Unit
 
 __all__ = ["Top", "build_top", "register_map"]
 
@@ -32,7 +33,7 @@ def axis_members(bus_bits: int, *, output: bool) -> dict[str, wiring.Member]:
 class Top(wiring.Component):
     """The design: AXI4-Stream in and out, AXI4-Lite status, one clock.
 
-    Timing: every unit keeps the law of its descriptor in :mod:`hwq.plan.dataflow`; the wiring adds no cycle.
+    Timing: every unit keeps the law of its descriptor in :mod:`hwq.plan.units`; the wiring adds no cycle.
 
     Members
     -------

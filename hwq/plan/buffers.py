@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hwq.plan.candidates import expected_buffer, price
-from hwq.plan.dataflow import AxiIn, AxiOut, Converter, Dataflow, Fifo, SplitUnit, Unit
+from hwq.plan.dataflow import Dataflow
 from hwq.plan.draft import PlanDraft
 from hwq.plan.geometry import ceil_div
 from hwq.plan.memories import ram
@@ -14,7 +14,7 @@ from hwq.plan.plan import FifoPlan, Plan, StagePlan
 from hwq.plan.stage_cost import buffer_of
 from hwq.plan.summary import WINDOWED, StageSummary
 from hwq.plan.token_network import buffer_name
-from hwq.plan.units import LUTRAM_DEPTH
+from hwq.plan.units import LUTRAM_DEPTH, AxiIn, AxiOut, Converter, Fifo, SplitUnit, Unit
 
 __all__ = ["BufferMemories", "channels_of", "first_buffer", "outputs_of"]
 

@@ -10,7 +10,7 @@ from hwq.errors import InputError, Problems
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.plan.buffers import BufferMemories, channels_of, first_buffer, outputs_of
-from hwq.plan.dataflow import Converter, Dataflow, Fifo, dataflow_of
+from hwq.plan.dataflow import Dataflow, dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft
 from hwq.plan.folding import Folder, Folding
@@ -18,7 +18,7 @@ from hwq.plan.law import bottleneck
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
 from hwq.plan.sizing import keeps_interval, least_depths, start_depths
 from hwq.plan.token_network import TokenNetwork, buffer_name
-from hwq.plan.units import LUTRAM_DEPTH
+from hwq.plan.units import LUTRAM_DEPTH, Converter, Fifo
 
 __all__ = ["Completion"]
 

@@ -10,18 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hwq.network.graph import Network
-from hwq.plan.dataflow import (
-    AxiIn,
-    AxiOut,
-    Converter,
-    Dataflow,
-    Fifo,
-    Fork,
-    Unit,
-    UpsampleUnit,
-    WindowUnit,
-    dataflow_of,
-)
+from hwq.plan.dataflow import Dataflow, dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.geometry import ceil_div
 from hwq.plan.law import bottleneck
@@ -31,7 +20,7 @@ from hwq.plan.resources import Resources
 from hwq.plan.stage_cost import buffer_of, roms_of, stage_cost
 from hwq.plan.stages import stages_of
 from hwq.plan.summary import StageSummary, summary_of
-from hwq.plan.units import FIFO_EGRESS
+from hwq.plan.units import FIFO_EGRESS, AxiIn, AxiOut, Converter, Fifo, Fork, Unit, UpsampleUnit, WindowUnit
 
 __all__ = ["ERROR_BAND", "STATUS", "Estimate", "axi_cost", "converter_cost", "estimate"]
 

@@ -45,37 +45,11 @@ from hwq.plan.units import (
     TopKUnit,
     Unit,
     UpsampleUnit,
-    WindowUnit,
     memory_kind,
     pitch_of,
 )
 
-__all__ = [
-    "ArgMaxUnit",
-    "AxiIn",
-    "AxiOut",
-    "ConcatUnit",
-    "Converter",
-    "Dataflow",
-    "Depthwise",
-    "Edge",
-    "Elementwise",
-    "Fifo",
-    "Fork",
-    "Join",
-    "Mvu",
-    "PadUnit",
-    "PoolUnit",
-    "SplitUnit",
-    "TopKUnit",
-    "Unit",
-    "UpsampleUnit",
-    "WindowUnit",
-    "blocks_between",
-    "ceil_div",
-    "dataflow_of",
-    "pitch_of",
-]
+__all__ = ["Dataflow", "dataflow_of"]
 
 # Stages with a buffer of their own on the input: no FIFO needed between a fork and them.
 BUFFERED = ("mvu", "depthwise", "pool", "upsample")

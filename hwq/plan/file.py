@@ -13,12 +13,14 @@ from typing import Any, TypeGuard
 from hwq.errors import HwqError, InputError, Problems
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
-from hwq.plan.dataflow import Converter, Fifo, Fork, ceil_div, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.draft import FifoDraft, PlanDraft, StageDraft
+from hwq.plan.geometry import ceil_div
 from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.rules import breaches
 from hwq.plan.stages import stages_of
 from hwq.plan.summary import StageSummary, summary_of
+from hwq.plan.units import Converter, Fifo, Fork
 
 __all__ = ["FORMAT_VERSION", "plan_text", "read_draft", "read_plan", "target_of", "write_plan"]
 

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from hwq.network.graph import Network
 from hwq.plan.candidates import Candidates, Fold, price
 from hwq.plan.cost import STATUS, axi_cost
-from hwq.plan.dataflow import ceil_div, pitch_of
 from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.forest import Forest
+from hwq.plan.geometry import ceil_div
 from hwq.plan.resources import Resources
 from hwq.plan.stages import stages_of
 from hwq.plan.summary import StageSummary, summary_of
-from hwq.plan.units import Edge
+from hwq.plan.units import Edge, pitch_of
 from hwq.plan.wires import between
 
 __all__ = ["Fold", "Folder", "Folding", "price"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hwq.plan.dataflow import Converter, Dataflow, Unit, WindowUnit
+from hwq.plan.dataflow import Dataflow
+from hwq.plan.units import Converter, Unit, WindowUnit
 
 __all__ = ["bottleneck", "unit_cycles"]
 

@@ -16,7 +16,7 @@ from hwq.network.graph import Network
 from hwq.plan.balance import balanced, overuse
 from hwq.plan.completion import Completion
 from hwq.plan.cost import estimate
-from hwq.plan.dataflow import dataflow_of, pitch_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft
 from hwq.plan.folding import Folder, Folding
@@ -27,6 +27,7 @@ from hwq.plan.prediction import predict_tokens
 from hwq.plan.resources import Resources
 from hwq.plan.rules import BUSES, breaches, device_breaches
 from hwq.plan.token_network import TokenNetwork
+from hwq.plan.units import pitch_of
 from hwq.plan.verdict import does_not_fit
 
 __all__ = ["plan_network"]

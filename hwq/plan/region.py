@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, Fork, Unit, UpsampleUnit, WindowUnit
+from hwq.plan.dataflow import Dataflow
+from hwq.plan.units import AxiIn, AxiOut, Fork, Unit, UpsampleUnit, WindowUnit
 
 __all__ = ["around", "between_fork_and_join", "leading_to", "piece"]
 

@@ -9,11 +9,12 @@ from math import gcd, prod
 
 from hwq.errors import InputError
 from hwq.network.graph import Network
-from hwq.plan.dataflow import ceil_div, pitch_of
 from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft, StageDraft
+from hwq.plan.geometry import ceil_div
 from hwq.plan.stages import Stage, stages_of
 from hwq.plan.summary import WINDOWED, StageSummary, summary_of
+from hwq.plan.units import pitch_of
 
 __all__ = ["BUSES", "CONSTANTS", "MEMORIES", "RAMS", "STYLES", "breaches", "device_breaches"]
 

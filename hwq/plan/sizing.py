@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from hwq.plan.dataflow import Converter, Dataflow, Unit, UpsampleUnit, WindowUnit, ceil_div
-from hwq.plan.geometry import Geometry
+from hwq.plan.dataflow import Dataflow
+from hwq.plan.geometry import Geometry, ceil_div
 from hwq.plan.law import bottleneck
 from hwq.plan.region import around, between_fork_and_join, leading_to
 from hwq.plan.token_network import Channel, TokenNetwork, buffer_name
 from hwq.plan.token_run import Machine, Watch
-from hwq.plan.units import Fifo
+from hwq.plan.units import Converter, Fifo, Unit, UpsampleUnit, WindowUnit
 
 __all__ = ["keeps_interval", "least_depths", "start_depths"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hwq.plan.dataflow import Dataflow, Unit, WindowUnit
+from hwq.plan.dataflow import Dataflow
 from hwq.plan.region import piece
 from hwq.plan.token_network import TokenNetwork
-from hwq.plan.units import Fifo
+from hwq.plan.units import Fifo, Unit, WindowUnit
 
 __all__ = ["Waiting", "deepest_fifo", "reader_of", "stage_before", "waiting_of"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+from hwq.plan.blocks import blocks_between
 from hwq.plan.cost import converter_cost
-from hwq.plan.dataflow import blocks_between
 from hwq.plan.memories import fifo_cost
 from hwq.plan.resources import Resources
 from hwq.plan.units import Edge

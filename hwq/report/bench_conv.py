@@ -19,11 +19,12 @@ import numpy as np
 
 from hwq.network.graph import Network
 from hwq.network.ops import Integers
-from hwq.plan.dataflow import Converter, Fifo, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.planner import plan_network
 from hwq.plan.sizing import least_depths
 from hwq.plan.token_network import buffer_name
+from hwq.plan.units import Converter, Fifo
 from hwq.report.bench_cycles import cycle_rows, write_design
 from hwq.report.bench_foldings import goal_of, middle, slowest, three_foldings
 from hwq.report.bench_main import OUTPUT, TARGET, machine, run_command, say

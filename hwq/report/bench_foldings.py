@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import cycle
 
 from hwq.network.graph import Network
-from hwq.plan.dataflow import Fifo, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.draft import FifoDraft, PlanDraft, StageDraft
 from hwq.plan.geometry import ceil_div
@@ -17,6 +17,7 @@ from hwq.plan.plan import Plan
 from hwq.plan.planner import plan_network
 from hwq.plan.stages import stages_of
 from hwq.plan.summary import WINDOWED, StageSummary, summary_of
+from hwq.plan.units import Fifo
 
 __all__ = ["fastest", "goal_of", "middle", "slowest", "three_foldings"]
 

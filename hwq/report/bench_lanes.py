@@ -10,8 +10,9 @@ from hwq.network.file import network_hash
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.ops import Conv
 from hwq.numerics.encoding import Bipolar
-from hwq.plan.dataflow import Mvu, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.plan import Plan, StagePlan, StreamPlan
+from hwq.plan.units import Mvu
 from hwq.report.luts import module_cells, total
 
 __all__ = ["xnor_lanes"]

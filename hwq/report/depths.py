@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hwq.plan.dataflow import Dataflow, Fifo, Unit
+from hwq.plan.dataflow import Dataflow
 from hwq.plan.geometry import Geometry
-from hwq.plan.units import UpsampleUnit, WindowUnit, memory_kind
+from hwq.plan.units import Fifo, Unit, UpsampleUnit, WindowUnit, memory_kind
 from hwq.plan.waiting import waiting_of
 from hwq.report.table import grouped, shortened
 

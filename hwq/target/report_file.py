@@ -11,12 +11,12 @@ from hwq.network.graph import Network
 from hwq.network.model import Model
 from hwq.network.ops import Conv
 from hwq.plan.cost import Estimate, estimate
-from hwq.plan.dataflow import BUFFERED, Converter, Dataflow, Fifo, dataflow_of
+from hwq.plan.dataflow import BUFFERED, Dataflow, dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.plan import plan_hash
 from hwq.plan.resources import Resources
 from hwq.plan.stages import Stage, stages_of
-from hwq.plan.units import memory_kind
+from hwq.plan.units import Converter, Fifo, memory_kind
 from hwq.plan.waiting import deepest_fifo
 from hwq.target.design import Design
 from hwq.target.tools import module_version

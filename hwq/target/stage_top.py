@@ -8,11 +8,12 @@ from dataclasses import replace
 from hwq.errors import InputError
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
-from hwq.plan.dataflow import dataflow_of, pitch_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.law import unit_cycles
 from hwq.plan.plan import Plan, StreamPlan
 from hwq.plan.rules import BUSES
 from hwq.plan.stages import Stage, stages_of
+from hwq.plan.units import pitch_of
 from hwq.transform.cut import cut
 
 __all__ = ["find_stage", "stage_alone"]

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from hwq.network.graph import Network
 from hwq.network.ops import Integers, Shape
 from hwq.numerics.encoding import Encoding
-from hwq.plan.dataflow import ceil_div, pitch_of
+from hwq.plan.geometry import ceil_div
 from hwq.plan.names import port_names
 from hwq.plan.plan import Plan
+from hwq.plan.units import pitch_of
 
 __all__ = ["StreamPort", "stream_ports"]
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from hwq.gateware.components import output_port
 from hwq.network.graph import Network
 from hwq.network.ops import Integers
-from hwq.plan.dataflow import Edge, dataflow_of
+from hwq.plan.dataflow import dataflow_of
+from hwq.plan.units import Edge
 from hwq.target.folder import Folder
 from hwq.verify.certificate import Failure
 from hwq.verify.compare import first_difference

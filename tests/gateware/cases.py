@@ -8,8 +8,9 @@ from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.ops import Accumulation, Conv, Exact, Op, Requantize, Threshold
 from hwq.numerics.encoding import Encoding, parse_encoding
 from hwq.numerics.rounding import Rounding
-from hwq.plan.dataflow import Dataflow, Edge, Unit, dataflow_of
+from hwq.plan.dataflow import Dataflow, dataflow_of
 from hwq.plan.plan import Plan, StagePlan, StreamPlan
+from hwq.plan.units import Edge, Unit
 
 
 def values(rng: np.random.Generator, encoding: Encoding, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,7 +12,7 @@ from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
 from hwq.numerics.encoding import Encoding
-from hwq.plan.dataflow import Edge
+from hwq.plan.units import Edge
 
 Trace = Sequence[bool] | None
 

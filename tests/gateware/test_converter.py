@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwq.gateware.converter import ConverterStage
-from hwq.plan.dataflow import Converter, Edge, blocks_between
+from hwq.plan.blocks import blocks_between
+from hwq.plan.units import Converter, Edge
 from tests.gateware.laws import converter_law
 from tests.gateware.stream import image_words, pipe, trace
 

@@ -9,8 +9,9 @@ from hwq.gateware.depthwise import DepthwiseStage, depthwise_words
 from hwq.gateware.parts import Parts
 from hwq.network.graph import Network
 from hwq.network.ops import Saturating, Window
-from hwq.plan.dataflow import Depthwise, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.plan import StagePlan
+from hwq.plan.units import Depthwise
 from tests.gateware.cases import plan_of, requantizer, staircase
 from tests.gateware.images import check_after_reset, check_stage, convolution, image_chain
 

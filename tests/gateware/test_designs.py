@@ -30,7 +30,7 @@ from hwq.network.ops import (
     Window,
 )
 from hwq.numerics.encoding import Integer
-from hwq.plan.dataflow import Fifo, UpsampleUnit, WindowUnit, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.draft import PlanDraft
 from hwq.plan.goal import Goal
 from hwq.plan.law import bottleneck
@@ -39,6 +39,7 @@ from hwq.plan.planner import plan_network
 from hwq.plan.rules import breaches
 from hwq.plan.stages import stages_of
 from hwq.plan.token_network import StallTraces, TokenRun, simulate
+from hwq.plan.units import Fifo, UpsampleUnit, WindowUnit
 from hwq.target.boards import load_device
 from tests.gateware.axi import AxiSink, AxiSource, Beat, reset, run_streams
 from tests.gateware.cases import image_network, plan_of, staircase, values

@@ -12,8 +12,8 @@ from hwq.gateware.parts import Parts, SeparateParts, convert_modules
 from hwq.network.graph import Network, Node
 from hwq.network.ops import BorderAffine, Lookup, Op
 from hwq.numerics.encoding import Encoding, parse_encoding
-from hwq.plan.dataflow import Elementwise
 from hwq.plan.plan import StagePlan
+from hwq.plan.units import Elementwise
 from tests.gateware.cases import edges_of, first_unit, image_network, requantizer, staircase, values
 from tests.gateware.laws import pipe_law
 from tests.gateware.stream import edge_words, pipe, trace

@@ -15,9 +15,9 @@ from hwq.network.graph import Network, Node
 from hwq.network.ops import Add, Mul
 from hwq.numerics.encoding import Bipolar
 from hwq.numerics.rounding import Rounding
-from hwq.plan.dataflow import Join
 from hwq.plan.join import JoinForm, signed_digits
 from hwq.plan.plan import StagePlan
+from hwq.plan.units import Join
 from tests.gateware.cases import edges_of, first_unit, image_network, requantizer, staircase, values
 from tests.gateware.laws import join_law
 from tests.gateware.stream import Sink, Source, edge_words, run, trace

@@ -11,9 +11,11 @@ from hwq.gateware.parts import Parts
 from hwq.network.graph import Network
 from hwq.network.ops import Saturating, Window
 from hwq.numerics.rounding import Rounding
-from hwq.plan.dataflow import Mvu, ceil_div, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.domain import words_per_vector
+from hwq.plan.geometry import ceil_div
 from hwq.plan.plan import StagePlan
+from hwq.plan.units import Mvu
 from tests.gateware.cases import chain, dense, plan_of, requantizer, staircase, values
 from tests.gateware.images import check_after_reset, check_stage, convolution, image_chain
 from tests.gateware.laws import mvu_law

@@ -10,8 +10,9 @@ import pytest
 from hwq.gateware.mvu import MvuStage
 from hwq.gateware.parts import Parts, SeparateParts, convert_modules, rtlil_module
 from hwq.numerics.encoding import Bipolar
-from hwq.plan.dataflow import Mvu, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.plan import StagePlan
+from hwq.plan.units import Mvu
 from tests.gateware.cases import chain, dense, plan_of, staircase
 from tests.gateware.prover import yosys
 

@@ -11,8 +11,8 @@ from hwq.gateware.parts import Parts
 from hwq.gateware.pool import PoolStage
 from hwq.network.graph import Network, Node
 from hwq.network.ops import Pool, Window
-from hwq.plan.dataflow import PoolUnit
 from hwq.plan.plan import StagePlan
+from hwq.plan.units import PoolUnit
 from tests.gateware.cases import edges_of, first_unit, image_network, requantizer, staircase, values
 from tests.gateware.laws import window_law
 from tests.gateware.stream import edge_words, pipe, trace

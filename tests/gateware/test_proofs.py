@@ -24,9 +24,10 @@ from hwq.gateware.lane import Lane
 from hwq.gateware.parts import Parts, rtlil_module
 from hwq.network.ops import ArgMax, Conv, Saturating, Window
 from hwq.numerics.encoding import Bipolar, parse_encoding
-from hwq.plan.dataflow import ArgMaxUnit, AxiIn, AxiOut, Converter, Edge, Elementwise, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.lane import lane_form
 from hwq.plan.plan import StagePlan
+from hwq.plan.units import ArgMaxUnit, AxiIn, AxiOut, Converter, Edge, Elementwise
 from tests.gateware import test_depthwise as depthwise
 from tests.gateware.cases import chain, dense, plan_of, staircase
 from tests.gateware.images import convolution, image_chain

@@ -13,8 +13,9 @@ from hwq.network.graph import Network
 from hwq.network.ops import ArgMax, Threshold, TopK
 from hwq.numerics.encoding import Bipolar
 from hwq.numerics.rounding import Rounding
-from hwq.plan.dataflow import ArgMaxUnit, Edge, Elementwise, TopKUnit, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.plan import StagePlan
+from hwq.plan.units import ArgMaxUnit, Edge, Elementwise, TopKUnit
 from tests.gateware.cases import chain, plan_of, requantizer, staircase, values
 from tests.gateware.laws import pipe_law
 from tests.gateware.stream import pipe, trace, words_of

@@ -12,9 +12,10 @@ from hwq.gateware.top import Top, build_top, register_map
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.ops import ArgMax
 from hwq.numerics.encoding import Encoding, parse_encoding
-from hwq.plan.dataflow import dataflow_of, pitch_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.plan import FifoPlan, Plan, StagePlan
 from hwq.plan.token_network import StallTraces, simulate
+from hwq.plan.units import pitch_of
 from tests.gateware.axi import AxiSink, AxiSource, Beat, Registers, reset, run_streams
 from tests.gateware.cases import chain, dense, plan_of, staircase, values
 from tests.gateware.stream import simulate as simulate_amaranth

@@ -6,11 +6,12 @@ from itertools import product
 from time import process_time
 
 from hwq.network.ops import Window
-from hwq.plan.dataflow import Dataflow, Edge
+from hwq.plan.dataflow import Dataflow
 from hwq.plan.law import bottleneck
 from hwq.plan.prediction import predict_tokens
 from hwq.plan.sizing import least_depths, start_depths
 from hwq.plan.token_network import TokenNetwork, buffer_name
+from hwq.plan.units import Edge
 from tests.plan.dataflows import Builder
 
 CYCLES = 614_656  # a frame: the first convolution at 224 x 224

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, Fork, Unit
+from hwq.plan.dataflow import Dataflow
+from hwq.plan.units import AxiIn, AxiOut, Fork, Unit
 from tests.plan.cycle_machines import Flags, Machine, machine_of
 
 __all__ = ["Beats", "step_through"]

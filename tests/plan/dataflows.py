@@ -9,13 +9,15 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from hwq.network.ops import Window
-from hwq.plan.dataflow import (
+from hwq.plan.blocks import blocks_between
+from hwq.plan.dataflow import Dataflow
+from hwq.plan.geometry import Geometry, ceil_div
+from hwq.plan.units import (
     ArgMaxUnit,
     AxiIn,
     AxiOut,
     ConcatUnit,
     Converter,
-    Dataflow,
     Depthwise,
     Edge,
     Elementwise,
@@ -27,10 +29,7 @@ from hwq.plan.dataflow import (
     SplitUnit,
     Unit,
     UpsampleUnit,
-    blocks_between,
-    ceil_div,
 )
-from hwq.plan.geometry import Geometry
 
 # The token simulator never looks at what a stage computes.
 NOTHING: Any = None

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 
 from hwq.errors import InputError
 from hwq.numerics.encoding import Integer
-from hwq.plan.dataflow import AxiIn, Dataflow
+from hwq.plan.dataflow import Dataflow
 from hwq.plan.goal import Goal
 from hwq.plan.planner import plan_network
 from hwq.plan.prediction import predict, predict_tokens
 from hwq.plan.token_network import TokenNetwork, buffer_name
+from hwq.plan.units import AxiIn
 from hwq.target.boards import load_device
 from tests.plan.cycle_model import step_through
 from tests.plan.dataflows import Builder, dataflows

@@ -5,11 +5,12 @@ import sys
 import pytest
 
 from hwq.network.ops import Window
-from hwq.plan.dataflow import AxiIn, AxiOut, Dataflow, Fifo, Mvu, Unit
+from hwq.plan.dataflow import Dataflow
 from hwq.plan.law import bottleneck
 from hwq.plan.region import between_fork_and_join
 from hwq.plan.sizing import keeps_interval, least_depths, start_depths
 from hwq.plan.token_network import TokenNetwork, buffer_name
+from hwq.plan.units import AxiIn, AxiOut, Fifo, Mvu, Unit
 from tests.plan.dataflows import Builder
 
 SAME = Window((3, 3), (1, 1), (1, 1, 1, 1))

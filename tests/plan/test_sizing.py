@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings
 
 from hwq.network.ops import Window
-from hwq.plan.dataflow import Converter, Dataflow, Fifo
+from hwq.plan.dataflow import Dataflow
 from hwq.plan.law import bottleneck
 from hwq.plan.prediction import predict_tokens
 from hwq.plan.sizing import keeps_interval, least_depths, start_depths
 from hwq.plan.token_network import TokenNetwork, buffer_name
+from hwq.plan.units import Converter, Fifo
 from tests.plan.dataflows import Builder, dataflows
 
 

@@ -8,11 +8,12 @@ import pytest
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.plan.candidates import expected_buffer
-from hwq.plan.dataflow import Unit, WindowUnit, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.law import unit_cycles
 from hwq.plan.plan import Plan, StagePlan, StreamPlan
 from hwq.plan.stages import stages_of
 from hwq.plan.summary import WINDOWED, StageSummary, summary_of
+from hwq.plan.units import Unit, WindowUnit
 from tests.plan import convnets
 from tests.plan.networks import tfc, two_outputs
 

@@ -4,11 +4,12 @@ import pytest
 
 from hwq.network.graph import Network
 from hwq.plan.cost import converter_cost
-from hwq.plan.dataflow import Converter, Fifo, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.draft import PlanDraft
 from hwq.plan.folding import Folder
 from hwq.plan.memories import fifo_cost
 from hwq.plan.resources import Resources
+from hwq.plan.units import Converter, Fifo
 from tests.plan import convnets
 from tests.plan.test_summary import some_plan
 

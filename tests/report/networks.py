@@ -11,9 +11,10 @@ from hwq.network.file import network_hash
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.ops import Add, Conv, Pool, Threshold, Window
 from hwq.numerics.encoding import Bipolar, Integer
-from hwq.plan.dataflow import Fifo, WindowUnit, dataflow_of
+from hwq.plan.dataflow import dataflow_of
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
 from hwq.plan.stages import stages_of
+from hwq.plan.units import Fifo, WindowUnit
 
 UINT2, UINT8 = Integer(2, False), Integer(8, False)
 

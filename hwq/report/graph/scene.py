@@ -8,10 +8,10 @@ from typing import Any
 
 from hwq.network.graph import Network, TensorInfo
 from hwq.network.ops import Conv
-from hwq.plan.dataflow import AxiIn, AxiOut, Converter, Dataflow, Edge, Fifo, Unit, dataflow_of
+from hwq.plan.dataflow import Dataflow, dataflow_of
 from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.stages import Stage, stages_of
-from hwq.plan.units import UpsampleUnit, WindowUnit
+from hwq.plan.units import AxiIn, AxiOut, Converter, Edge, Fifo, Unit, UpsampleUnit, WindowUnit
 from hwq.report.operation import shape_text, stage_operation, stage_shapes
 from hwq.report.table import grouped
 
