@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FLOW = ["numerics", "network", "transform", "plan", "gateware", "target", "verify", "report"]
+FLOW = ["numerics", "network", "transform", "fabric", "plan", "gateware", "target", "verify", "report"]
 MAY_IMPORT = {package: set(FLOW[: k + 1]) for k, package in enumerate(FLOW)}
 MAY_IMPORT["frontend"] = {"numerics", "network", "transform", "frontend", "quant"}  # hwq.save freezes
 MAY_IMPORT["quant"] = {"numerics", "quant"}
