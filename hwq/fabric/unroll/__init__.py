@@ -1,0 +1,1 @@
+"""Unrolled layers: constant weights as wiring, one input vector a cycle."""
