@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Value
 
+from hwq.fabric.portable_heap import counter_schedule
 from hwq.gateware.pipeline import named, register
-from hwq.plan.lane import counter_schedule
 
 __all__ = ["compress", "count_six", "full_adder"]
 
@@ -29,7 +29,7 @@ def count_six(bits: Sequence[Value]) -> tuple[Value, Value, Value]:
 def compress(m: Module, columns: Sequence[Value], name: str) -> Value:
     """Sum of a bit heap: ``columns[c]`` holds the bits of weight ``2**c``.
 
-    Timing: free-running, ``hwq.plan.lane.heap_levels`` of the heights. Wide vector operations only: emission costs some
+    Timing: free-running, ``hwq.fabric.portable_heap.heap_levels`` of the heights. Wide vector operations only: emission costs some
     fifteen cells a column and level, however many bits there are.
     """
     levels, _ = counter_schedule(tuple(len(c) for c in columns))

@@ -10,11 +10,11 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwq.fabric.lane_form import LaneForm
 from hwq.gateware.compressor import compress
 from hwq.gateware.parts import content_key
 from hwq.gateware.pipeline import named, register
 from hwq.numerics.encoding import Bipolar, Encoding
-from hwq.plan.lane import LaneForm
 
 __all__ = ["Lane", "lane_hint", "lane_key"]
 
@@ -22,7 +22,7 @@ Truth = tuple[int, ...]
 
 
 class Lane(wiring.Component):
-    """Raw sum of ``n`` products of activation and weight codes; see :class:`hwq.plan.lane.LaneForm` for what *raw* means.
+    """Raw sum of ``n`` products of activation and weight codes; see :class:`hwq.fabric.lane_form.LaneForm` for what *raw* means.
 
     ``sum over k of x[k] * w[k] = form.step * y + form.low * n``. Element k of ``x`` and ``w`` stands in bits
     ``k * bits .. k * bits + bits - 1``.

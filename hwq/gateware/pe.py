@@ -8,6 +8,7 @@ from amaranth.hdl import Module, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.gateware.accumulator import Accumulator, AccumulatorControl
 from hwq.gateware.activation import ActivationForm, AffineForm
 from hwq.gateware.lane import Lane, lane_hint, lane_key
@@ -18,7 +19,6 @@ from hwq.network.graph import Node
 from hwq.network.ops import Conv, Requantize, Threshold
 from hwq.numerics.encoding import Encoding
 from hwq.plan.domain import Domain, RawForm, accumulator_domain, raw_form, words_per_vector
-from hwq.plan.lane import LaneForm, lane_form
 from hwq.plan.latency import accumulator_latency
 
 __all__ = ["ElementForm", "ProcessingElement", "activation_form"]

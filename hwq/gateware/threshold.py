@@ -8,13 +8,13 @@ from functools import cached_property
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Signal
 
+from hwq.fabric.portable_heap import heap_levels
 from hwq.gateware.accumulator import domain_shape
 from hwq.gateware.activation import ActivationForm, ActivationUnit, pack_fields
 from hwq.gateware.compressor import compress
 from hwq.gateware.pipeline import delay, register
 from hwq.network.ops import Threshold
 from hwq.plan.domain import Domain
-from hwq.plan.lane import heap_levels
 from hwq.plan.latency import threshold_base, threshold_latency
 
 __all__ = ["ThresholdForm", "ThresholdUnit"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwq.errors import InputError
+from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.network.ops import Conv, Pool, Saturating
 from hwq.numerics.encoding import Bipolar, Encoding
-from hwq.plan.lane import LaneForm, lane_form
 
 __all__ = [
     "Domain",

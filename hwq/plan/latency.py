@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwq.fabric.lane_form import lane_form
+from hwq.fabric.portable_heap import heap_levels
 from hwq.network.graph import Network, Node
 from hwq.network.ops import Add, BorderAffine, Conv, Lookup, Mul, Pool, Requantize, Saturating, Threshold, TopK
 from hwq.numerics.encoding import Bipolar
@@ -11,7 +13,6 @@ from hwq.numerics.rounding import Rounding
 from hwq.plan.domain import Domain, accumulator_domain, chunk_folds, pool_domain, words_per_vector
 from hwq.plan.geometry import Geometry
 from hwq.plan.join import JoinForm
-from hwq.plan.lane import heap_levels, lane_form
 from hwq.plan.plan import StagePlan
 from hwq.plan.stages import Stage
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hwq.fabric.lane_form import lane_form
+from hwq.fabric.portable_heap import counter_schedule, heap_levels
 from hwq.gateware.lane import Lane
 from hwq.numerics.encoding import Bipolar, Integer, parse_encoding
-from hwq.plan.lane import counter_schedule, heap_levels, lane_form
 from tests.gateware.stream import pack, simulate
 
 PAIRS = [

@@ -11,6 +11,7 @@ from amaranth.hdl import Assert, Assume, Const, Module, Mux, Signal, signed, uns
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwq.fabric.lane_form import lane_form
 from hwq.gateware.accumulator import Accumulator
 from hwq.gateware.argmax import ArgMaxStage
 from hwq.gateware.axi_in import AxiIngress
@@ -25,7 +26,6 @@ from hwq.gateware.parts import Parts, rtlil_module
 from hwq.network.ops import ArgMax, Conv, Saturating, Window
 from hwq.numerics.encoding import Bipolar, parse_encoding
 from hwq.plan.dataflow import dataflow_of
-from hwq.plan.lane import lane_form
 from hwq.plan.plan import StagePlan
 from hwq.plan.units import ArgMaxUnit, AxiIn, AxiOut, Converter, Edge, Elementwise
 from tests.gateware import test_depthwise as depthwise
