@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hwq.fabric.netlist import Chain, Lut, Netlist
+from hwq.fabric.netlist import Chain, Dsp, Lut, Netlist
+from hwq.fabric.slices import combinational_ports
 
 __all__ = ["depth", "levels"]
 
@@ -10,7 +11,8 @@ __all__ = ["depth", "levels"]
 def levels(netlist: Netlist) -> list[int]:
     """Level of every signal (by signal number): inputs and flip-flops 0, a LUT one more than its latest pin that matters.
 
-    A carry chain and a combinational slice add none of their own: a chain's outputs stand at the latest S, DI or CI below them.
+    A carry chain and a slice add none of their own: a chain's outputs stand at the latest S, DI or CI below them, a slice's at the
+    latest input that reaches them without a register.
     """
     found = [0] * netlist.signals
     for cell in netlist.cells:
@@ -25,7 +27,8 @@ def levels(netlist: Netlist) -> list[int]:
                 late = max(late, found[s >> 1], found[di >> 1])
                 found[o >> 1] = found[co >> 1] = late
         else:
-            late = max((found[b >> 1] for _, bits in cell.inputs for b in bits), default=0)
+            passing = combinational_ports(cell)
+            late = max((found[b >> 1] for port, bits in cell.inputs if port in passing for b in bits), default=0)
             for _, bits in cell.outputs:
                 for b in bits:
                     found[b >> 1] = late
@@ -33,9 +36,10 @@ def levels(netlist: Netlist) -> list[int]:
 
 
 def depth(netlist: Netlist) -> int:
-    """The most levels between an input or flip-flop and an output or flip-flop."""
+    """The most levels between an input, flip-flop or slice and an output, flip-flop or slice."""
     found = levels(netlist)
     ends = [b for bits in netlist.outputs.values() for b in bits] + [b for f in netlist.flops for b in (f.d, f.enable, f.reset)]
+    ends += [b for cell in netlist.cells if isinstance(cell, Dsp) for _, bits in cell.inputs for b in bits]
     return max((found[b >> 1] for b in ends), default=0)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.fabric.netlist import Chain, Dsp, Lut, Netlist
-from hwq.fabric.slices import evaluate_slice
+from hwq.fabric.slices import State, evaluate_slice, initial_state
 
 __all__ = ["Simulator", "evaluate"]
 
@@ -24,6 +24,7 @@ class Simulator:
     def __init__(self, netlist: Netlist, stimuli: int) -> None:
         self.netlist, self.stimuli = netlist, stimuli
         self._values: list[Bits] = [np.zeros(stimuli, bool)] * netlist.signals
+        self._slices: dict[int, State] = {k: initial_state(c, stimuli) for k, c in enumerate(netlist.cells) if isinstance(c, Dsp)}
 
     def bit(self, literal: int) -> Bits:
         """Values of a literal in the cycle last evaluated."""
@@ -36,30 +37,37 @@ class Simulator:
             values = np.asarray(inputs[name])
             for k, bit in enumerate(bits):
                 self._values[bit >> 1] = ((values >> k) & 1).astype(bool)
-        for cell in self.netlist.cells:
-            self._evaluate(cell)
+        slices_after = {}
+        for k, cell in enumerate(self.netlist.cells):
+            if isinstance(cell, Dsp):
+                slices_after[k] = self._slice(cell, self._slices[k])
+            else:
+                self._evaluate(cell)
         found = {name: _number([self.bit(b) for b in bits], self.stimuli) for name, bits in self.netlist.outputs.items()}
         after = [(f.q, np.where(self.bit(f.enable), self.bit(f.d), self.bit(f.q)) & ~self.bit(f.reset)) for f in self.netlist.flops]
         for q, value in after:
             self._values[q >> 1] = value
+        self._slices = slices_after
         return found
 
-    def _evaluate(self, cell: Lut | Chain | Dsp) -> None:
+    def _evaluate(self, cell: Lut | Chain) -> None:
         if isinstance(cell, Lut):
             self._lut(cell)
-        elif isinstance(cell, Chain):
+        else:
             carry = self.bit(cell.ci)
             for s, di, o, co in zip(cell.s, cell.di, cell.o, cell.co, strict=True):
                 select = self.bit(s)
                 self._values[o >> 1] = select ^ carry
                 carry = np.where(select, carry, self.bit(di))
                 self._values[co >> 1] = carry
-        else:
-            ports = {name: _number([self.bit(b) for b in bits], self.stimuli) for name, bits in cell.inputs}
-            results = evaluate_slice(cell, ports)
-            for name, bits in cell.outputs:
-                for k, bit in enumerate(bits):
-                    self._values[bit >> 1] = ((results[name] >> k) & 1).astype(bool)
+
+    def _slice(self, cell: Dsp, state: State) -> State:
+        ports = {name: _number([self.bit(b) for b in bits], self.stimuli) for name, bits in cell.inputs}
+        results, after = evaluate_slice(cell, ports, state)
+        for name, bits in cell.outputs:
+            for k, bit in enumerate(bits):
+                self._values[bit >> 1] = ((results[name] >> k) & 1).astype(bool)
+        return after
 
     def _lut(self, lut: Lut) -> None:
         index = np.zeros(self.stimuli, np.uint8)
