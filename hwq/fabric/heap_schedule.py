@@ -1,0 +1,109 @@
+"""Schedules: which counters reduce a heap of given column heights, stage by stage, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwq.fabric.counters import counter
+
+__all__ = ["Placed", "Schedule", "Stage", "adder", "after", "levelled", "priced"]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """``times`` counters of a kind (its name) whose lowest column is ``column``."""
+
+    kind: str
+    column: int
+    times: int
+
+
+Stage = tuple[Placed, ...]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Stages of counters from ``heights``, and what they cost.
+
+    ``left``: heights after them; ``luts``: LUT sites; ``positions``: those in carry chains; ``halves``: CARRY8 halves (chains of up to
+    four positions share a CARRY8 two and two, longer ones fill whole ones); ``flops``: flip-flops; ``latency``: cycles.
+    """
+
+    heights: tuple[int, ...]
+    stages: tuple[Stage, ...]
+    left: tuple[int, ...]
+    luts: int
+    positions: int
+    halves: int
+    flops: int
+    latency: int
+
+
+def after(heights: Sequence[int], stage: Stage, width: int) -> tuple[int, ...]:
+    """Heights after a stage: bits no counter takes pass on. Counters that find fewer bits than they take give fewer."""
+    waiting = [*heights, *[0] * (width - len(heights))]
+    made = [0] * (width + 70)
+    for placed in stage:
+        for total, times in _sums(waiting, placed):
+            for k in range(total.bit_length()):
+                made[placed.column + k] += times
+    return tuple(w + m for w, m in zip(waiting, made, strict=False))
+
+
+def _sums(waiting: list[int], placed: Placed) -> list[tuple[int, int]]:
+    """Takes the bits of the counters out of ``waiting``; (largest sum, how many) of those that find any."""
+    takes = counter(placed.kind).takes
+    most = [waiting[placed.column + k] // t for k, t in enumerate(takes) if t and placed.column + k < len(waiting)]
+    full = min(placed.times, *most) if len(most) == sum(t > 0 for t in takes) else 0
+    found = [(sum(t << k for k, t in enumerate(takes)), full)]
+    for k, t in enumerate(takes):
+        if placed.column + k < len(waiting):
+            waiting[placed.column + k] -= full * t
+    for _ in range(placed.times - full):
+        total = 0
+        for k, t in enumerate(takes[: len(waiting) - placed.column]):
+            taken = min(t, waiting[placed.column + k])
+            waiting[placed.column + k] -= taken
+            total += taken << k
+        found.append((total, 1))
+    return found
+
+
+def adder(heights: Sequence[int], width: int) -> Stage:
+    """The last stage of two rows: one chain from the lowest column of two bits to the highest with any."""
+    low = next((k for k, h in enumerate(heights) if h > 1), None)
+    if low is None:
+        return ()
+    high = max(k for k, h in enumerate(heights) if h)
+    return (Placed("2" * (high + 1 - low), low, 1),)
+
+
+def levelled(heights: Sequence[int], rows: int) -> bool:
+    """Whether ``rows`` rows hold the heap: the lowest column of ``rows`` bits may have one more, for the carry input."""
+    high = [k for k, h in enumerate(heights) if h >= rows]
+    extra = int(rows > 1)
+    return not high or (heights[high[0]] <= rows + extra and all(heights[k] <= rows for k in high[1:]))
+
+
+def priced(heights: Sequence[int], stages: Sequence[Stage], width: int, every: int) -> Schedule:
+    """The schedule of the stages, with flip-flops after every ``every`` stages and the last (0: none)."""
+    now, luts, positions, halves, flops, latency = tuple(heights), 0, 0, 0, 0, 0
+    for k, stage in enumerate(stages, 1):
+        kept = every > 0 and (k % every == 0 or k == len(stages))
+        for placed in stage:
+            own, chain, top = _size(placed, width)
+            luts += placed.times * (own + (top and not kept))
+            positions += placed.times * chain
+            halves += placed.times * (1 if 0 < chain <= 4 else 2 * -(-chain // 8))
+        now = after(now, stage, width)
+        if kept:
+            latency, flops = latency + 1, flops + sum(now)
+    return Schedule(tuple(heights), tuple(stages), now, luts, positions, halves, flops, latency)
+
+
+def _size(placed: Placed, width: int) -> tuple[int, int, bool]:
+    """(LUT sites, carry positions, whether the last carry leaves) of one counter, columns beyond ``width`` left out."""
+    kind = counter(placed.kind)
+    inside = min(kind.positions, width - placed.column)
+    return (inside, inside, inside == kind.positions and placed.column + inside < width) if inside else (kind.luts, 0, False)
