@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hwq.fabric.cells import Cells, Driver, cells_of, drivers, joined_chains, live, support
+from hwq.fabric.cells import Cells, Driver, cells_of, drivers, joined_chains, live
 from hwq.fabric.matching import maximum_matching
 from hwq.fabric.netlist import TRUE, Chain, Lut, Netlist
 from hwq.fabric.pairing import Single, neighbours
