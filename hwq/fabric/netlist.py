@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-__all__ = ["FALSE", "TRUE", "Chain", "Dsp", "Flop", "Lut", "Netlist", "inverted", "truth"]
+__all__ = ["FALSE", "TRUE", "Chain", "Dsp", "Flop", "Lut", "Netlist", "essential", "inverted", "truth"]
 
 FALSE, TRUE = 0, 1
 
@@ -123,7 +123,7 @@ class Netlist:
         A constant or single bit comes back as such; pins that do not matter are dropped; equal functions are shared, complements too.
         """
         table = function if isinstance(function, int) else truth(function, len(pins))
-        table, pins = _essential(table, pins)
+        table, pins = essential(table, pins)
         if not pins:
             return TRUE if table & 1 else FALSE
         if len(pins) == 1:
@@ -231,7 +231,7 @@ class Netlist:
 # -- truth tables
 
 
-def _essential(table: int, pins: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+def essential(table: int, pins: Sequence[int]) -> tuple[int, tuple[int, ...]]:
     """The same function of distinct, plain, ordered signals that all matter."""
     signals = sorted({p >> 1 for p in pins if p > TRUE})
     order = {signal: k for k, signal in enumerate(signals)}
@@ -264,13 +264,13 @@ def _reduced(table: int, pattern: tuple[tuple[int, int], ...], count: int) -> tu
 
 def _common(tables: Sequence[int], pins: Sequence[int]) -> tuple[list[int], tuple[int, ...]]:
     """Both functions over the signals that matter to either."""
-    used = tuple(sorted({p for t in tables for p in _essential(t, pins)[1]}))
+    used = tuple(sorted({p for t in tables for p in essential(t, pins)[1]}))
     return [_spread(t, pins, used) for t in tables], used
 
 
 def _spread(table: int, pins: Sequence[int], used: tuple[int, ...]) -> int:
     """The function over the plain signals ``used``, in this order."""
-    reduced, matter = _essential(table, pins)
+    reduced, matter = essential(table, pins)
     places = [used.index(p) for p in matter]
     result = 0
     for i in range(1 << len(used)):
@@ -281,7 +281,7 @@ def _spread(table: int, pins: Sequence[int], used: tuple[int, ...]) -> int:
 
 def _is_trivial(table: int, inputs: int) -> bool:
     """Whether the function needs no LUT: constant or one bit or its complement."""
-    return len(_essential(table, tuple(2 * (k + 1) for k in range(inputs)))[1]) < 2
+    return len(essential(table, tuple(2 * (k + 1) for k in range(inputs)))[1]) < 2
 
 
 def _halves(table: int, k: int, inputs: int) -> tuple[int, int]:
