@@ -16,6 +16,7 @@ from hwq.plan.names import top_name
 from hwq.plan.plan import Plan, plan_hash
 from hwq.plan.prediction import Prediction, predict
 from hwq.plan.stages import stages_of
+from hwq.target.fabric_parts import FabricParts
 from hwq.target.memory_file import MemoryFile
 from hwq.target.streams import StreamPort, stream_ports
 from hwq.target.tools import module_version
@@ -77,9 +78,18 @@ class Design:
 
 
 def elaborate(
-    network: Network, plan: Plan, *, name: str | None = None, inline_bits: int = INLINE_BITS, progress: Progress | None = None
+    network: Network,
+    plan: Plan,
+    *,
+    name: str | None = None,
+    inline_bits: int = INLINE_BITS,
+    primitives: str = "portable",
+    progress: Progress | None = None,
 ) -> Design:
     """The Design of ``network`` under ``plan``; ROMs of more than ``inline_bits`` become memory files.
+
+    ``primitives``: ``portable`` leaves the form of the parts made of fabric to the macros HWQ_FABRIC and HWQ_UNISIM, ``structural`` and
+    ``unisim`` choose in the text itself.
 
     Raises :class:`InputError` (PLAN-DEADLOCK, PLAN-PERIOD) for a plan without the proof that its schedule recurs.
     The text depends on the arguments and the versions of hwq, Amaranth and Yosys only.
@@ -88,13 +98,13 @@ def elaborate(
     top = top_name(name or network.name)
     names = ModuleNames(top)
     parts = SeparateParts(names)
-    roms = RomFiles(top, inline_bits)
+    roms, fabric = RomFiles(top, inline_bits), FabricParts(top, primitives)
     prediction = predict(network, plan)
     report("elaborating", 0.1)
     component = build_top(network, plan, parts)
-    modules = convert_modules(component, top, parts, roms)
+    modules = convert_modules(component, top, parts, lambda part: roms(part) or fabric(part))
     report("writing Verilog", 0.6)
-    verilog = emit_verilog(modules, roms.texts, _header(top, network, plan, roms))
+    verilog = emit_verilog(modules, roms.texts | fabric.texts, _header(top, network, plan, roms), fabric)
     stages = {s.name for s in stages_of(network)}
     layers = {hint: module for module, (kind, hint, _) in names.origins.items() if kind == "stage" and hint in stages}
     for stage in stages_of(network):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hwq.errors import InputError
 from hwq.gateware.parts import Part
 from hwq.plan.names import identifier
+from hwq.target.fabric_parts import FabricParts
 from hwq.target.memory_file import MemoryFile, inline_rom, memory_file, rom_module
 from hwq.target.tools import module_version
 
@@ -78,16 +79,18 @@ class RomFiles:
         return self.texts[part.name]
 
 
-def emit_verilog(modules: Mapping[str, str], written: Mapping[str, str], header: str) -> str:
+def emit_verilog(modules: Mapping[str, str], written: Mapping[str, str], header: str, fabric: FabricParts | None = None) -> str:
     """One Verilog text from RTLIL modules by name; those in ``written`` are Verilog already and appended.
 
-    ``header`` is the comment at the top, without comment marks. One Yosys run for all.
+    ``header`` is the comment at the top, without comment marks. ``fabric`` has the structural forms of parts and their cells. One Yosys
+    run for all.
     """
     rtlil = "\n".join(text for name, text in modules.items() if name not in written)
     body = _run_yosys(rtlil)
     # The first comment names the Yosys that wrote it; the header does so too, in one place.
     body = re.sub(r"\A\s*/\*.*?\*/\s*", "", body, flags=re.DOTALL)
     body = _INITIAL_VALUE.sub(r"\1;\n  initial\2 = \3;", body)
+    fabric = fabric or FabricParts("")
     comment = "\n".join(f"// {line}".rstrip() for line in header.splitlines())
     off = "\n".join(f"/* verilator lint_off {name} */" for name in LINT_OFF)
     on = "\n".join(f"/* verilator lint_on {name} */" for name in LINT_OFF)
@@ -95,11 +98,13 @@ def emit_verilog(modules: Mapping[str, str], written: Mapping[str, str], header:
         comment,
         "`timescale 1ns / 1ps\n`default_nettype wire",
         off,
-        body.strip(),
+        fabric.head,
+        fabric.chosen(body, modules) if fabric.structural else body.strip(),
         *(written[n].strip() for n in modules if n in written),
+        fabric.modules,
         on,
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _run_yosys(rtlil: str) -> str:

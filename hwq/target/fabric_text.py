@@ -1,0 +1,245 @@
+"""A netlist as a module of Verilog-2001, in two forms: instances of fabric cells, or plain expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hwq.fabric.formula import Formula, formula
+from hwq.fabric.netlist import FALSE, TRUE, Chain, Dsp, Flop, Lut, Netlist
+from hwq.target.primitives import macro
+
+__all__ = ["cells_of", "portable_text", "slices_of", "structural_text"]
+
+WIDE = 132
+OPERATORS = {"and": " & ", "or": " | ", "xor": " ^ "}
+
+
+def structural_text(netlist: Netlist, name: str, top: str, *, clocked: bool = True) -> str:
+    """Module ``name``: one instance a LUT and a slice of carry, cells named by the macros of :mod:`hwq.target.primitives`.
+
+    ``clocked`` gives it ports ``clk`` and ``rst`` whether it uses them or not, as the modules around expect it.
+    """
+    text = _Text(netlist)
+    slices = [line for n, cell in enumerate(netlist.cells) if isinstance(cell, Dsp) for line in _slice_instance(text, cell, top, n)]
+    luts = [cell for cell in netlist.cells if isinstance(cell, Lut)]
+    chains = [cell for cell in netlist.cells if isinstance(cell, Chain)]
+    # Every wire stands before its first reader: Verilog would make an undeclared one up.
+    wires = [text.bit(b) for lut in luts for b in (lut.o6, lut.o5) if b is not None]
+    wires += [text.bit(b) for chain in chains for b in (*chain.o, *chain.co)]
+    declared = [f"  wire {_filled('', wires, '')};"] if wires else []
+    instances = [*(_lut_instance(text, lut, top) for lut in luts), *_carry_instances(text, chains, top)]
+    return text.module(name, [*declared, *slices, *instances], clocked)
+
+
+def portable_text(netlist: Netlist, name: str, top: str, *, clocked: bool = True) -> str:
+    """Module ``name``: an expression a LUT output and a carry position that anything reads; slices stay instances."""
+    text = _Text(netlist)
+    used = _used(netlist)
+    lines: list[str] = []
+    for number, cell in enumerate(netlist.cells):
+        if isinstance(cell, Lut):
+            lines.extend(_lut_expressions(text, cell, used))
+        elif isinstance(cell, Chain):
+            lines.extend(_chain_expressions(text, cell, used))
+        else:
+            lines.extend(_slice_instance(text, cell, top, number))
+    return text.module(name, lines, clocked)
+
+
+def cells_of(netlist: Netlist) -> set[str]:
+    """Names of the Xilinx cells that the structural form uses."""
+    found = {("LUT6_2" if c.o5 is not None else f"LUT{len(c.pins)}") for c in netlist.cells if isinstance(c, Lut)}
+    return found | {"CARRY8" for c in netlist.cells if isinstance(c, Chain)}
+
+
+def slices_of(netlist: Netlist) -> set[str]:
+    """Models of the arithmetic slices."""
+    return {c.model for c in netlist.cells if isinstance(c, Dsp)}
+
+
+class _Text:
+    """Names of the bits of a netlist, and the frame of its module."""
+
+    def __init__(self, netlist: Netlist) -> None:
+        self.netlist = netlist
+        self.names = {0: "1'b0"}
+        for port, bits in netlist.inputs.items():
+            for k, bit in enumerate(bits):
+                self.names[bit >> 1] = f"{port}[{k}]" if len(bits) > 1 else port
+
+    def bit(self, literal: int) -> str:
+        """Text of a literal."""
+        if literal == TRUE:
+            return "1'b1"
+        name = self.names.get(literal >> 1) or f"n{literal >> 1}"
+        return f"~{name}" if literal & 1 else name
+
+    def bus(self, bits: Sequence[int]) -> str:
+        """Text of several literals, the first the least."""
+        if len(bits) == 1:
+            return self.bit(bits[0])
+        return _filled("{", [self.bit(b) for b in reversed(bits)], "}")
+
+    def module(self, name: str, lines: Sequence[str], clocked: bool) -> str:
+        """The module around ``lines``, with ports and flip-flops."""
+        netlist = self.netlist
+        ports = [*(["clk", "rst"] if clocked else []), *netlist.inputs, *netlist.outputs]
+        declared = ["  input clk;", "  input rst;"] if clocked else []
+        declared += [f"  input {_range(bits)}{port};" for port, bits in netlist.inputs.items()]
+        declared += [f"  output {_range(bits)}{port};" for port, bits in netlist.outputs.items()]
+        results = [f"  assign {port} = {self.bus(bits)};" for port, bits in netlist.outputs.items()]
+        assert clocked or not netlist.flops, f"{name}: flip-flops without a clock"
+        body = [*declared, *self._registers(), *lines, *self._always(), *results]
+        return f"module {name}({_filled('', ports, '')});\n" + "\n".join(body) + "\nendmodule\n"
+
+    def _registers(self) -> Iterator[str]:
+        names = [self.bit(f.q) for f in self.netlist.flops]
+        if names:
+            yield f"  reg {_filled('', names, '')};"
+            yield "  initial begin\n" + "\n".join(f"    {name} = 1'b0;" for name in names) + "\n  end"
+
+    def _always(self) -> Iterator[str]:
+        groups: dict[tuple[int, int], list[Flop]] = {}
+        for flop in self.netlist.flops:
+            groups.setdefault((flop.enable, flop.reset), []).append(flop)
+        for (enable, reset), flops in groups.items():
+            loads = "\n".join(f"    {self.bit(f.q)} <= {self.bit(f.d)};" for f in flops)
+            clears = "\n".join(f"    {self.bit(f.q)} <= 1'b0;" for f in flops)
+            condition = f"if ({self.bit(enable)}) " if enable != TRUE else ""
+            clearing = f"if ({self.bit(reset)}) begin\n{clears}\n  end else " if reset != FALSE else ""
+            yield f"  always @(posedge clk) {clearing}{condition}begin\n{loads}\n  end"
+
+
+def _filled(opening: str, items: Sequence[str], closing: str) -> str:
+    """A list in lines of bounded width."""
+    lines, line = [], opening
+    for k, item in enumerate(items):
+        piece = item + (", " if k < len(items) - 1 else closing)
+        if len(line) + len(piece) > WIDE and line.strip():
+            lines.append(line.rstrip())
+            line = "    "
+        line += piece
+    return "\n".join([*lines, line])
+
+
+def _range(bits: Sequence[int]) -> str:
+    return f"[{len(bits) - 1}:0] " if len(bits) > 1 else ""
+
+
+# -- structural
+
+
+def _lut_instance(text: _Text, lut: Lut, top: str) -> str:
+    pins = ", ".join(f".I{k}({text.bit(p)})" for k, p in enumerate(lut.pins))
+    o6 = text.bit(lut.o6)
+    if lut.o5 is None:
+        size = 1 << len(lut.pins)
+        cell = macro(top, f"LUT{len(lut.pins)}")
+        return f"  {cell} #(.INIT({size}'h{lut.init:0{max(1, size // 4)}x})) lut{lut.o6 >> 1} ({pins}, .O({o6}));"
+    o5 = text.bit(lut.o5)
+    cell = macro(top, "LUT6_2")
+    return f"  {cell} #(.INIT(64'h{lut.init:016x})) lut{lut.o6 >> 1} ({pins}, .O5({o5}), .O6({o6}));"
+
+
+def _carry_instances(text: _Text, chains: Sequence[Chain], top: str) -> Iterator[str]:
+    """Chains cut into slices of eight positions."""
+    number = 0
+    for chain in chains:
+        ci = text.bit(chain.ci)
+        for start in range(0, len(chain.s), 8):
+            yield _carry(text, top, number, ci, *((b[start : start + 8]) for b in (chain.s, chain.di, chain.o, chain.co)))
+            ci = text.bit(chain.co[start + 7]) if start + 8 < len(chain.s) else ""
+            number += 1
+
+
+def _carry(text: _Text, top: str, number: int, ci: str, s: Sequence[int], di: Sequence[int], o: Sequence[int], co: Sequence[int]) -> str:
+    idle = ["1'b0"] * (8 - len(s))
+    spare = [[f"carry{number}_{kind}{k}" for k in range(len(s), 8)] for kind in ("o", "co")]
+    declared = f"  wire {_filled('', spare[0] + spare[1], '')};\n" if len(s) < 8 else ""
+    buses = {"DI": [text.bit(b) for b in di] + idle, "S": [text.bit(b) for b in s] + idle}
+    buses |= {"CO": [text.bit(b) for b in co] + spare[1], "O": [text.bit(b) for b in o] + spare[0]}
+    ports = "".join(f",\n    .{port}({_filled('{', bits[::-1], '}')})" for port, bits in buses.items())
+    cell = macro(top, "CARRY8")
+    return f'{declared}  {cell} #(.CARRY_TYPE("SINGLE_CY8")) carry{number} (.CI({ci}), .CI_TOP(1\'b0){ports});'
+
+
+def _slice_instance(text: _Text, cell: Dsp, top: str, number: int) -> Iterator[str]:
+    """An arithmetic slice: a module of its own in every form, since its behaviour is no expression."""
+    for port, bits in cell.outputs:
+        yield f"  wire [{len(bits) - 1}:0] slice{number}_{port};"
+        text.names.update({bit >> 1: f"slice{number}_{port}[{k}]" for k, bit in enumerate(bits)})
+    parameters = ", ".join(f".{key}({_parameter(value)})" for key, value in cell.parameters)
+    ports = [f".{port}({text.bus(bits)})" for port, bits in cell.inputs] + [f".{port}(slice{number}_{port})" for port, _ in cell.outputs]
+    yield f"  {top}_{cell.model} #({parameters}) slice{number} ({_filled('', ['.clk(clk)', *ports], '')});"
+
+
+def _parameter(value: int | str) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+# -- portable
+
+
+def _used(netlist: Netlist) -> set[int]:
+    """Signals that something reads."""
+    used = {b >> 1 for bits in netlist.outputs.values() for b in bits}
+    used |= {b >> 1 for f in netlist.flops for b in (f.d, f.enable, f.reset)}
+    for cell in reversed(netlist.cells):
+        if isinstance(cell, Lut):
+            used |= {p >> 1 for p in cell.pins}
+        elif isinstance(cell, Chain):
+            used |= {b >> 1 for b in (*cell.s, *cell.di, cell.ci)}
+            reach = max((k for k, (o, co) in enumerate(zip(cell.o, cell.co, strict=True)) if {o >> 1, co >> 1} & used), default=0)
+            used |= {co >> 1 for co in cell.co[:reach]}
+        else:
+            used |= {b >> 1 for _, bits in cell.inputs for b in bits}
+    return used
+
+
+def _lut_expressions(text: _Text, lut: Lut, used: set[int]) -> Iterator[str]:
+    pins = [text.bit(p) for p in lut.pins]
+    count = len(pins)
+    if lut.o6 >> 1 in used:
+        yield f"  wire {text.bit(lut.o6)} = {_expression(_known(lut.init, lut.pins), pins)};"
+    if lut.o5 is not None and lut.o5 >> 1 in used:
+        assert count == 6
+        yield f"  wire {text.bit(lut.o5)} = {_expression(_known(lut.init & 0xFFFFFFFF, lut.pins[:5]), pins)};"
+
+
+def _known(table: int, pins: Sequence[int]) -> Formula:
+    """The formula with constant pins folded."""
+    full = sum((table >> _with_constants(i, pins) & 1) << i for i in range(1 << len(pins))) if min(pins) <= TRUE else table
+    return formula(full, len(pins))
+
+
+def _with_constants(i: int, pins: Sequence[int]) -> int:
+    for k, pin in enumerate(pins):
+        if pin <= TRUE:
+            i = i & ~(1 << k) | pin << k
+    return i
+
+
+def _chain_expressions(text: _Text, chain: Chain, used: set[int]) -> Iterator[str]:
+    carry = text.bit(chain.ci)
+    for s, di, o, co in zip(chain.s, chain.di, chain.o, chain.co, strict=True):
+        select = text.bit(s)
+        if o >> 1 in used:
+            yield f"  wire {text.bit(o)} = {select} ^ {carry};"
+        if co >> 1 in used:
+            yield f"  wire {text.bit(co)} = {select} ? {carry} : {text.bit(di)};"
+        carry = text.bit(co)
+
+
+def _expression(term: Formula, pins: Sequence[str]) -> str:
+    """Text of a formula; every operand of more than one token in parentheses."""
+    if term.kind == "pin":
+        return pins[term.pin]
+    if term.kind == "const":
+        return f"1'b{term.pin}"
+    parts = [_expression(o, pins) for o in term.operands]
+    closed = [p if o.kind in ("pin", "const", "not") else f"({p})" for p, o in zip(parts, term.operands, strict=True)]
+    if term.kind == "not":
+        return f"~{closed[0]}"
+    if term.kind == "mux":
+        return f"{closed[0]} ? {closed[1]} : {closed[2]}"
+    return OPERATORS[term.kind].join(closed)
