@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from hwq.fabric.carry_slices import CarrySlice, carry_slices
 from hwq.fabric.formula import Formula, formula
 from hwq.fabric.netlist import FALSE, TRUE, Chain, Dsp, Flop, Lut, Netlist
 from hwq.target.primitives import macro
@@ -27,7 +28,8 @@ def structural_text(netlist: Netlist, name: str, top: str, *, clocked: bool = Tr
     wires = [text.bit(b) for lut in luts for b in (lut.o6, lut.o5) if b is not None]
     wires += [text.bit(b) for chain in chains for b in (*chain.o, *chain.co)]
     declared = [f"  wire {_filled('', wires, '')};"] if wires else []
-    instances = [*(_lut_instance(text, lut, top) for lut in luts), *_carry_instances(text, chains, top)]
+    instances = [_lut_instance(text, lut, top) for lut in luts]
+    instances += [_carry_instance(text, cut, top, n) for n, cut in enumerate(carry_slices(netlist))]
     return text.module(name, [*declared, *slices, *instances], clocked)
 
 
@@ -141,26 +143,23 @@ def _lut_instance(text: _Text, lut: Lut, top: str) -> str:
     return f"  {cell} #(.INIT(64'h{lut.init:016x})) lut{lut.o6 >> 1} ({pins}, .O5({o5}), .O6({o6}));"
 
 
-def _carry_instances(text: _Text, chains: Sequence[Chain], top: str) -> Iterator[str]:
-    """Chains cut into slices of eight positions."""
-    number = 0
-    for chain in chains:
-        ci = text.bit(chain.ci)
-        for start in range(0, len(chain.s), 8):
-            yield _carry(text, top, number, ci, *((b[start : start + 8]) for b in (chain.s, chain.di, chain.o, chain.co)))
-            ci = text.bit(chain.co[start + 7]) if start + 8 < len(chain.s) else ""
-            number += 1
-
-
-def _carry(text: _Text, top: str, number: int, ci: str, s: Sequence[int], di: Sequence[int], o: Sequence[int], co: Sequence[int]) -> str:
-    idle = ["1'b0"] * (8 - len(s))
-    spare = [[f"carry{number}_{kind}{k}" for k in range(len(s), 8)] for kind in ("o", "co")]
-    declared = f"  wire {_filled('', spare[0] + spare[1], '')};\n" if len(s) < 8 else ""
-    buses = {"DI": [text.bit(b) for b in di] + idle, "S": [text.bit(b) for b in s] + idle}
-    buses |= {"CO": [text.bit(b) for b in co] + spare[1], "O": [text.bit(b) for b in o] + spare[0]}
+def _carry_instance(text: _Text, cut: CarrySlice, top: str, number: int) -> str:
+    """Eight carry positions; those that do not exist propagate nothing, their outputs are wires that nobody reads."""
+    halves = (cut.lower, cut.upper) if cut.upper else (cut.lower,)
+    size = 8 // len(halves)
+    buses: dict[str, list[str]] = {"DI": [], "S": [], "CO": [], "O": []}
+    for n, chain in enumerate(halves):
+        spare = range(n * size + len(chain.s), (n + 1) * size)
+        for port, bits in (("DI", chain.di), ("S", chain.s), ("CO", chain.co), ("O", chain.o)):
+            free = [f"carry{number}_{port.lower()}{k}" if port in ("CO", "O") else "1'b0" for k in spare]
+            buses[port] += [*map(text.bit, bits), *free]
+    unread = [name for name in (*buses["CO"], *buses["O"]) if name.startswith("carry")]
+    declared = f"  wire {_filled('', unread, '')};\n" if unread else ""
     ports = "".join(f",\n    .{port}({_filled('{', bits[::-1], '}')})" for port, bits in buses.items())
+    carry = [text.bit(chain.ci) for chain in halves] + ["1'b0"]
+    kind = "DUAL_CY4" if cut.upper else "SINGLE_CY8"
     cell = macro(top, "CARRY8")
-    return f'{declared}  {cell} #(.CARRY_TYPE("SINGLE_CY8")) carry{number} (.CI({ci}), .CI_TOP(1\'b0){ports});'
+    return f'{declared}  {cell} #(.CARRY_TYPE("{kind}")) carry{number} (.CI({carry[0]}), .CI_TOP({carry[1]}){ports});'
 
 
 def _slice_instance(text: _Text, cell: Dsp, top: str, number: int) -> Iterator[str]:

@@ -18,7 +18,7 @@ def medley(seed: int, luts: int = 12) -> Netlist:
         pins = [rng.choice(bits) ^ rng.randint(0, 1) for _ in range(rng.randint(2, 5))]
         bits.extend(n.lut2(rng.getrandbits(1 << len(pins)), rng.getrandbits(1 << len(pins)), *pins))
         bits.append(n.flop(rng.choice(bits)))
-    for length in (1, 3, 8, 13):
+    for length in (1, 3, 8, 13, 2, 20):
         positions = [n.position(rng.getrandbits(8), rng.getrandbits(8), *rng.sample(bits, 3)) for _ in range(length)]
         o, co = n.chain([s for s, _ in positions], [di for _, di in positions], rng.choice([FALSE, TRUE, n.lut(6, *bits[:2])]))
         bits += [*o, co[-1]]

@@ -37,7 +37,7 @@ def test_the_emitted_forms_are_the_circuit_that_amaranth_simulates(form: str) ->
     cells = "read_verilog +/xilinx/cells_sim.v\n" if form == "unisim" else ""
     script = (
         f"{cells}read_verilog {'-DHWQ_UNISIM' if cells else ''} <<TEXT\n{text}\nTEXT\n"
-        + "setattr -mod -unset top *\nhierarchy -check\nproc\nflatten\nopt_clean\nequiv_make meant emitted both\nhierarchy -top both\n"
+        "setattr -mod -unset top *\nhierarchy -check\nproc\nflatten\nopt_clean\nequiv_make meant emitted both\nhierarchy -top both\n"
         "opt_clean\nequiv_simple\nequiv_induct -seq 4\nequiv_status -assert"
     )
     code, output = yosys(rtlil_module(NetlistPart(netlist), "meant"), script)
