@@ -7,10 +7,13 @@ A chain counter is a run of *atoms*, least significant first, each named by the 
   Position 1 adds the higher bits of the count of five.
 - ``4``: four bits and one of the next column, two positions.
 - ``2``: two bits, one position (a bit of an adder).
+- ``t``: four bits, one position (a bit of a ternary adder): S is their parity, DI the fourth through the bypass pin, O5 the
+  majority of the other three: a bit of the next column that leaves the slice. For flip-flops behind it, for it shares the way out.
 
-and one more bit of the lowest column enters at the carry input. ``n`` positions give ``n + 1`` bits; the largest count is
-``2**(n + 1) - 1``, so that complementing all inputs complements all outputs. This is how complements are absorbed at the two
-pins that cannot be inverted, the carry input and I5 of the ``6``. Sources: Preusser, "Generic and universal parallel matrix
+One more bit of the lowest column enters at the carry input, unless the chain starts with ``t``, which needs the same bypass pin.
+``n`` positions give ``n + 1`` bits and the majorities; a full counter's largest count is all ones, so that complementing all
+inputs complements all outputs. This is how complements are absorbed at the pins that cannot be inverted, the carry input, I5 of
+the ``6`` and the bypass pin. Sources: Preusser, "Generic and universal parallel matrix
 summation with a flexible compression goal for Xilinx FPGAs", FPL 2017 (atoms); UG574 (slice); own (DI from O5, complement rule).
 """
 
@@ -23,57 +26,80 @@ from itertools import accumulate
 
 from hwq.fabric.netlist import FALSE, TRUE, Netlist, inverted, truth
 
-__all__ = ["Counter", "count", "counter", "full_adder", "fused_adder", "plain"]
+__all__ = ["Counter", "count", "counter", "full_adder", "fused_adder", "given", "plain"]
 
-_ATOMS = {"6": (6, 0), "4": (4, 1), "2": (2,)}
-_LUTS = {"ha": ((2,), 2, 1), "fa": ((3,), 2, 1), "5:3": ((5,), 3, 2), "6:3": ((6,), 3, 3)}
+_ATOMS = {"6": (6, 0), "4": (4, 1), "2": (2,), "t": (4,)}
+_LUTS = {"ha": ((2,), 1), "fa": ((3,), 1), "5:3": ((5,), 2), "6:3": ((6,), 3)}
 
 
 @dataclass(frozen=True)
 class Counter:
-    """What a counter takes of every column from its own on (at most), the bits it gives (one a column) and what it costs.
+    """What a counter takes of every column from its own on (at most) and what it costs.
 
-    ``luts``: LUT sites; ``positions``: those of them in a carry chain (0: none). A chain whose outputs leave without flip-flops costs
-    a site more, for O and CO of one position share one way out of the slice.
+    ``luts``: LUT sites; ``positions``: those of them in a carry chain (0: none); ``spare``: majorities among its outputs. A chain
+    whose outputs leave without flip-flops costs a site more for its last carry and one for each majority: they share the way out
+    of the slice with the sums.
     """
 
     name: str
     takes: tuple[int, ...]
-    gives: int
     luts: int
     positions: int
+    spare: int = 0
+
+    @property
+    def gives(self) -> tuple[int, ...]:
+        """Bits by column that a full counter gives."""
+        return given(self, self.takes)
 
     @property
     def removes(self) -> int:
         """Bits fewer after than before, if full."""
-        return sum(self.takes) - self.gives
+        return sum(self.takes) - sum(self.gives)
 
 
 @lru_cache(maxsize=1024)
 def counter(name: str) -> Counter:
     """The counter of a name: ``ha``, ``fa``, ``5:3``, ``6:3`` (LUTs alone) or the atoms of a chain, as ``6``, ``66``, ``624``."""
     if name in _LUTS:
-        takes, gives, luts = _LUTS[name]
-        return Counter(name, takes, gives, luts, 0)
+        takes, luts = _LUTS[name]
+        return Counter(name, takes, luts, 0)
     columns = [bits for atom in name for bits in _ATOMS[atom]]
-    columns[0] += 1
-    return Counter(name, tuple(columns), len(columns) + 1, len(columns), len(columns))
+    columns[0] += name[0] != "t"
+    return Counter(name, tuple(columns), len(columns), len(columns), name.count("t"))
 
 
-def count(netlist: Netlist, kind: Counter, columns: Sequence[Sequence[int]], width: int = 64) -> list[int]:
-    """The sum of ``columns[k][i] * 2**k`` as a number, least bit first; the columns may hold fewer bits than the counter takes.
+@lru_cache(maxsize=4096)
+def given(kind: Counter, filled: tuple[int, ...]) -> tuple[int, ...]:
+    """Bits by column that come out where ``filled`` go in: no more than the largest sum has."""
+    total, majorities, at = 0, [0] * (len(kind.takes) + 2), 0
+    for k, n in enumerate(filled):
+        total += n << k
+    if kind.spare:
+        for atom in kind.name:
+            if atom == "t" and at < len(filled) and filled[at] > 2:
+                total -= 2 << at
+                majorities[at + 1] += 1
+            at += len(_ATOMS[atom])
+    bits = max(total.bit_length(), max((k + 1 for k, m in enumerate(majorities) if m), default=0))
+    return tuple((k < total.bit_length()) + (majorities[k] if k < len(majorities) else 0) for k in range(bits))
 
-    The sum is taken modulo ``2**width``. No more bits come back than the largest sum has.
-    Late bits belong at the end of their column: the last one goes to the carry input.
+
+def count(netlist: Netlist, kind: Counter, columns: Sequence[Sequence[int]], width: int = 64) -> list[list[int]]:
+    """The sum of ``columns[k][i] * 2**k`` modulo ``2**width`` as bits by column: as many as :func:`given` says.
+
+    The columns may hold fewer bits than the counter takes. Late bits belong at the end of their column: the last one goes to the
+    carry input.
     """
     assert len(columns) <= len(kind.takes), kind
     assert all(len(c) <= t for c, t in zip(columns, kind.takes, strict=False)), (kind, columns)
     bits = sum(len(c) << k for k, c in enumerate(columns)).bit_length()
     if bits < 2 or width == 0:
-        return list(columns[0][:width]) if columns else []
+        return [list(columns[0])] if width and columns else []
     if not kind.positions:
-        return _in_luts(netlist, columns[0])[: min(bits, width)]
-    return _in_chain(netlist, kind.name, [list(c) for c in columns], min(bits, width))[: min(bits, width)]
+        return [[b] for b in _in_luts(netlist, columns[0])[: min(bits, width)]]
+    shape = given(kind, tuple(len(c) for c in columns))
+    return _in_chain(netlist, kind.name, [list(c) for c in columns], shape, width)
 
 
 def full_adder(netlist: Netlist, a: int, b: int, c: int = FALSE) -> tuple[int, int]:
@@ -113,31 +139,36 @@ def _digit(k: int, bits: int) -> int:
 # -- chains
 
 
-def _in_chain(netlist: Netlist, atoms: str, columns: list[list[int]], bits: int) -> list[int]:
-    """The positions that ``bits`` outputs need, and the last carry; all complemented if that saves inverters at CI and I5."""
+def _in_chain(netlist: Netlist, atoms: str, columns: list[list[int]], shape: tuple[int, ...], width: int) -> list[list[int]]:
+    """The positions that the outputs need, and the last carry; all complemented if that saves inverters at rigid pins."""
     columns += [[] for _ in range(sum(len(_ATOMS[a]) for a in atoms) - len(columns))]
     flip = int(_missing(atoms, columns, 1) < _missing(atoms, columns, 0))
     ci, filled = _assigned(netlist, atoms, [[b ^ flip for b in c] for c in columns], flip)
     s: list[int] = []
     di: list[int] = []
+    made: list[list[int]] = [[] for _ in shape]
     for atom, pins in zip(atoms, filled, strict=True):
-        for propagate, generate in _ATOM[atom](netlist, pins):
+        for propagate, generate, *majority in _ATOM[atom](netlist, pins):
             s.append(propagate)
             di.append(generate)
+            if majority and len(s) < len(made):
+                made[len(s)].append(majority[0] ^ flip)
+    bits = sum(n > len(m) for n, m in zip(shape, made, strict=True))
     # A carry leaves between atoms only.
     alone = not any(columns[bits - 1 :]) and bits - 1 in accumulate(len(_ATOMS[a]) for a in atoms)
-    used = bits - 1 if alone else min(bits, len(s))
+    used = bits - 1 if alone and bits <= width else min(bits, len(s), width)
     o, co = netlist.chain(s[:used], di[:used], ci)
-    return [b ^ flip for b in (*o, co[-1])]
+    for k, bit in enumerate([*o, co[-1]][:bits]):
+        made[k].append(bit ^ flip)
+    return made[:width]
 
 
 def _rigid(atoms: str, columns: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
-    """(column, bits that must be plain) of a chain: the carry input, and I5 of every full ``6``."""
+    """(column, bits that must be plain) of a chain: the carry input, I5 of every full ``6``, the bypass of every full ``t``."""
     found, at = [], 0
     for k, atom in enumerate(atoms):
-        takes = _ATOMS[atom][0]
-        beyond = len(columns[at]) - takes
-        found.append((at, (k == 0 and beyond > 0) + (atom == "6" and beyond >= (k == 0))))
+        bits, takes, first = len(columns[at]), _ATOMS[atom][0], k == 0 and atom != "t"
+        found.append((at, (first and bits > takes) + (atom == "6" and bits >= takes + first) + (atom == "t" and bits == takes)))
         at += len(_ATOMS[atom])
     return found
 
@@ -152,12 +183,11 @@ def _assigned(netlist: Netlist, atoms: str, columns: list[list[int]], missing: i
     ci, at, filled = missing, 0, []
     for k, atom in enumerate(atoms):
         here = columns[at]
-        if k == 0 and (len(here) > _ATOMS[atom][0] or any(b <= TRUE or not inverted(b) for b in here)):
+        if k == 0 and atom != "t" and (len(here) > _ATOMS[atom][0] or any(b <= TRUE or not inverted(b) for b in here)):
             ci = plain(netlist, _taken(here))
         pins = [*here, *[missing] * (_ATOMS[atom][0] - len(here))]
-        if atom == "6":
-            last = _taken(pins) if len(here) == 6 else pins.pop()
-            pins.append(plain(netlist, last) if len(here) == 6 else last)
+        if atom in "6t" and len(here) == _ATOMS[atom][0]:
+            pins.append(plain(netlist, _taken(pins)))
         elif atom == "4":
             pins.append(columns[at + 1][0] if columns[at + 1] else missing)
         filled.append(pins)
@@ -171,18 +201,26 @@ def _taken(bits: list[int]) -> int:
     return bits.pop(k)
 
 
-def _six(netlist: Netlist, pins: list[int]) -> list[tuple[int, int]]:
-    parity = netlist.lut6_2(lambda *v: sum(v) & 1, *pins)
+def _six(netlist: Netlist, pins: list[int]) -> list[tuple[int, ...]]:
+    parity = netlist.lut6_2(_PARITY, *pins)
     return [parity, netlist.position(lambda *v: sum(v) >> 1 == 1, lambda *v: sum(v) >> 1 == 2, *pins[:5])]
 
 
-def _four(netlist: Netlist, pins: list[int]) -> list[tuple[int, int]]:
+def _four(netlist: Netlist, pins: list[int]) -> list[tuple[int, ...]]:
     low = netlist.position(lambda *v: sum(v) & 1, lambda *v: v[3], *pins[:4])
     return [low, netlist.position(lambda a, b, c, d: (a + b + c >= 2) ^ d, lambda a, b, c, d: d, *pins[:3], pins[4])]
 
 
-def _two(netlist: Netlist, pins: list[int]) -> list[tuple[int, int]]:
+def _two(netlist: Netlist, pins: list[int]) -> list[tuple[int, ...]]:
     return [netlist.position(lambda a, b: a ^ b, lambda a, b: a, *pins)]
 
 
-_ATOM = {"6": _six, "4": _four, "2": _two}
+def _tee(netlist: Netlist, pins: list[int]) -> list[tuple[int, ...]]:
+    if pins[2] == pins[3] and pins[2] <= TRUE:
+        return _two(netlist, pins[:2])
+    propagate, majority = netlist.position(lambda *v: sum(v) & 1, lambda a, b, c, d: a + b + c >= 2, *pins)
+    return [(propagate, pins[3], majority)]
+
+
+_ATOM = {"6": _six, "4": _four, "2": _two, "t": _tee}
+_PARITY = truth(lambda *v: sum(v) & 1, 6)

@@ -149,7 +149,7 @@ def _counted(netlist: Netlist, columns: list[list[int]], stage: Stage, level: di
             for k, bits in enumerate(taken):
                 del waiting[placed.column + k][: len(bits)]
             late = 1 + max((level.get(b, 0) for c in taken for b in c), default=0)
-            for k, bit in enumerate(count(netlist, kind, taken, width - placed.column)):
-                made[placed.column + k].append(bit)
-                level[bit] = max(late, level.get(bit, 0))
+            for k, bits in enumerate(count(netlist, kind, taken, width - placed.column)):
+                made[placed.column + k] += bits
+                level.update((b, late) for b in bits)
     return [[b for b in w + m if b != FALSE] for w, m in zip(waiting, made, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwq.fabric.counters import counter
+from hwq.fabric.counters import counter, given
 
 __all__ = ["Placed", "Schedule", "Stage", "adder", "after", "levelled", "priced"]
 
@@ -45,28 +45,25 @@ def after(heights: Sequence[int], stage: Stage, width: int) -> tuple[int, ...]:
     waiting = [*heights, *[0] * (width - len(heights))]
     made = [0] * (width + 70)
     for placed in stage:
-        for total, times in _sums(waiting, placed):
-            for k in range(total.bit_length()):
-                made[placed.column + k] += times
+        kind = counter(placed.kind)
+        for filled, times in _fillings(waiting, placed):
+            for k, bits in enumerate(given(kind, filled)):
+                made[placed.column + k] += times * bits
     return tuple(w + m for w, m in zip(waiting, made, strict=False))
 
 
-def _sums(waiting: list[int], placed: Placed) -> list[tuple[int, int]]:
-    """Takes the bits of the counters out of ``waiting``; (largest sum, how many) of those that find any."""
-    takes = counter(placed.kind).takes
-    most = [waiting[placed.column + k] // t for k, t in enumerate(takes) if t and placed.column + k < len(waiting)]
-    full = min(placed.times, *most) if len(most) == sum(t > 0 for t in takes) else 0
-    found = [(sum(t << k for k, t in enumerate(takes)), full)]
+def _fillings(waiting: list[int], placed: Placed) -> list[tuple[tuple[int, ...], int]]:
+    """Takes the bits of the counters out of ``waiting``; (bits by column, how many counters)."""
+    takes = counter(placed.kind).takes[: len(waiting) - placed.column]
+    full = min(placed.times, *(waiting[placed.column + k] // t for k, t in enumerate(takes) if t))
+    found = [(takes, full)]
     for k, t in enumerate(takes):
-        if placed.column + k < len(waiting):
-            waiting[placed.column + k] -= full * t
+        waiting[placed.column + k] -= full * t
     for _ in range(placed.times - full):
-        total = 0
-        for k, t in enumerate(takes[: len(waiting) - placed.column]):
-            taken = min(t, waiting[placed.column + k])
-            waiting[placed.column + k] -= taken
-            total += taken << k
-        found.append((total, 1))
+        filled = tuple(min(t, waiting[placed.column + k]) for k, t in enumerate(takes))
+        for k, t in enumerate(filled):
+            waiting[placed.column + k] -= t
+        found.append((filled, 1))
     return found
 
 
@@ -92,8 +89,8 @@ def priced(heights: Sequence[int], stages: Sequence[Stage], width: int, every: i
     for k, stage in enumerate(stages, 1):
         kept = every > 0 and (k % every == 0 or k == len(stages))
         for placed in stage:
-            own, chain, top = _size(placed, width)
-            luts += placed.times * (own + (top and not kept))
+            own, chain, shared = _size(placed, width)
+            luts += placed.times * (own + (0 if kept else shared))
             positions += placed.times * chain
             halves += placed.times * (1 if 0 < chain <= 4 else 2 * -(-chain // 8))
         now = after(now, stage, width)
@@ -102,8 +99,10 @@ def priced(heights: Sequence[int], stages: Sequence[Stage], width: int, every: i
     return Schedule(tuple(heights), tuple(stages), now, luts, positions, halves, flops, latency)
 
 
-def _size(placed: Placed, width: int) -> tuple[int, int, bool]:
-    """(LUT sites, carry positions, whether the last carry leaves) of one counter, columns beyond ``width`` left out."""
+def _size(placed: Placed, width: int) -> tuple[int, int, int]:
+    """(LUT sites, carry positions, outputs that share a way out) of one counter, columns beyond ``width`` left out."""
     kind = counter(placed.kind)
+    if not kind.positions:
+        return kind.luts, 0, 0
     inside = min(kind.positions, width - placed.column)
-    return (inside, inside, inside == kind.positions and placed.column + inside < width) if inside else (kind.luts, 0, False)
+    return inside, inside, (placed.column + inside < width) + kind.spare

@@ -1,0 +1,188 @@
+"""Schedules by integer programming: every stage's counters at once, chains of any length as flows from column to column.
+
+Run offline (:mod:`hwq.fabric.heap_solve`), for a solver stopped by time may answer differently on another machine.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hwq.fabric.counters import counter
+from hwq.fabric.heap_schedule import Placed, Schedule, Stage, priced
+
+__all__ = ["Wanted", "solve"]
+
+#: Atoms of chains: positions they take; bits of their columns; whether a chain that starts with one has a carry input.
+_ATOMS = {"6": (2, (6, 0)), "4": (2, (4, 1)), "2": (1, (2,)), "t": (1, (4,))}
+_ALONE = ("fa", "ha", "5:3", "6:3")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A heap to reduce to ``rows`` rows in ``stages`` stages; ``halves``: at most so many CARRY8 halves; ``flop``: price of a flip-flop."""
+
+    heights: tuple[int, ...]
+    width: int
+    every: int
+    rows: int
+    stages: int
+    halves: int | None = None
+    half: float = 0.0
+    flop: float = 0.01
+    atoms: str = "642t"
+
+
+@dataclass
+class _Programme:
+    """Columns and rows of the integer programme."""
+
+    costs: list[float] = field(default_factory=list)
+    upper: list[float] = field(default_factory=list)
+    names: list[tuple] = field(default_factory=list)
+    rows: list[tuple[dict[int, float], float, float]] = field(default_factory=list)
+
+    def variable(self, name: tuple, cost: float, upper: float = np.inf) -> int:
+        self.names.append(name)
+        self.costs.append(cost)
+        self.upper.append(upper)
+        return len(self.costs) - 1
+
+
+def solve(wanted: Wanted, seconds: float) -> Schedule | None:
+    """The best schedule found in a time; None if none was."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
+
+    programme = _written(wanted)
+    entries = [(r, c, v) for r, (terms, _, _) in enumerate(programme.rows) for c, v in terms.items()]
+    r, c, v = zip(*entries, strict=True)
+    matrix = csr_array((v, (r, c)), shape=(len(programme.rows), len(programme.costs)))
+    limits = LinearConstraint(matrix, [row[1] for row in programme.rows], [row[2] for row in programme.rows])
+    found = milp(
+        programme.costs,
+        constraints=limits,
+        bounds=Bounds(0, np.array(programme.upper)),
+        integrality=np.ones(len(programme.costs)),
+        options={"time_limit": seconds, "mip_rel_gap": 1e-4},
+    )
+    if found.x is None:
+        return None
+    values = {name: round(x) for name, x in zip(programme.names, found.x, strict=True) if round(x)}
+    return priced(wanted.heights, _decoded(wanted, values), wanted.width, wanted.every)
+
+
+def _written(wanted: Wanted) -> _Programme:
+    programme = _Programme()
+    halves: dict[int, float] = defaultdict(float)
+    before: list[int | None] = [None] * wanted.width
+    for stage in range(wanted.stages):
+        kept = wanted.every > 0 and ((stage + 1) % wanted.every == 0 or stage + 1 == wanted.stages)
+        now = [programme.variable(("n", stage, c), wanted.flop if kept else 0.0) for c in range(wanted.width)]
+        taken, given = _counters(programme, wanted, stage, kept, halves)
+        for c in range(wanted.width):
+            height = wanted.heights[c] if stage == 0 and c < len(wanted.heights) else 0
+            made = {v: -k for v, k in given[c].items()}
+            passed = {now[c]: 1.0, **{v: taken[c].get(v, 0) + made.get(v, 0) for v in {*taken[c], *made}}}
+            if before[c] is not None:
+                passed[before[c]] = -1.0
+            programme.rows += [(passed, height, np.inf), ({now[c]: 1.0, **made}, 0, np.inf)]
+        before = list(now)
+    for c, variable in enumerate(before):
+        programme.upper[variable] = wanted.rows + (wanted.rows > 1 and c == 0)
+    if wanted.halves is not None:
+        programme.rows.append((dict(halves), 0, wanted.halves))
+    return programme
+
+
+def _counters(programme: _Programme, wanted: Wanted, stage: int, kept: bool, halves: dict[int, float]) -> tuple[list, list]:
+    """Variables of a stage; what they take and give, by column."""
+    width = wanted.width
+    taken: list[dict[int, float]] = [defaultdict(float) for _ in range(width + 2)]
+    given: list[dict[int, float]] = [defaultdict(float) for _ in range(width + 8)]
+    for name in _ALONE:
+        kind = counter(name)
+        for c in range(width):
+            v = programme.variable((name, stage, c), kind.luts)
+            taken[c][v] += kind.takes[0]
+            for k in range(kind.gives):
+                given[c + k][v] += 1
+    flow: dict[tuple[int, int], dict[int, float]] = defaultdict(dict)
+    for atom in wanted.atoms:
+        if atom == "t" and not kept:
+            continue
+        length, bits = _ATOMS[atom]
+        for c, phase in _places(width):
+            inside = min(length, width - c)
+            v = programme.variable((atom, stage, c, phase), inside + wanted.half * (h := _halves_begun(phase, length)))
+            if h:
+                halves[v] += h
+            for k, b in enumerate(bits):
+                taken[c + k][v] += b + (k == 0 and phase < 0 and atom != "t")
+            for k in range(length):
+                given[c + k][v] += 1
+            if atom == "t":
+                given[c + 1][v] += 1
+            if phase >= 0:
+                flow[c, phase][v] = -1.0
+            if c + length < width:
+                flow[c + length, (max(phase, 0) + length) % 8][v] = flow[c + length, (max(phase, 0) + length) % 8].get(v, 0.0) + 1.0
+    for (c, phase), terms in flow.items():
+        if all(x < 0 for x in terms.values()):
+            for v in terms:
+                programme.upper[v] = 0
+            continue
+        v = programme.variable(("end", stage, c, phase), 0.0 if kept else 1.0)
+        given[c][v] += 1
+        programme.rows.append(({**terms, v: -1.0}, 0, 0))
+    return taken, given
+
+
+def _places(width: int) -> Iterator[tuple[int, int]]:
+    """(column, phase): positions before it in its chain modulo 8; -1 at a chain's start."""
+    for c in range(width):
+        yield c, -1
+        yield from ((c, phase) for phase in range(8) if c)
+
+
+def _halves_begun(phase: int, length: int) -> int:
+    """CARRY8 halves an atom opens: one at the start, one after four positions, two after every eight."""
+    if phase < 0:
+        return 1
+    inside = [(phase + k) % 8 for k in range(length)]
+    return 2 * (0 in inside) + (4 in inside)
+
+
+def _decoded(wanted: Wanted, values: dict[tuple, int]) -> tuple[Stage, ...]:
+    stages = []
+    for stage in range(wanted.stages):
+        here = {name: n for name, n in values.items() if name[1] == stage}
+        placed: dict[tuple[str, int], int] = defaultdict(int)
+        for name, n in here.items():
+            if name[0] in _ALONE:
+                placed[name[0], name[2]] += n
+        for kind, column in _chains(here, wanted):
+            placed[kind, column] += 1
+        stages.append(tuple(Placed(kind, c, n) for (kind, c), n in sorted(placed.items(), key=lambda p: (-len(p[0][0]), p[0]))))
+    return tuple(stages)
+
+
+def _chains(here: dict[tuple, int], wanted: Wanted) -> Iterator[tuple[str, int]]:
+    """The flows taken apart into chains: (atoms, column)."""
+    left = {name: n for name, n in here.items() if name[0] in _ATOMS or name[0] == "end"}
+    for first in sorted(name for name in left if name[0] in _ATOMS and name[3] < 0):
+        for _ in range(left[first]):
+            atoms, at, phase = first[0], first[2] + _ATOMS[first[0]][0], _ATOMS[first[0]][0]
+            while at < wanted.width:
+                step = next(s for s in (("end", first[1], at, phase % 8), *((a, first[1], at, phase % 8) for a in _ATOMS)) if left.get(s))
+                left[step] -= 1
+                if step[0] == "end":
+                    break
+                atoms += step[0]
+                at, phase = at + _ATOMS[step[0]][0], phase + _ATOMS[step[0]][0]
+            yield atoms, first[2]
+
+
