@@ -184,5 +184,3 @@ def _chains(here: dict[tuple, int], wanted: Wanted) -> Iterator[tuple[str, int]]
                 atoms += step[0]
                 at, phase = at + _ATOMS[step[0]][0], phase + _ATOMS[step[0]][0]
             yield atoms, first[2]
-
-
