@@ -74,7 +74,7 @@ class Slice48:
         """
         given: dict[str, list[int]] = {name: [bits] if isinstance(bits, int) else list(bits) for name, bits in ports.items()}
         idle = {"ce": TRUE}
-        buses = {}
+        buses: dict[str, Sequence[int]] = {}
         for name, width in WIDTHS.items():
             bits = given.pop(name, [idle.get(name, FALSE)])
             assert len(bits) <= width, (name, len(bits))

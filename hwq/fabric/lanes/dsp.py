@@ -1,0 +1,203 @@
+"""Lanes of DSP slices: dot products of one or more rows and pixels in cascades of slices, several products a slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from hwq.fabric.dsp48e2 import Slice48, Sum48
+from hwq.fabric.heap import BitHeap, reduce
+from hwq.fabric.netlist import FALSE, Netlist
+from hwq.fabric.packing import A_BITS, B_BITS, WORD_BITS, Packing
+from hwq.numerics.encoding import Encoding
+
+__all__ = ["DspLanes"]
+
+#: Cycles from the operands of a slice to its sum: operand, product, sum.
+SLICE_LATENCY = 3
+
+
+@dataclass(frozen=True)
+class DspLanes:
+    """``n`` products for each row of weights and each pixel, in DSP slices.
+
+    ``sum over k of x[j][k] * w[i][k] = y + low * n``: every row and pixel leaves a raw sum, ``0 .. n * (largest - smallest product)``.
+
+    A step is one slice: one k (outer packing) or two (inner). Up to ``longest`` steps are one cascade, as long as its fields stay
+    exact; the fields of several cascades are added in LUTs. In a cascade, slice k starts k cycles late: its operands wait in
+    flip-flops (the first one of them inside the slice).
+
+    Timing: free-running, initiation interval 1, latency :attr:`latency`.
+    Cost: ``ceil(n / steps of a slice)`` slices; LUTs only for the sum of cascades, and for a borrow between signed activations.
+
+    Ports: ``x``: pixels x n codes, ``w``: rows x n codes, the first row's first code least; ``y`` for one row and pixel, else
+    ``y<row>_<pixel>``.
+    """
+
+    packing: Packing
+    n: int
+    longest: int = 16
+
+    @property
+    def rows(self) -> int:
+        """Weight vectors."""
+        return 1 if self.packing.inner else len(self.packing.w_shifts)
+
+    @property
+    def pixels(self) -> int:
+        """Activation vectors."""
+        return 1 if self.packing.inner else len(self.packing.x_shifts)
+
+    @property
+    def group(self) -> int:
+        """Products of one dot product in a step."""
+        return 2 if self.packing.inner else 1
+
+    @property
+    def slices(self) -> int:
+        """DSP slices."""
+        return -(-self.n // self.group)
+
+    @cached_property
+    def cascades(self) -> tuple[int, ...]:
+        """Steps of each cascade, the longer ones first."""
+        count = -(-self.slices // min(self.packing.depth, self.longest))
+        return tuple(self.slices // count + (k < self.slices % count) for k in range(count))
+
+    @property
+    def low(self) -> int:
+        """Product whose raw value is 0."""
+        return self.packing.bounds[0]
+
+    @property
+    def y_bits(self) -> int:
+        """Bits of a raw sum."""
+        return max(1, (self.n * (self.packing.bounds[1] - self.low)).bit_length())
+
+    @cached_property
+    def latency(self) -> int:
+        """Cycles from operands to raw sums."""
+        return self._built[1]
+
+    def netlist(self) -> Netlist:
+        """The circuit."""
+        return self._built[0]
+
+    @cached_property
+    def _built(self) -> tuple[Netlist, int]:
+        netlist = Netlist("dsp_lanes")
+        x = self._operands(netlist, "x", self.pixels, self.packing.x)
+        w = self._operands(netlist, "w", self.rows, self.packing.w)
+        heaps = {f.shift: BitHeap(netlist) for f in self.packing.fields if f.wanted}
+        step = 0
+        for length in self.cascades:
+            # Shorter cascades start a cycle late, so that all end together.
+            late = self.cascades[0] - length
+            operands = [self._step(netlist, x, w, step + k) for k in range(length)]
+            p = self._cascade(netlist, operands, late)
+            step += length
+            for f in self.packing.fields:
+                if f.wanted:
+                    heaps[f.shift].add_unsigned(p[f.shift : f.shift + self.packing.field_bits(f, length)])
+        return netlist, SLICE_LATENCY + self.cascades[0] - 1 + self._outputs(netlist, heaps)
+
+    def _outputs(self, netlist: Netlist, heaps: dict[int, BitHeap]) -> int:
+        """Adds up the cascades; registers passed."""
+        latency = 0
+        for f in self.packing.fields:
+            if not f.wanted:
+                continue
+            heap = heaps[f.shift]
+            # A last step that is not full started from the constant of a full one.
+            heap.constant(self.low * (self.slices * self.group - self.n))
+            total = reduce(heap, self.y_bits, True)
+            latency = max(latency, total.latency)
+            row, pixel = f.products[0]
+            netlist.output("y" if self.rows == self.pixels == 1 else f"y{row}_{pixel}", total.bits)
+        return latency
+
+    def _operands(self, netlist: Netlist, name: str, vectors: int, encoding: Encoding) -> list[list[list[int]]]:
+        bits, port = encoding.bits, netlist.input(name, vectors * self.n * encoding.bits)
+        codes = [port[k * bits : (k + 1) * bits] for k in range(vectors * self.n)]
+        return [codes[v * self.n : (v + 1) * self.n] for v in range(vectors)]
+
+    def _step(self, netlist: Netlist, x: list[list[list[int]]], w: list[list[list[int]]], step: int) -> dict[str, list[int]]:
+        """Operands of slice number ``step``."""
+        if self.packing.inner:
+            at = [k if k < self.n else None for k in (2 * step, 2 * step + 1)]
+            xs, ws = ([v[0][k] if k is not None else [FALSE] * len(v[0][0]) for k in at] for v in (x, w))
+        else:
+            xs, ws = [v[step] for v in x], [v[step] for v in w]
+        return {"b": _joined_x(netlist, self.packing, xs), **_joined_w(self.packing, ws)}
+
+    def _cascade(self, netlist: Netlist, operands: list[dict[str, list[int]]], late: int) -> list[int]:
+        constant = self.packing.constant(len(operands))
+        preadd = 2 if self.packing.preadds else 0
+        above: Sum48 | None = None
+        for k, ports in enumerate(operands):
+            wait = late + k
+            inside = min(wait, 1)
+            delayed = {name: _delayed(netlist, bits, wait - inside) for name, bits in ports.items()}
+            regs = {"ad_reg": inside} if preadd else {"a_regs": 1 + inside}
+            use = Slice48(preadd=preadd, z=1 if above else 3, c_reg=0, b_regs=1 + inside, **regs)
+            cascade = {"pcin": above.pcout} if above else {"c": [constant >> b & 1 for b in range(WORD_BITS)]}
+            above = use.build(netlist, **delayed, **cascade)
+        assert above is not None
+        return above.p
+
+
+def _delayed(netlist: Netlist, bits: Sequence[int], cycles: int) -> list[int]:
+    found = list(bits)
+    for _ in range(cycles):
+        found = [netlist.flop(b) for b in found]
+    return found
+
+
+def _joined_w(packing: Packing, codes: list[list[int]]) -> dict[str, list[int]]:
+    """Ports of the weights: magnitudes on D less signs on A, or a single number on A."""
+    if not packing.preadds:
+        return {"a": _placed(codes, packing.w_shifts, A_BITS, packing.w.signed)}
+    top = packing.w.bits - 1
+    signs = [[FALSE] * top + code[top:] for code in codes]
+    return {"d": _placed([code[:top] for code in codes], packing.w_shifts, A_BITS), "a": _placed(signs, packing.w_shifts, A_BITS)}
+
+
+def _joined_x(netlist: Netlist, packing: Packing, codes: list[list[int]]) -> list[int]:
+    """Port B: activations joined; a negative one below borrows from the next."""
+    order = sorted(range(len(codes)), key=lambda j: packing.x_shifts[j])
+    shifts = [packing.x_shifts[j] for j in order]
+    if not packing.x.signed:
+        return _placed([codes[j] for j in order], shifts, B_BITS)
+    word: list[int] = []
+    negative = FALSE
+    for j, shift in zip(order, shifts, strict=True):
+        word += [negative] * (shift - len(word))
+        word += _less(netlist, codes[j], negative)
+        negative = word[-1]
+    return (word + [negative] * B_BITS)[:B_BITS]
+
+
+def _less(netlist: Netlist, code: list[int], borrow: int) -> list[int]:
+    """A two's complement number minus a bit, one bit longer."""
+    if borrow == FALSE:
+        return code
+
+    def difference(bit: int) -> int:
+        def function(*pins: int) -> int:
+            value = sum(b << k for k, b in enumerate(pins[:-1])) - (pins[-2] << len(code)) - pins[-1]
+            return value >> bit & 1
+
+        return netlist.lut(function, *code, borrow)
+
+    return [difference(k) for k in range(len(code) + 1)]
+
+
+def _placed(codes: Sequence[Sequence[int]], shifts: Sequence[int], width: int, signed: bool = False) -> list[int]:
+    """Codes at their shifts in a word of zeros; the only one of a signed word is sign-extended."""
+    word = [FALSE] * width
+    for code, shift in zip(codes, shifts, strict=True):
+        word[shift : shift + len(code)] = code
+    if signed:
+        word[len(codes[0]) :] = [codes[0][-1]] * (width - len(codes[0]))
+    return word

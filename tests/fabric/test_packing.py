@@ -1,0 +1,85 @@
+"""Packings of products into a slice: fields never touch, shown for all products by SMT, and a step more would make them."""
+
+from __future__ import annotations
+
+import pytest
+import z3
+
+from hwq.fabric.packing import Packing, lane_packing, packing
+from hwq.numerics.encoding import parse_encoding
+
+WORD = (1 << 48) - 1
+
+CASES = [
+    ("INT4", "INT4", 2, 2),
+    ("INT4", "INT4", 4, 1),
+    ("INT4", "INT4", 3, 1),
+    ("UINT4", "INT4", 2, 2),
+    ("INT8", "INT8", 2, 1),
+    ("UINT8", "INT8", 2, 1),
+    ("INT8", "INT8_NARROW", 2, 1),
+    ("INT2", "UINT3", 3, 2),
+]
+
+
+def found(x: str, w: str, rows: int, pixels: int) -> Packing:
+    made = packing(parse_encoding(x), parse_encoding(w), rows, pixels)
+    assert made is not None
+    return made
+
+
+def can_go_wrong(made: Packing, steps: int) -> bool:
+    """Whether products exist for which a wanted field, read at its width, is not the raw sum of its products over ``steps`` steps."""
+    low, high = (f(a * b for a in (made.x.lo, made.x.hi) for b in (made.w.lo, made.w.hi)) for f in (min, max))
+    solver = z3.Solver()
+    total, wrong = z3.BitVecVal(made.constant(steps), 48), []
+    for a in made.w_shifts:
+        for b in made.x_shifts:
+            # Any sum of ``steps`` products: each is an integer low .. high (a superset of those that exist).
+            field = z3.BitVec(f"sum_{a}_{b}", 48)
+            solver.add(field >= steps * low, field <= steps * high)
+            total = total + (field << (a + b))
+    for f in made.fields:
+        if f.wanted:
+            sums = [z3.BitVec(f"sum_{made.w_shifts[i]}_{made.x_shifts[j]}", 48) for i, j in f.products]
+            bits = made.field_bits(f, steps)
+            raw = sum(sums) - z3.BitVecVal(steps * len(sums) * low, 48)
+            wrong.append(z3.LShR(total, f.shift) & ((1 << bits) - 1) != raw)
+    solver.add(z3.Or(wrong))
+    return solver.check() == z3.sat
+
+
+@pytest.mark.parametrize(("x", "w", "rows", "pixels"), CASES)
+def test_fields_are_exact_up_to_the_depth_and_not_beyond(x: str, w: str, rows: int, pixels: int) -> None:
+    made = found(x, w, rows, pixels)
+    assert not can_go_wrong(made, made.depth)
+    if made.depth > 1:
+        assert not can_go_wrong(made, 1)
+    assert can_go_wrong(made, made.depth + 1)
+
+
+@pytest.mark.parametrize(("x", "w"), [("INT4", "INT4"), ("UINT4", "INT4"), ("INT3", "INT5")])
+def test_the_inner_packing_adds_two_products_of_one_dot_product(x: str, w: str) -> None:
+    made = lane_packing(parse_encoding(x), parse_encoding(w))
+    assert made is not None
+    assert made.inner
+    assert made.macs == 2
+    assert not can_go_wrong(made, made.depth)
+    assert can_go_wrong(made, made.depth + 1)
+
+
+def test_the_depths_are_those_of_the_closed_forms() -> None:
+    # int8: products -16256 .. 16384, 18 bits of room; narrow weights leave a bit more: -127 * 2**19 - 127 > -2**26.
+    assert found("INT8", "INT8", 2, 1).w_shifts == (0, 18)
+    assert found("INT8", "INT8", 2, 1).depth == (2**18 - 1) // (16384 + 16256)
+    assert found("INT8", "INT8_NARROW", 2, 1).w_shifts == (0, 19)
+    # int4: four rows have 7 bits each, and products -56 .. 64 take 121 values.
+    assert found("INT4", "INT4", 4, 1).depth == 1
+    assert found("INT4", "INT4", 2, 2).depth == (2**11 - 1) // (64 + 56)
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "rows", "pixels"), [("INT8", "INT8", 3, 1), ("BIPOLAR", "INT8", 2, 1), ("INT8", "INT8", 2, 2), ("UINT18", "INT8", 1, 1)]
+)
+def test_what_does_not_fit_is_not_packed(x: str, w: str, rows: int, pixels: int) -> None:
+    assert packing(parse_encoding(x), parse_encoding(w), rows, pixels) is None
