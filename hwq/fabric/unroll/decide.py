@@ -1,0 +1,177 @@
+"""Codes of a sum whose bits are not added up yet: piecewise constant functions of weighted bits, in few LUTs.
+
+Bits enter by weight, a few at a time. What the bits so far mean for the rest is a *class* (how many of the remaining sums reach each
+point); a stage of LUTs turns the class before and some more bits into the class after, as a binary number. One comparison has two or three
+classes nearly everywhere, k points at most k + 1 for a plain number. Functional decomposition after Roth and Karp (1962).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.fabric.netlist import Netlist
+
+__all__ = ["PINS", "Decision", "Steps", "decided", "decision"]
+
+PINS = 6  # of a LUT
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A function of an integer: ``codes[i]`` between ``points[i - 1]`` (included) and ``points[i]`` (points ascending, one less)."""
+
+    points: tuple[int, ...]
+    codes: tuple[int, ...]
+
+    def shifted(self, constant: int) -> Steps:
+        """The function of ``v`` whose value is this one's at ``v + constant``."""
+        return Steps(tuple(p - constant for p in self.points), self.codes)
+
+    def within(self, lo: int, hi: int) -> Steps:
+        """The same on ``lo .. hi``, without points that do not matter there."""
+        points, codes = [], [self.codes[int(np.searchsorted(self.points, lo, "right"))]]
+        for point, code in zip(self.points, self.codes[1:], strict=True):
+            if lo < point <= hi and code != codes[-1]:
+                points.append(point)
+                codes.append(code)
+        return Steps(tuple(points), tuple(codes))
+
+    def bit(self, k: int) -> Steps:
+        """Bit ``k`` of the code alone."""
+        codes = [c >> k & 1 for c in self.codes]
+        changes = [i for i in range(len(self.points)) if codes[i] != codes[i + 1]]
+        return Steps(tuple(self.points[i] for i in changes), (codes[0], *(codes[i + 1] for i in changes)))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """``stages[i]`` takes the class so far and the next ``stages[i]`` bits; ``luts``: LUT sites of all stages."""
+
+    stages: tuple[int, ...]
+    luts: int
+
+
+@lru_cache(maxsize=16384)
+def decision(weights: tuple[int, ...], steps: Steps, width: int) -> Decision | None:
+    """The cheapest stages for bits of these ``weights`` (exponents, ascending); None where a class would not fit a LUT's pins."""
+    count = len(weights)
+    size = [_code_bits(_classes(weights, steps, n)) for n in range(count)] + [width]
+    best: list[tuple[int, int, tuple[int, ...]] | None] = [(0, 0, ())] + [None] * count
+    for n in range(1, count + 1):
+        for start in range(max(0, n - PINS), n):
+            before, inputs = best[start], size[start] + n - start
+            if before is None or inputs > PINS:
+                continue
+            found = (before[0] + _sites(size[n], inputs), before[1] + 1, (*before[2], n - start))
+            current = best[n]
+            if current is None or found < current:
+                best[n] = found
+    last = best[count]
+    return Decision(last[2], last[0]) if last else None
+
+
+def decided(
+    netlist: Netlist, bits: Sequence[tuple[int, int]], steps: Steps, width: int, stages: Sequence[int], *, registered: bool
+) -> tuple[list[int], int]:
+    """The code (``width`` literals) of the sum of ``bits`` (literal, weight), and the cycles taken: one a stage if ``registered``."""
+    ordered = sorted(bits, key=lambda b: b[1])
+    weights = tuple(w for _, w in ordered)
+    waiting = [b for b, _ in ordered]
+    code: list[int] = []
+    n = 0
+    for taken in stages:
+        tables, before = _tables(weights, steps, width, n, n + taken)
+        pins = [*code, *waiting[:taken]]
+        code = [_made(netlist, table, before, pins) for table in tables]
+        waiting, n = waiting[taken:], n + taken
+        if registered:
+            code, waiting = [netlist.flop(b) for b in code], [netlist.flop(b) for b in waiting]
+    return code, len(stages) if registered else 0
+
+
+def _made(netlist: Netlist, table: Sequence[int], given: Sequence[bool], pins: Sequence[int]) -> int:
+    """A LUT of the table; inputs that do not occur take the value of their neighbour below, so that pins may fall away."""
+    value, init = 0, 0
+    for i, (bit, occurs) in enumerate(zip(table, given, strict=True)):
+        value = bit if occurs else value
+        init |= value << i
+    return netlist.lut(init, *pins)
+
+
+def _tables(weights: tuple[int, ...], steps: Steps, width: int, start: int, end: int) -> tuple[list[list[int]], list[bool]]:
+    """Truth tables of the bits of the class after ``end`` bits (at the last: of the code), and which inputs occur."""
+    before = _classes(weights, steps, start)
+    size = _code_bits(before)
+    sums = _sums(weights[start:end])
+    after = _classes(weights, steps, end) if end < len(weights) else None
+    index = {row: k for k, row in enumerate(map(tuple, after.classes.tolist()))} if after else {}
+    bits = _code_bits(after) if after else width
+    tables = [[0] * (1 << (size + end - start)) for _ in range(bits)]
+    occurs = [False] * (1 << (size + end - start))
+    for k, value in enumerate(before.smallest.tolist()):
+        for i, more in enumerate(sums.tolist()):
+            total = value + more
+            reached = index[tuple(_reached(weights, steps, end, np.array([total]))[0].tolist())] if after else _code(steps, total)
+            place = k | i << size
+            occurs[place] = True
+            for b in range(bits):
+                tables[b][place] = reached >> b & 1
+    return tables, occurs
+
+
+@dataclass(frozen=True, eq=False)
+class _Classes:
+    """What sums of the first bits mean: distinct rows of counts of remaining sums below each point, and the least sum of each."""
+
+    classes: NDArray[np.int64]
+    smallest: NDArray[np.int64]
+
+
+@lru_cache(maxsize=65536)
+def _classes(weights: tuple[int, ...], steps: Steps, n: int) -> _Classes:
+    values = _distinct(weights[:n])
+    reached = _reached(weights, steps, n, values)
+    kept = np.ones(len(values), bool)
+    kept[1:] = (reached[1:] != reached[:-1]).any(1)
+    return _Classes(reached[kept], values[kept])
+
+
+def _reached(weights: tuple[int, ...], steps: Steps, n: int, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(values, points): how many of the sums of the bits from ``n`` on stay below each point."""
+    rest = _distinct(weights[n:])
+    return np.searchsorted(rest, np.array(steps.points, np.int64)[None, :] - values[:, None])
+
+
+def _code(steps: Steps, value: int) -> int:
+    return steps.codes[int(np.searchsorted(steps.points, value, "right"))]
+
+
+def _code_bits(found: _Classes) -> int:
+    return (len(found.smallest) - 1).bit_length()
+
+
+def _sites(outputs: int, inputs: int) -> int:
+    """LUT sites of ``outputs`` functions of the same ``inputs`` bits."""
+    return outputs if inputs == PINS else (outputs + 1) // 2
+
+
+def _sums(weights: Sequence[int]) -> NDArray[np.int64]:
+    """Sums of all 2**n choices of the bits, bit k of the index for bit k."""
+    sums = np.zeros(1, np.int64)
+    for w in weights:
+        sums = np.concatenate([sums, sums + (1 << w)])
+    return sums
+
+
+@lru_cache(maxsize=65536)
+def _distinct(weights: tuple[int, ...]) -> NDArray[np.int64]:
+    """The sums that occur, ascending."""
+    sums = np.zeros(1, np.int64)
+    for w in weights:
+        sums = np.union1d(sums, sums + (1 << w))
+    return sums

@@ -1,0 +1,141 @@
+"""Unrolled layers of any integer weights and inputs: common sums first, then a bit heap and a decision for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.fabric.heap import BitHeap, Goal, reduce
+from hwq.fabric.netlist import FALSE, Netlist
+from hwq.fabric.prune import prune
+from hwq.fabric.unroll.decide import Steps
+from hwq.fabric.unroll.decide_heap import decided_heap
+from hwq.fabric.unroll.outputs import Comparison, Integers, RowOutput, Staircase
+from hwq.fabric.unroll.share_bits import share_adders
+from hwq.fabric.unroll.share_words import share_pairs
+from hwq.fabric.unroll.words import Row, Term, Words, words_of
+from hwq.numerics.encoding import Bipolar, Encoding, smallest_integer
+
+__all__ = ["general_layer"]
+
+Bits = tuple[int, ...]
+
+
+def general_layer(
+    weights: NDArray[np.int64], x: Encoding, outputs: Sequence[RowOutput], *, registered: bool, goal: Goal = "luts", name: str = "layer"
+) -> tuple[Netlist, int]:
+    """The netlist (ports ``x``, ``y``) and latency of :func:`hwq.fabric.unroll.layer.unrolled_layer` for any weights and inputs."""
+    words = words_of(np.asarray(weights, np.int64), x)
+    share_adders(words)
+    share_pairs(words)
+    build = _Build(Netlist(name), words, registered, goal)
+    build.inputs(x, weights.shape[1])
+    build.shared()
+    rows = build.rows(outputs)
+    latency = max((t for _, t in rows), default=0)
+    latency = max(latency, 1) if registered else 0
+    build.netlist.output("y", [b for bits, t in rows for b in build.later(bits, latency - t)])
+    return prune(build.netlist), latency
+
+
+@dataclass
+class _Made:
+    """Literals of a word, and the cycle in which they are there."""
+
+    bits: Bits
+    time: int
+
+
+class _Build:
+    """A netlist under construction for ``words``."""
+
+    def __init__(self, netlist: Netlist, words: Words, registered: bool, goal: Goal) -> None:
+        self.netlist, self.words, self.registered, self.goal = netlist, words, registered, goal
+        self._made: list[_Made] = []
+        self._sums: dict[tuple[Term, ...], _Made] = {}
+
+    def inputs(self, x: Encoding, columns: int) -> None:
+        """The input port and its words."""
+        bits = self.netlist.input("x", x.bits * columns)
+        for k in range(columns):
+            own = bits[k * x.bits : (k + 1) * x.bits]
+            self._made.append(_Made((*own[:-1], own[-1] ^ int(x.signed)), 0))
+
+    def shared(self) -> None:
+        """All words that rows share."""
+        for word in self.words.words[len(self._made) :]:
+            total = self._sum(word.terms, word.offset)
+            bits = (*total.bits, *[FALSE] * word.bits)[word.low : word.low + word.bits]
+            self._made.append(_Made(bits, total.time))
+
+    def rows(self, outputs: Sequence[RowOutput]) -> list[tuple[Bits, int]]:
+        """Code and cycle of every row; equal rows of equal outputs once."""
+        known: dict[object, tuple[Bits, int]] = {}
+        return [self._row(row, output, known) for row, output in zip(self.words.rows, outputs, strict=True)]
+
+    def later(self, bits: Sequence[int], cycles: int) -> Bits:
+        """The bits ``cycles`` later."""
+        for _ in range(cycles):
+            bits = [self.netlist.flop(b) for b in bits]
+        return tuple(bits)
+
+    def _sum(self, terms: tuple[Term, ...], offset: int) -> _Made:
+        if terms not in self._sums:
+            heap, time = self._heap(terms)
+            heap.constant(offset)
+            natural = sum((1 << self.words.words[t.word].bits) - 1 << t.shift for t in terms)
+            total = reduce(heap, natural.bit_length(), self.registered, self.goal)
+            self._sums[terms] = _Made(total.bits, time + total.latency)
+        return self._sums[terms]
+
+    def _heap(self, terms: Sequence[Term]) -> tuple[BitHeap, int]:
+        """The terms as a heap, and the cycle of its bits."""
+        heap = BitHeap(self.netlist)
+        time = max((self._made[t.word].time for t in terms), default=0)
+        for t in terms:
+            made = self._made[t.word]
+            (heap.subtract if t.negative else heap.add_unsigned)(self.later(made.bits, time - made.time), t.shift)
+        return heap, time
+
+    def _row(self, row: Row, output: RowOutput, known: dict[object, tuple[Bits, int]]) -> tuple[Bits, int]:
+        key = (frozenset(row.terms.items()), row.constant, output)
+        if key not in known:
+            heap, time = self._heap([Term(w, s, n) for (w, s), n in sorted(row.terms.items())])
+            heap.constant(row.constant)
+            lo, hi = self.words.reach(row)
+            found = self._integers(heap, output, lo, hi) if isinstance(output, Integers) else self._decided(heap, output, lo, hi)
+            known[key] = (found.bits, time + found.time)
+        return known[key]
+
+    def _integers(self, heap: BitHeap, output: Integers, lo: int, hi: int) -> _Made:
+        """The sum as a code: as many bits as its interval needs, then the sign."""
+        heap.constant(output.bias)
+        held = smallest_integer(lo + output.bias, hi + output.bias)
+        halved = isinstance(output.encoding, Bipolar)
+        heap.constant(int(halved))
+        total = reduce(heap, held.bits + halved, self.registered, self.goal)
+        bits = total.bits[halved:]
+        fill = bits[-1] if held.signed else FALSE
+        return _Made((*bits, *[fill] * output.bits)[: output.bits], total.latency)
+
+    def _decided(self, heap: BitHeap, output: RowOutput, lo: int, hi: int) -> _Made:
+        bits, latency = decided_heap(heap, _steps(output, lo, hi), output.bits, self.registered, self.goal)
+        return _Made(tuple(bits), latency)
+
+
+def _steps(output: RowOutput, lo: int, hi: int) -> Steps:
+    """A comparison or staircase on sums between ``lo`` and ``hi``."""
+    points = sorted({p for p in _points(output) if lo < p <= hi})
+    codes = output.codes(np.array([lo, *points], np.int64))
+    return Steps(tuple(points), tuple(int(c) for c in codes)).within(lo, hi)
+
+
+def _points(output: RowOutput) -> Iterator[int]:
+    if isinstance(output, Comparison):
+        yield output.threshold
+    else:
+        assert isinstance(output, Staircase)
+        yield from output.points
