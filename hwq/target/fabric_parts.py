@@ -1,78 +1,88 @@
-"""The parts of a design that are made of fabric: both forms of each in the one file, a macro chooses."""
+"""The parts of a design that are made of fabric: both forms of each in one module, a macro chooses."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwq.gateware.fabric_part import FabricPart
 from hwq.gateware.parts import Part
-from hwq.target.fabric_text import cells_of, portable_text, slices_of, structural_text
-from hwq.target.primitives import primitive_macros, primitive_modules, slice_modules
+from hwq.target.fabric_text import cells_of, module_text, portable_body, slices_of, structural_body
+from hwq.target.primitives import PRIMITIVES, primitive_modules, slice_modules
 
 __all__ = ["FabricParts"]
+
+_MODULE = re.compile(r"(?:^\(\*[^\n]*\*\)\n)*^module \\?([^\s(]+) ?\(.*?^endmodule", re.MULTILINE | re.DOTALL)
+_RTLIL_MODULE = re.compile(r"^module \\(\S+)", re.MULTILINE)
 
 
 @dataclass
 class FabricParts:
     """Writes the structural form of every :class:`hwq.gateware.fabric_part.FabricPart` it is shown, once.
 
-    ``primitives``: see :func:`hwq.target.primitives.primitive_macros`.
+    With ``primitives`` = ``portable`` a module holds both forms and the macro ``HWQ_FABRIC`` chooses the structural one; ``structural``
+    writes that one alone, ``unisim`` does so with the vendor's cells themselves.
     """
 
     top: str
     primitives: str = "portable"
-    structural: dict[str, str] = field(default_factory=dict)
+    structural: dict[str, list[str]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     cells: set[str] = field(default_factory=set)
     slices: set[str] = field(default_factory=set)
 
     def __call__(self, part: Part) -> str | None:
-        """Verilog of ``part`` when its portable form is its netlist too, else None: then Amaranth elaborates that form."""
+        """Verilog of ``part`` where Amaranth is not needed for its portable form, else None."""
         component = part.component
         if not isinstance(component, FabricPart):
             return None
+        assert self.primitives in PRIMITIVES, self.primitives
         netlist = component.netlist
         self.cells |= cells_of(netlist)
         self.slices |= slices_of(netlist)
-        structural = structural_text(netlist, part.name, self.top)
-        if component.is_vector:
+        structural = structural_body(netlist, self.top, vendor=self.primitives == "unisim")
+        if self.primitives == "portable" and component.is_vector:
             self.structural[part.name] = structural
             return None
         component._MustUse__silence = True  # its module is written here, Amaranth never elaborates it
-        self.texts[part.name] = self._either(structural, portable_text(netlist, part.name, self.top))
+        both = self.primitives == "portable"
+        body = _either(structural, portable_body(netlist, self.top)) if both else structural
+        self.texts[part.name] = module_text(netlist, part.name, body)
         return self.texts[part.name]
 
     @property
-    def head(self) -> str:
-        """Macros for the beginning of the file; empty without fabric."""
-        return primitive_macros(self.top, self.cells, self.primitives) if self.structural or self.texts else ""
-
-    @property
     def modules(self) -> str:
-        """Modules of the cells, for the end of the file."""
-        texts = [f"`ifdef {self.top}_FABRIC\n{primitive_modules(self.top, self.cells)}\n`endif"] if self.cells else []
-        return "\n\n".join([*texts, slice_modules(self.top, self.slices)])
+        """Modules of the cells that the parts use."""
+        own = primitive_modules(self.top, self.cells) if self.primitives != "unisim" else ""
+        return "\n".join(text for text in (own, slice_modules(self.top, self.slices, self.primitives)) if text)
 
     def chosen(self, body: str, modules: Mapping[str, str]) -> str:
-        """Verilog of the portable modules, with the structural form beside each part that has one.
+        """Verilog of the portable modules, with the structural form beside it in each part that has one.
 
-        ``modules`` is the RTLIL of every part by name: a part's own submodules belong to its portable form.
+        ``modules`` is the RTLIL of every part by name; submodules of a part are there for its portable form alone.
         """
-        owner = {own: name for name in self.structural for own in re.findall(r"^module \\(\S+)", modules[name], re.MULTILINE)}
-        portable: dict[str, list[str]] = {name: [] for name in self.structural}
-        rest: list[str] = []
-        for text in _modules(body):
-            name = re.search(r"^module \\?([^\s(]+)", text, re.MULTILINE)
-            assert name is not None
-            (portable[owner[name[1]]] if name[1] in owner else rest).append(text)
-        return "\n\n".join([*rest, *(self._either(self.structural[name], "\n\n".join(texts)) for name, texts in portable.items())])
+        inner = {own for name in self.structural for own in _RTLIL_MODULE.findall(modules[name])} - self.structural.keys()
+        return "\n\n".join(self._modules(body, inner))
 
-    def _either(self, structural: str, portable: str) -> str:
-        return f"`ifdef {self.top}_FABRIC\n\n{structural.strip()}\n\n`else\n\n{portable.strip()}\n\n`endif"
+    def _modules(self, body: str, inner: set[str]) -> Iterator[str]:
+        for found in _MODULE.finditer(body):
+            text, name = found[0], found[1]
+            if name in self.structural:
+                yield self._with_structure(text, self.structural[name])
+            else:
+                assert name not in inner, f"{name}: a part with two forms is one module"
+                yield text
+
+    def _with_structure(self, text: str, structural: Sequence[str]) -> str:
+        """The module with the declarations of its ports in front, then either form."""
+        lines = text.splitlines()
+        first = next(n for n, line in enumerate(lines) if line.startswith("module ")) + 1
+        is_port = [bool(re.match(r"  (input|output) ", line)) for line in lines]
+        ports = [line for line, port in zip(lines[first:], is_port[first:], strict=True) if port]
+        rest = [line for line, port in zip(lines[first:-1], is_port[first:-1], strict=True) if not port]
+        return "\n".join([*lines[:first], *ports, *_either(structural, rest), lines[-1]])
 
 
-def _modules(body: str) -> Collection[str]:
-    """The modules of a text, attributes in front included."""
-    return [text.strip() for text in re.findall(r"(?:^\(\*[^\n]*\*\)\n)*^module .*?^endmodule", body, re.MULTILINE | re.DOTALL)]
+def _either(structural: Sequence[str], portable: Sequence[str]) -> list[str]:
+    return ["`ifdef HWQ_FABRIC", *structural, "`else", *portable, "`endif"]

@@ -7,35 +7,31 @@ from collections.abc import Iterator, Sequence
 from hwq.fabric.carry_slices import CarrySlice, carry_slices
 from hwq.fabric.formula import Formula, formula
 from hwq.fabric.netlist import FALSE, TRUE, Chain, Dsp, Flop, Lut, Netlist
-from hwq.target.primitives import macro
 
-__all__ = ["cells_of", "portable_text", "slices_of", "structural_text"]
+__all__ = ["cells_of", "module_text", "portable_body", "slices_of", "structural_body"]
 
 WIDE = 132
 OPERATORS = {"and": " & ", "or": " | ", "xor": " ^ "}
 
 
-def structural_text(netlist: Netlist, name: str, top: str, *, clocked: bool = True) -> str:
-    """Module ``name``: one instance a LUT and a slice of carry, cells named by the macros of :mod:`hwq.target.primitives`.
-
-    ``clocked`` gives it ports ``clk`` and ``rst`` whether it uses them or not, as the modules around expect it.
-    """
-    text = _Text(netlist)
-    slices = [line for n, cell in enumerate(netlist.cells) if isinstance(cell, Dsp) for line in _slice_instance(text, cell, top, n)]
+def structural_body(netlist: Netlist, top: str, *, vendor: bool = False) -> list[str]:
+    """One instance a LUT and a slice of carry: own modules (:mod:`hwq.target.primitives`), or the ``vendor``'s cells."""
+    text = _Text(netlist, top, vendor)
+    slices = [line for n, cell in enumerate(netlist.cells) if isinstance(cell, Dsp) for line in _slice_instance(text, cell, n)]
     luts = [cell for cell in netlist.cells if isinstance(cell, Lut)]
     chains = [cell for cell in netlist.cells if isinstance(cell, Chain)]
     # Every wire stands before its first reader: Verilog would make an undeclared one up.
     wires = [text.bit(b) for lut in luts for b in (lut.o6, lut.o5) if b is not None]
     wires += [text.bit(b) for chain in chains for b in (*chain.o, *chain.co)]
     declared = [f"  wire {_filled('', wires, '')};"] if wires else []
-    instances = [_lut_instance(text, lut, top) for lut in luts]
-    instances += [_carry_instance(text, cut, top, n) for n, cut in enumerate(carry_slices(netlist))]
-    return text.module(name, [*declared, *slices, *instances], clocked)
+    instances = [_lut_instance(text, lut) for lut in luts]
+    instances += [_carry_instance(text, cut, n) for n, cut in enumerate(carry_slices(netlist))]
+    return text.around([*declared, *slices, *instances])
 
 
-def portable_text(netlist: Netlist, name: str, top: str, *, clocked: bool = True) -> str:
-    """Module ``name``: an expression a LUT output and a carry position that anything reads; slices stay instances."""
-    text = _Text(netlist)
+def portable_body(netlist: Netlist, top: str) -> list[str]:
+    """An expression a LUT output and a carry position that anything reads; slices stay instances."""
+    text = _Text(netlist, top)
     used = _used(netlist)
     lines: list[str] = []
     for number, cell in enumerate(netlist.cells):
@@ -44,8 +40,18 @@ def portable_text(netlist: Netlist, name: str, top: str, *, clocked: bool = True
         elif isinstance(cell, Chain):
             lines.extend(_chain_expressions(text, cell, used))
         else:
-            lines.extend(_slice_instance(text, cell, top, number))
-    return text.module(name, lines, clocked)
+            lines.extend(_slice_instance(text, cell, number))
+    return text.around(lines)
+
+
+def module_text(netlist: Netlist, name: str, body: Sequence[str], *, clocked: bool = True) -> str:
+    """Module ``name`` with the ports of ``netlist``, and ``clk`` and ``rst`` if ``clocked``, whether it uses them or not."""
+    assert clocked or not netlist.flops, f"{name}: flip-flops without a clock"
+    ports = [*(["clk", "rst"] if clocked else []), *netlist.inputs, *netlist.outputs]
+    declared = ["  input clk;", "  input rst;"] if clocked else []
+    declared += [f"  input {_range(bits)}{port};" for port, bits in netlist.inputs.items()]
+    declared += [f"  output {_range(bits)}{port};" for port, bits in netlist.outputs.items()]
+    return "\n".join([f"module {name}({_filled('', ports, '')});", *declared, *body, "endmodule", ""])
 
 
 def cells_of(netlist: Netlist) -> set[str]:
@@ -60,10 +66,10 @@ def slices_of(netlist: Netlist) -> set[str]:
 
 
 class _Text:
-    """Names of the bits of a netlist, and the frame of its module."""
+    """Names of the bits and cells of a netlist, its flip-flops and outputs."""
 
-    def __init__(self, netlist: Netlist) -> None:
-        self.netlist = netlist
+    def __init__(self, netlist: Netlist, top: str, vendor: bool = False) -> None:
+        self.netlist, self.top, self.vendor = netlist, top, vendor
         self.names = {0: "1'b0"}
         for port, bits in netlist.inputs.items():
             for k, bit in enumerate(bits):
@@ -76,23 +82,20 @@ class _Text:
         name = self.names.get(literal >> 1) or f"n{literal >> 1}"
         return f"~{name}" if literal & 1 else name
 
+    def cell(self, name: str) -> str:
+        """The module that an instance of a Xilinx cell names."""
+        return name if self.vendor else f"{self.top}_hwq_{name.lower()}"
+
     def bus(self, bits: Sequence[int]) -> str:
         """Text of several literals, the first the least."""
         if len(bits) == 1:
             return self.bit(bits[0])
         return _filled("{", [self.bit(b) for b in reversed(bits)], "}")
 
-    def module(self, name: str, lines: Sequence[str], clocked: bool) -> str:
-        """The module around ``lines``, with ports and flip-flops."""
-        netlist = self.netlist
-        ports = [*(["clk", "rst"] if clocked else []), *netlist.inputs, *netlist.outputs]
-        declared = ["  input clk;", "  input rst;"] if clocked else []
-        declared += [f"  input {_range(bits)}{port};" for port, bits in netlist.inputs.items()]
-        declared += [f"  output {_range(bits)}{port};" for port, bits in netlist.outputs.items()]
-        results = [f"  assign {port} = {self.bus(bits)};" for port, bits in netlist.outputs.items()]
-        assert clocked or not netlist.flops, f"{name}: flip-flops without a clock"
-        body = [*declared, *self._registers(), *lines, *self._always(), *results]
-        return f"module {name}({_filled('', ports, '')});\n" + "\n".join(body) + "\nendmodule\n"
+    def around(self, lines: Sequence[str]) -> list[str]:
+        """``lines`` with the flip-flops and the outputs."""
+        results = [f"  assign {port} = {self.bus(bits)};" for port, bits in self.netlist.outputs.items()]
+        return [*self._registers(), *lines, *self._always(), *results]
 
     def _registers(self) -> Iterator[str]:
         names = [self.bit(f.q) for f in self.netlist.flops]
@@ -131,19 +134,19 @@ def _range(bits: Sequence[int]) -> str:
 # -- structural
 
 
-def _lut_instance(text: _Text, lut: Lut, top: str) -> str:
+def _lut_instance(text: _Text, lut: Lut) -> str:
     pins = ", ".join(f".I{k}({text.bit(p)})" for k, p in enumerate(lut.pins))
     o6 = text.bit(lut.o6)
     if lut.o5 is None:
         size = 1 << len(lut.pins)
-        cell = macro(top, f"LUT{len(lut.pins)}")
+        cell = text.cell(f"LUT{len(lut.pins)}")
         return f"  {cell} #(.INIT({size}'h{lut.init:0{max(1, size // 4)}x})) lut{lut.o6 >> 1} ({pins}, .O({o6}));"
     o5 = text.bit(lut.o5)
-    cell = macro(top, "LUT6_2")
+    cell = text.cell("LUT6_2")
     return f"  {cell} #(.INIT(64'h{lut.init:016x})) lut{lut.o6 >> 1} ({pins}, .O5({o5}), .O6({o6}));"
 
 
-def _carry_instance(text: _Text, cut: CarrySlice, top: str, number: int) -> str:
+def _carry_instance(text: _Text, cut: CarrySlice, number: int) -> str:
     """Eight carry positions; those that do not exist propagate nothing, their outputs are wires that nobody reads."""
     halves = (cut.lower, cut.upper) if cut.upper else (cut.lower,)
     size = 8 // len(halves)
@@ -158,18 +161,18 @@ def _carry_instance(text: _Text, cut: CarrySlice, top: str, number: int) -> str:
     ports = "".join(f",\n    .{port}({_filled('{', bits[::-1], '}')})" for port, bits in buses.items())
     carry = [text.bit(chain.ci) for chain in halves] + ["1'b0"]
     kind = "DUAL_CY4" if cut.upper else "SINGLE_CY8"
-    cell = macro(top, "CARRY8")
+    cell = text.cell("CARRY8")
     return f'{declared}  {cell} #(.CARRY_TYPE("{kind}")) carry{number} (.CI({carry[0]}), .CI_TOP({carry[1]}){ports});'
 
 
-def _slice_instance(text: _Text, cell: Dsp, top: str, number: int) -> Iterator[str]:
+def _slice_instance(text: _Text, cell: Dsp, number: int) -> Iterator[str]:
     """An arithmetic slice: a module of its own in every form, since its behaviour is no expression."""
     for port, bits in cell.outputs:
         yield f"  wire [{len(bits) - 1}:0] slice{number}_{port};"
         text.names.update({bit >> 1: f"slice{number}_{port}[{k}]" for k, bit in enumerate(bits)})
     parameters = ", ".join(f".{key}({_parameter(value)})" for key, value in cell.parameters)
     ports = [f".{port}({text.bus(bits)})" for port, bits in cell.inputs] + [f".{port}(slice{number}_{port})" for port, _ in cell.outputs]
-    yield f"  {top}_{cell.model} #({parameters}) slice{number} ({_filled('', ['.clk(clk)', *ports], '')});"
+    yield f"  {text.top}_{cell.model} #({parameters}) slice{number} ({_filled('', ['.clk(clk)', *ports], '')});"
 
 
 def _parameter(value: int | str) -> str:

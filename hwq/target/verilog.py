@@ -98,7 +98,6 @@ def emit_verilog(modules: Mapping[str, str], written: Mapping[str, str], header:
         comment,
         "`timescale 1ns / 1ps\n`default_nettype wire",
         off,
-        fabric.head,
         fabric.chosen(body, modules) if fabric.structural else body.strip(),
         *(written[n].strip() for n in modules if n in written),
         fabric.modules,

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwq.fabric.cells import Block, Cells
-from hwq.fabric.netlist import FALSE, TRUE, Chain, Flop, Lut
+from hwq.fabric.netlist import FALSE, TRUE, Chain, Flop, Lut, Netlist
+from hwq.fabric.ordered import ordered
 from hwq.fabric.sites import MEMORY_SITES
 
-__all__ = ["cells_of_module", "submodules"]
+__all__ = ["cells_of_module", "netlist_of_module", "submodules"]
 
 CONSTANTS = {"0": FALSE, "1": TRUE, "x": FALSE, "z": FALSE}
 # Own primitives may stand as black boxes under a design's prefix: top_hwq_lut6_2.
@@ -33,6 +34,19 @@ def cells_of_module(modules: Mapping[str, Module], top: str, flat: bool = True) 
     outputs = [b for port in modules[top]["ports"].values() if port["direction"] == "output" for b in scope.bits(port["bits"])]
     reader.module(top, scope)
     return reader.cells(outputs)
+
+
+def netlist_of_module(modules: Mapping[str, Module], top: str, clock: str = "clk") -> Netlist:
+    """The same, to be simulated: ports by name but the ``clock``. Raises :class:`ValueError` where a cell has no such meaning."""
+    reader = _Reader(modules, flat=True)
+    scope = _Scope(reader)
+    ports = {name: (port["direction"], scope.bits(port["bits"])) for name, port in modules[top]["ports"].items() if name != clock}
+    reader.module(top, scope)
+    if reader.settable:
+        raise ValueError("a flip-flop with a set input cannot be simulated")
+    outputs = {name: reader.resolved(bits) for name, (direction, bits) in ports.items() if direction == "output"}
+    inputs = {name: bits for name, (direction, bits) in ports.items() if direction == "input"}
+    return ordered(reader.cells([]), inputs, outputs, reader.signals)
 
 
 def submodules(modules: Mapping[str, Module], top: str) -> Counter[str]:
@@ -61,6 +75,7 @@ class _Reader:
     flops: list[Flop] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     leaving: list[int] = field(default_factory=list)
+    settable: int = 0
     carry_cells: int = 0
     signals: int = 1
     same: dict[int, int] = field(default_factory=dict)
@@ -71,13 +86,14 @@ class _Reader:
 
     def cells(self, outputs: Sequence[int]) -> Cells:
         """What was read, with inverters and connections between modules resolved."""
-        luts = [Lut(lut.init, self._resolved(lut.pins), lut.o6, lut.o5) for lut in self.luts]
-        chains = [Chain(self._resolved(c.s), self._resolved(c.di), self._root(c.ci), c.o, c.co) for c in self.chains]
+        luts = [Lut(lut.init, self.resolved(lut.pins), lut.o6, lut.o5) for lut in self.luts]
+        chains = [Chain(self.resolved(c.s), self.resolved(c.di), self._root(c.ci), c.o, c.co) for c in self.chains]
         flops = [Flop(self._root(f.d), f.q, self._root(f.enable), self._root(f.reset)) for f in self.flops]
-        blocks = [Block(b.kind, self._resolved(b.inputs), b.outputs, b.registered, b.levels) for b in self.blocks]
-        return Cells(luts, chains, flops, blocks, self._resolved((*outputs, *self.leaving)), self.carry_cells)
+        blocks = [Block(b.kind, self.resolved(b.inputs), b.outputs, b.registered, b.levels) for b in self.blocks]
+        return Cells(luts, chains, flops, blocks, self.resolved((*outputs, *self.leaving)), self.carry_cells)
 
-    def _resolved(self, bits: Iterable[int]) -> tuple[int, ...]:
+    def resolved(self, bits: Iterable[int]) -> tuple[int, ...]:
+        """``bits`` by the signals that make them."""
         return tuple(self._root(b) for b in bits)
 
     def _root(self, bit: int) -> int:
@@ -144,12 +160,15 @@ class _Reader:
 
     def _flop(self, ports: Mapping[str, list[int]]) -> None:
         reset = next((ports[p][0] for p in ("R", "S", "CLR", "PRE") if ports.get(p)), FALSE)
+        self.settable += any(ports.get(p, [FALSE])[0] != FALSE for p in ("S", "PRE", "CLR"))
         enable = next((ports[p][0] for p in ("CE", "GE") if ports.get(p)), TRUE)
         self.flops.append(Flop(ports["D"][0], ports["Q"][0], enable, reset))
 
     def _block(self, kind: str, ports: Mapping[str, list[int]], parameters: Mapping[str, str], directions: Mapping[str, str]) -> None:
         inputs = tuple(b for port, bits in ports.items() if directions.get(port) != "output" for b in bits)
         outputs = tuple(b for port, bits in ports.items() if directions.get(port) == "output" for b in bits)
+        if kind.startswith("MUXF"):
+            inputs = tuple(ports[port][0] for port in ("I0", "I1", "S"))
         lookup = kind in MEMORY_SITES and not kind.startswith("SRL")
         registered = not lookup and not kind.startswith("MUXF") and _keeps(kind, parameters)
         self.blocks.append(Block(kind, inputs, outputs, registered, int(lookup)))

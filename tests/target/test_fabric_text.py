@@ -10,17 +10,18 @@ import pytest
 from hwq.fabric.netlist import Netlist
 from hwq.gateware.fabric_part import NetlistPart
 from hwq.gateware.parts import rtlil_module
-from hwq.target.fabric_text import cells_of, portable_text, structural_text
-from hwq.target.primitives import primitive_macros, primitive_modules
+from hwq.target.fabric_text import cells_of, module_text, portable_body, structural_body
+from hwq.target.primitives import primitive_modules
 from hwq.target.tools import verilator
 from hwq.target.verilog import LINT_OFF
 from tests.gateware.prover import yosys
 from tests.target.fabric import medley
 
 
-def structural_file(netlist: Netlist, name: str) -> str:
-    cells = cells_of(netlist)
-    return "\n".join([primitive_macros("t", cells), primitive_modules("t", cells), structural_text(netlist, name, "t")])
+def text_of(netlist: Netlist, name: str, form: str) -> str:
+    if form == "portable":
+        return module_text(netlist, name, portable_body(netlist, "t"))
+    return primitive_modules("t", cells_of(netlist)) + module_text(netlist, name, structural_body(netlist, "t", vendor=form == "vendor"))
 
 
 def wrong(text: str) -> str:
@@ -29,12 +30,12 @@ def wrong(text: str) -> str:
     return f"{text[:at]}{int(text[at : at + 16], 16) ^ (1 << 64) - 1:016x}{text[at + 16 :]}"
 
 
-@pytest.mark.parametrize("form", ["portable", "structural", "unisim", "wrong"])
+@pytest.mark.parametrize("form", ["portable", "structural", "unisim", "vendor", "wrong"])
 def test_the_emitted_forms_are_the_circuit_that_amaranth_simulates(form: str) -> None:
     netlist = medley(4, luts=5)
-    text = portable_text(netlist, "emitted", "t") if form == "portable" else structural_file(netlist, "emitted")
+    text = text_of(netlist, "emitted", form)
     text = wrong(text) if form == "wrong" else text
-    cells = "read_verilog +/xilinx/cells_sim.v\n" if form == "unisim" else ""
+    cells = "read_verilog +/xilinx/cells_sim.v\n" if form in ("unisim", "vendor") else ""
     script = (
         f"{cells}read_verilog {'-DHWQ_UNISIM' if cells else ''} <<TEXT\n{text}\nTEXT\n"
         "setattr -mod -unset top *\nhierarchy -check\nproc\nflatten\nopt_clean\nequiv_make meant emitted both\nhierarchy -top both\n"
@@ -51,7 +52,7 @@ def test_verilator_lints_both_forms_without_a_warning(form: str, tmp_path: Path)
     tool = verilator()
     assert tool is not None
     netlist = medley(7)
-    text = portable_text(netlist, "m", "t") if form == "portable" else structural_file(netlist, "m")
+    text = text_of(netlist, "m", form)
     (tmp_path / "m.v").write_text("\n".join([*(f"/* verilator lint_off {name} */" for name in LINT_OFF), text]))
     command = [*tool.command, "--lint-only", "-Wall", "--default-language", "1364-2001", "--top-module", "m", "m.v"]
     done = subprocess.run(command, cwd=tmp_path, env=tool.environ(), capture_output=True, text=True, check=False)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from hwq.target.primitives import CELLS, primitive_macros, primitive_module
+from hwq.target.primitives import CELLS, cell_module
 from tests.gateware.prover import yosys
 
 LUTS = [f"LUT{k}" for k in range(1, 7)]
@@ -28,7 +28,7 @@ def same(text: str, first: str, second: str, cells: str = "") -> bool:
 def test_a_lut_gives_the_addressed_bit_whatever_its_table(cell: str, bug: bool) -> None:
     inputs = int(cell[3])
     pins = [f"I{k}" for k in range(inputs)]
-    symbolic = primitive_module("t", cell).replace("parameter", "input", 1)
+    symbolic = cell_module(cell, "own").replace("parameter", "input", 1)
     head, body = symbolic.split(");", 1)
     default = f" = {1 << inputs}'h0"
     own = f"{head}, INIT);{body.replace(default, '', 1)}"
@@ -42,7 +42,7 @@ def test_a_lut_gives_the_addressed_bit_whatever_its_table(cell: str, bug: bool) 
         f"module reference({', '.join([*pins, *names, 'INIT'])}); input {', '.join(pins)}; input [{(1 << inputs) - 1}:0] INIT; "
         f"output {', '.join(names)}; wire [{inputs - 1}:0] index = {index}; {outputs} endmodule"
     )
-    assert same(f"{own}\n{reference}", f"t_hwq_{cell.lower()}", "reference") == (not bug)
+    assert same(f"{own}\n{reference}", "own", "reference") == (not bug)
 
 
 def around(name: str, cells: list[tuple[str, str]], prefix: str = "") -> str:
@@ -69,15 +69,6 @@ def test_own_cells_equal_the_vendors_models(bug: bool) -> None:
     cells = [(cell, f".INIT({1 << int(cell[3])}'h{rng.getrandbits(1 << int(cell[3])):x})") for cell in [*LUTS, "LUT6_2"] for _ in range(6)]
     cells += [("CARRY8", f'.CARRY_TYPE("{kind}")') for kind in ("SINGLE_CY8", "DUAL_CY4")]
     other = [*cells[:-1], ("CARRY8", '.CARRY_TYPE("SINGLE_CY8")')] if bug else cells
-    own = "\n".join(primitive_module("t", cell) for cell in CELLS)
-    for cell in CELLS:
-        own = own.replace(f"module t_hwq_{cell.lower()}(", f"module own_{cell}(")
+    own = "\n".join(cell_module(cell, f"own_{cell}") for cell in CELLS)
     text = f"{own}\n{around('mine', cells, 'own_')}\n{around('vendor', other)}"
     assert same(text, "mine", "vendor", "read_verilog +/xilinx/cells_sim.v\n") == (not bug)
-
-
-def test_macros_of_one_design_leave_others_alone() -> None:
-    for primitives in ("portable", "structural", "unisim"):
-        text = primitive_macros("net", {"LUT6"}, primitives)
-        defined = [line.split()[1] for line in text.splitlines() if line.startswith("`define")]
-        assert all(name.startswith("net_") for name in defined)
