@@ -25,6 +25,7 @@ from hwq.gateware.pool import PoolStage
 from hwq.gateware.split import SplitStage
 from hwq.gateware.streams import word_layout
 from hwq.gateware.topk import TopKStage
+from hwq.gateware.unrolled import UnrolledConvStage, UnrolledDenseStage
 from hwq.gateware.upsample import UpsampleStage
 from hwq.network.graph import Network
 from hwq.plan.dataflow import Dataflow
@@ -45,13 +46,22 @@ from hwq.plan.units import (
     SplitUnit,
     TopKUnit,
     Unit,
+    UnrolledConv,
+    UnrolledDense,
     UpsampleUnit,
 )
 
 __all__ = ["builder_of", "input_port", "output_port"]
 
 Builder = Callable[[], wiring.Component]
-STAGES = {Mvu: MvuStage, Depthwise: DepthwiseStage, PoolUnit: PoolStage, Elementwise: ElementwiseStage}
+STAGES = {
+    Mvu: MvuStage,
+    Depthwise: DepthwiseStage,
+    UnrolledConv: UnrolledConvStage,
+    UnrolledDense: UnrolledDenseStage,
+    PoolUnit: PoolStage,
+    Elementwise: ElementwiseStage,
+}
 
 
 def builder_of(unit: Unit, dataflow: Dataflow, network: Network, parts: Parts) -> Builder:
@@ -71,7 +81,9 @@ def builder_of(unit: Unit, dataflow: Dataflow, network: Network, parts: Parts) -
             return partial(UpsampleStage, unit, sources[0], targets[0])
         case SplitUnit():
             return partial(SplitStage, unit, sources[0], targets)
-        case Mvu() | Depthwise() | PoolUnit() | Elementwise() | Join() | ConcatUnit() | PadUnit() | ArgMaxUnit() | TopKUnit():
+        case (Mvu() | Depthwise() | UnrolledConv() | UnrolledDense() | PoolUnit() | Elementwise()) | (
+            Join() | ConcatUnit() | PadUnit() | ArgMaxUnit() | TopKUnit()
+        ):
             xs = [tensors[s].encoding for s in unit.stage.sources]
             out = tensors[unit.stage.target].encoding
             match unit:
@@ -85,7 +97,7 @@ def builder_of(unit: Unit, dataflow: Dataflow, network: Network, parts: Parts) -
                     return partial(ArgMaxStage, unit, sources[0], targets[0], xs[0])
                 case TopKUnit():
                     return partial(TopKStage, unit, sources[0], targets[0], xs[0])
-                case Mvu() | Depthwise() | PoolUnit() | Elementwise():
+                case _:
                     return partial(STAGES[type(unit)], unit, sources[0], targets[0], xs[0], out, parts)
     raise TypeError(f"no component for {unit}")
 

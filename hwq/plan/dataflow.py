@@ -25,6 +25,7 @@ from hwq.plan.latency import (
     upsample_latency,
 )
 from hwq.plan.plan import Plan, StagePlan
+from hwq.plan.slide import Slide
 from hwq.plan.stages import Stage, stages_of
 from hwq.plan.units import (
     ArgMaxUnit,
@@ -44,10 +45,13 @@ from hwq.plan.units import (
     SplitUnit,
     TopKUnit,
     Unit,
+    UnrolledConv,
+    UnrolledDense,
     UpsampleUnit,
     memory_kind,
     pitch_of,
 )
+from hwq.plan.unrolled import UnrolledForm, unrolled_latency
 
 __all__ = ["Dataflow", "dataflow_of"]
 
@@ -128,13 +132,19 @@ class _Builder:
         branches = [replace(edge, name=f"{tensor}.branch{k}") for k in range(len(readers))]
         self.add(Fork(self.name(f"{tensor}.fork"), (edge.name,), tuple(b.name for b in branches)), *branches)
         self.waiting[tensor] = [
-            b.name if kind in BUFFERED else self.fifo(f"{b.name}.fifo", b, b).name for b, kind in zip(branches, readers, strict=True)
+            b.name if is_buffered else self.fifo(f"{b.name}.fifo", b, b).name for b, is_buffered in zip(branches, readers, strict=True)
         ]
 
-    def readers(self, tensor: str) -> list[str]:
-        """The kinds of the stages that read ``tensor``, in the order in which they are built; graph outputs last."""
-        kinds = [stage.kind for stage in self.stages for source in stage.sources if source == tensor]
-        return kinds + ["output"] * self.network.outputs.count(tensor)
+    def readers(self, tensor: str) -> list[bool]:
+        """Whether each of those that read ``tensor`` has a buffer of its own, in the order in which they are built; graph outputs last."""
+        found = [self.is_buffered(stage) for stage in self.stages for source in stage.sources if source == tensor]
+        return found + [False] * self.network.outputs.count(tensor)
+
+    def is_buffered(self, stage: Stage) -> bool:
+        """Whether ``stage`` has a buffer on its input."""
+        op = stage.node.op
+        gathers = isinstance(op, Conv) and self.plan.stage(stage.name).style == "unrolled" and self.slide(stage).is_gathered
+        return stage.kind in BUFFERED and not gathers
 
     def fifo(self, name: str, source: Edge, shape: Edge) -> Edge:
         """A FIFO behind ``source``; its words are read as those of ``shape``."""
@@ -183,6 +193,8 @@ class _Builder:
         p = self.plan.stage(stage.name)
         if stage.kind == "split":
             return self.split(stage, p)
+        if p.style == "unrolled":
+            return {stage.target: self.unrolled(stage, p)}
         build: dict[str, Callable[[Stage, StagePlan], Edge]] = {
             "mvu": self.mvu,
             "depthwise": self.depthwise,
@@ -223,6 +235,27 @@ class _Builder:
         g = self.checked(stage, Geometry(h, w, words, op.window, p.pixels, op.groups, passes))
         latency = mvu_latency(self.network, stage, p, g)
         self.add(Mvu(stage.name, (i.name,), (o.name,), stage, p, g, p.buffer, p.depth, latency, op.mw, op.mh), o)
+        return o
+
+    def slide(self, stage: Stage) -> Slide:
+        """The geometry of an unrolled contraction."""
+        op, p = stage.node.op, self.plan.stage(stage.name)
+        assert isinstance(op, Conv)
+        h, w, c = self.network.tensors[stage.source].shape
+        return Slide(h, w, ceil_div(c, p.simd) if stage.kind == "mvu" else 1, op.window)
+
+    def unrolled(self, stage: Stage, p: StagePlan) -> Edge:
+        op = stage.node.op
+        assert isinstance(op, Conv)
+        source, target = (self.network.tensors[t] for t in (stage.source, stage.target))
+        i, o = self.input(stage, p.simd if stage.kind == "mvu" else source.shape[2]), self.output(stage, op.mh)
+        g = self.slide(stage)
+        self.checked(stage, g)
+        latency = unrolled_latency(UnrolledForm(op, source.encoding, stage.activation, target.encoding), g)
+        if g.is_gathered:
+            self.add(UnrolledDense(stage.name, (i.name,), (o.name,), stage, p, g.words, p.depth, latency), o)
+        else:
+            self.add(UnrolledConv(stage.name, (i.name,), (o.name,), stage, p, g, p.buffer, p.depth, latency), o)
         return o
 
     def checked(self, stage: Stage, g: Geometry) -> Geometry:

@@ -26,13 +26,15 @@ from hwq.network.ops import (
 )
 from hwq.numerics.encoding import Bipolar, smallest_integer
 from hwq.plan.geometry import Geometry, ceil_div
+from hwq.plan.slide import Slide
 from hwq.plan.stages import Stage
 
-__all__ = ["WINDOWED", "StageSummary", "summary_of"]
+__all__ = ["CONTRACTIONS", "WINDOWED", "StageSummary", "summary_of"]
 
 PIXEL = Window((1, 1))
 # Kinds with a Reader, and those that take one pixel at a time.
-WINDOWED = ("mvu", "depthwise", "pool")
+CONTRACTIONS = ("mvu", "depthwise")
+WINDOWED = (*CONTRACTIONS, "pool")
 SINGLE_PIXEL = ("upsample", "pad", "flatten", "argmax", "topk")
 
 
@@ -134,6 +136,16 @@ class StageSummary:
         """Widths of the images read and written, which V must divide; (1,) where V is always 1."""
         return (1,) if self.kind in SINGLE_PIXEL else (self.shape[1], self.out_shape[1])
 
+    @property
+    def slides(self) -> bool:
+        """Whether its window can be unrolled: a contraction whose windows follow one another."""
+        return self.kind in CONTRACTIONS and not self.chunk and self.slide(1).moves_forward
+
+    def slide(self, simd: int) -> Slide:
+        """The geometry of the stage when it is unrolled, reading ``simd`` channels a word; depthwise: all."""
+        h, w, c = self.shape
+        return Slide(h, w, ceil_div(c, simd) if self.kind == "mvu" else 1, self.window)
+
     def lanes_in(self, pe: int, simd: int, place: int = 0) -> int:
         """Channels of a word of input ``place``."""
         if self.kind == "mvu":
@@ -148,8 +160,10 @@ class StageSummary:
             return self.sizes[place]
         return {"argmax": 1, "topk": self.picks}.get(self.kind, pe)
 
-    def geometry(self, pe: int, simd: int, pixels: int = 1) -> Geometry:
+    def geometry(self, pe: int, simd: int, pixels: int = 1, style: str = "folded") -> Geometry:
         """The Reader of a stage that has one."""
+        if style == "unrolled":
+            return self.slide(simd)
         h, w, c = self.shape
         if self.kind == "mvu":
             words = self.groups * ceil_div(self.columns, simd)
@@ -157,10 +171,10 @@ class StageSummary:
         words = ceil_div(c, pe // self.multiplier)
         return Geometry(h, w, words, self.window, pixels, words)
 
-    def cycles(self, pe: int, simd: int = 1, pixels: int = 1) -> int:
+    def cycles(self, pe: int, simd: int = 1, pixels: int = 1, style: str = "folded") -> int:
         """Cycles a frame of the stage on its own: its firings, but at least its words."""
         if self.kind in WINDOWED:
-            g = self.geometry(pe, simd, pixels)
+            g = self.geometry(pe, simd, pixels, style)
             return max(g.firings, g.frame)
         h, w, _ = self.out_shape if self.kind in ("upsample", "pad", "flatten") else self.shape
         if self.kind in ("concat", "split"):

@@ -45,13 +45,18 @@ from hwq.plan.token_tables import (
     written,
 )
 
-__all__ = ["READ_TABLE", "read", "repeat", "shift", "write"]
+__all__ = ["READ_TABLE", "SLIDE_TABLE", "read", "repeat", "shift", "slide", "write"]
 
 # Constants of a window: kernel, firings a pass, words of a block, blocks, passes, rows and groups of windows, words of a frame,
 # a row and a column, stride, top, columns of words left of the image, vertical dilation, rows of the image; then for every
 # group the rightmost column of words of its taps and that of each horizontal tap, -1 where all are padding.
 KH, KW, SF, BLOCK, BLOCKS, PASSES, ROWS, GROUPS, IMAGE, ROW, COLUMN, SY, SX, TOP_PAD, LEFT_PAD, DY, HEIGHT = range(17)
 READ_TABLE = 17
+
+# Constants of a slide: columns, words, rows of windows, words of a row and of a frame, vertical stride, top, columns of the last row;
+# then for every row the lowest row of the image it has a tap in (-1: none), and for every column whether it completes a window.
+S_COLUMNS, S_WORDS, S_ROWS, S_ROW, S_IMAGE, S_SY, S_TOP, S_LAST = range(8)
+SLIDE_TABLE = 8
 
 
 @compiled
@@ -174,6 +179,61 @@ def read(k: int, M: Table) -> int:
         if M[k + P2] == M[x + BLOCKS]:
             M[k + P2] = 0
             _next_group(k, M, t)
+    return steps
+
+
+@compiled
+def _completes(k: int, M: Table) -> bool:
+    """Whether the firing is the last word of a column that completes a window, of its row or of the row before."""
+    x = M[k + AUX]
+    if M[k + P2] != M[x + S_WORDS] - 1:
+        return False
+    columns, last = x + SLIDE_TABLE + M[x + S_ROWS], max(M[x + S_COLUMNS], M[x + S_LAST])
+    beyond = M[k + P1] + M[x + S_COLUMNS]
+    return bool(M[columns + M[k + P1]] or (M[k + P0] > 0 and beyond < last and M[columns + beyond]))
+
+
+@compiled
+def slide(k: int, M: Table) -> int:
+    """Columns of all rows of a window; the last word of a column that completes one produces. P0: row; P1: column; P2: word."""
+    steps, o, x, b = 0, M[k + OUT], M[k + AUX], M[k + BUF]
+    columns, words = M[x + S_COLUMNS], M[x + S_WORDS]
+    while M[o + TAKEN] < M[k + QUOTA]:
+        if M[b + START] < 0:
+            break
+        # Nothing fires before the first word of all is there: when a circuit came out of reset makes no difference.
+        t = max(M[k + LAST], M[b + START]) + 1
+        lowest = M[x + SLIDE_TABLE + M[k + P0]]
+        if lowest >= 0 and M[k + P1] < columns:
+            a = M[k + FRAME] + lowest * M[x + S_ROW] + M[k + P1] * words + M[k + P2]
+            if a > M[k + SEEN]:
+                ready = written(b, a, M)
+                if ready == BLOCKED:
+                    break
+                M[k + SEEN] = a
+                M[k + LAST] = max(M[k + LAST], ready - 1)
+                t = max(t, ready)
+        if _completes(k, M):
+            free = credit(o, M)
+            if free == BLOCKED:
+                break
+            t = max(t, free)
+            take(o, M, t)
+        M[k + LAST] = t
+        steps += 1
+        M[k + P2] += 1
+        if M[k + P2] == words:
+            M[k + P2] = 0
+            M[k + P1] += 1
+            if M[k + P1] == (M[x + S_LAST] if M[k + P0] == M[x + S_ROWS] - 1 else columns):
+                M[k + P1] = 0
+                M[k + P0] += 1
+                if M[k + P0] == M[x + S_ROWS]:
+                    M[k + P0] = 0
+                    M[k + FRAME] += M[x + S_IMAGE]
+        row = (M[k + P0] * M[x + S_SY] - M[x + S_TOP]) * M[x + S_ROW]
+        place = min(M[k + P1] * words + M[k + P2], M[x + S_ROW])
+        raise_limit(b, M, M[k + FRAME] + row + place + M[b + SIZE], t)
     return steps
 
 

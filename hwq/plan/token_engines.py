@@ -11,6 +11,7 @@ from hwq.plan import token_tables as tt
 from hwq.plan.dataflow import Dataflow
 from hwq.plan.geometry import Geometry, ceil_div
 from hwq.plan.latency import READ_LATENCY
+from hwq.plan.slide import Slide
 from hwq.plan.units import (
     FIFO_EGRESS,
     ArgMaxUnit,
@@ -26,6 +27,7 @@ from hwq.plan.units import (
     SplitUnit,
     TopKUnit,
     Unit,
+    UnrolledDense,
     UpsampleUnit,
     WindowUnit,
 )
@@ -133,7 +135,7 @@ class Engines:
                 self.fifo(unit)
             case Elementwise():
                 self.engine(tt.STREAM, unit, self.inputs(unit), (self.output(unit, unit.depth, unit.latency),))
-            case ArgMaxUnit() | TopKUnit():
+            case ArgMaxUnit() | TopKUnit() | UnrolledDense():
                 self.engine(tt.STREAM, unit, self.inputs(unit), (self.output(unit, unit.depth, unit.latency),), a=unit.words)
             case Converter():
                 self.converter(unit)
@@ -179,10 +181,14 @@ class Engines:
 
     def window(self, unit: WindowUnit) -> None:
         g = unit.geometry
-        limits = g.out_height * g.out_groups
+        # A limit every firing, or every group of windows.
+        limits = 0 if isinstance(g, Slide) else g.out_height * g.out_groups
         buffer = self.buffer(unit, unit.buffer, g.least_buffer, first=g.base(0, 0, 0), limits=limits, row=g.row)
         out = self.output(unit, unit.depth, unit.latency)
-        self.engine(tt.READ, unit, (), (out,), buffer=buffer, constants=_window_table(g))
+        if isinstance(g, Slide):
+            self.engine(tt.SLIDE, unit, (), (out,), buffer=buffer, constants=_slide_table(g))
+        else:
+            self.engine(tt.READ, unit, (), (out,), buffer=buffer, constants=_window_table(g))
 
     def upsample(self, unit: UpsampleUnit) -> None:
         rows, pixels = unit.factor
@@ -231,6 +237,13 @@ def _window_table(g: Geometry) -> tuple[int, ...]:
     columns = _tap_columns(g)
     tail = (sy, sx, top, ceil_div(left, g.pixels), dy, g.height)
     return (*head, *tail, *columns.max(axis=1).tolist(), *columns.reshape(-1).tolist())
+
+
+@lru_cache(maxsize=256)
+def _slide_table(g: Slide) -> tuple[int, ...]:
+    """Constants of a SLIDE engine, in the order of token_buffers.py."""
+    head = (g.width, g.words, g.out_height, g.row, g.frame, g.window.stride[0], g.window.padding[0], g.last_columns)
+    return (*head, *g.lowest, *map(int, g.completes))
 
 
 def _tap_columns(g: Geometry) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.plan import token_buffers, token_streams, token_tables
-from hwq.plan.token_buffers import read, repeat, shift, write
+from hwq.plan.token_buffers import read, repeat, shift, slide, write
 from hwq.plan.token_streams import concat, fork, join, pad, sink, source, split, stream, to_all
 from hwq.plan.token_tables import (
     ALL,
@@ -43,6 +43,7 @@ from hwq.plan.token_tables import (
     REPEAT,
     SHIFT,
     SINCE,
+    SLIDE,
     SOURCE,
     SPACE,
     SPLIT,
@@ -93,6 +94,8 @@ def _step(k: int, M: Table, log: Table, traces: NDArray[np.bool_]) -> int:
         return pad(k, M)
     if kind == REPEAT:
         return repeat(k, M)
+    if kind == SLIDE:
+        return slide(k, M)
     if kind == SOURCE:
         return source(k, M, log, traces)
     return sink(k, M, log, traces)

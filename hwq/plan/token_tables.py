@@ -34,7 +34,8 @@ from numpy.typing import NDArray
 #   READ      a sliding window over a buffer
 #   SHIFT     blocks out of a buffer, word by word (converter)
 #   REPEAT    rows and pixels out of a buffer several times (upsampling, deep FIFO)
-SOURCE, SINK, STREAM, FORK, JOIN, CONCAT, SPLIT, ALL, PAD, WRITE, READ, SHIFT, REPEAT = range(13)
+#   SLIDE     columns of a window over a buffer, a window complete in one firing
+SOURCE, SINK, STREAM, FORK, JOIN, CONCAT, SPLIT, ALL, PAD, WRITE, READ, SHIFT, REPEAT, SLIDE = range(14)
 
 # Columns of the engine table. AUX: place of its constants; TRACE, SPAN: place and length of the stall trace; LOG: place in the
 # log, WHOLE: every beat is logged, else first and last of each frame; LAST: cycle of the last firing; FRAME: frames done, or

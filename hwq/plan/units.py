@@ -26,6 +26,8 @@ __all__ = [
     "SplitUnit",
     "TopKUnit",
     "Unit",
+    "UnrolledConv",
+    "UnrolledDense",
     "UpsampleUnit",
     "WindowUnit",
     "pitch_of",
@@ -207,6 +209,30 @@ class Depthwise(WindowUnit):
     """A depthwise convolution: ``pe`` output channels of ``pe / multiplier`` input channels a cycle; every block produces a word."""
 
     multiplier: int
+
+
+@dataclass(frozen=True)
+class UnrolledConv(WindowUnit):
+    """A convolution with its weights as wiring, and the staircase behind it: ``geometry`` is a :class:`hwq.plan.slide.Slide`.
+
+    A window a cycle of all ``pe`` output channels, from words of ``simd`` channels (depthwise: of all).
+    """
+
+
+@dataclass(frozen=True)
+class UnrolledDense(Unit):
+    """A matrix product of every pixel with its weights as wiring: gathers ``words`` words; the last firing produces."""
+
+    stage: Stage
+    plan: StagePlan
+    words: int
+    depth: int
+    latency: int
+
+    @property
+    def sf(self) -> int:
+        """Firings a word of output."""
+        return self.words
 
 
 @dataclass(frozen=True)

@@ -265,3 +265,50 @@ def upsample_law(
         departures.take(t)
         fired.append(t)
     return arrivals.accepted, departures.popped
+
+
+def slide_law(
+    image: tuple[int, int, int], window: Window, frames: int, buffer: int, depth: int, latency: int, source: Trace, sink: Trace
+) -> tuple[list[int], list[int]]:
+    """A column of the window a firing; the one that holds a window's last column produces it.
+
+    The columns of a row follow those of the row before, so a window ends at the column with the number
+    row * width + its rightmost column, padding included. The frame ends with its last window.
+    """
+    height, width, words = image
+    (kh, kw), (sy, sx), (dy, dx), (top, left, _, _) = window.kernel, window.stride, window.dilation, window.padding
+    rows, columns = window.size(height, width)
+    row = width * words
+    ends = {oh * width + ow * sx - left + (kw - 1) * dx for oh in range(rows) for ow in range(columns)}
+    arrivals, departures = Arrivals(source), Departures(depth, latency, sink)
+    limits: list[tuple[int, int]] = [(buffer - top * row, 0)]  # (words that may be in, from which cycle on)
+    last = arrivals.offer()
+
+    def enter(most: int) -> None:
+        while (m := len(arrivals.accepted)) < min(most, frames * height * row):
+            since = next((t for limit, t in limits if limit > m), None)
+            if since is None:
+                return
+            arrivals.accept(max(arrivals.offer(), since))
+
+    for frame in range(frames):
+        for place, word in product(range(max(ends) + 1), range(words)):
+            oh, x = divmod(place, width)
+            oh, x = (oh, x) if oh < rows else (rows - 1, width)
+            t = last + 1
+            real = [y for k in range(kh) if 0 <= (y := oh * sy - top + k * dy) < height]
+            if x < width and real:
+                needed = (frame * height + max(real)) * row + x * words + word
+                enter(needed + 1)
+                assert len(arrivals.accepted) > needed, f"deadlock: word {needed} cannot enter"
+                t = max(t, arrivals.accepted[needed] + 1)
+            if place in ends and word == words - 1:
+                t = max(t, departures.credit())
+                departures.take(t)
+            last = t
+            at, step = divmod(place * words + word + 1, row)
+            base = (frame * height + min(at, rows - 1) * sy - top) * row + (step if at < rows else row)
+            limits.append((base + buffer, t + 1))
+        limits.append((((frame + 1) * height - top) * row + buffer, last + 1))
+    enter(frames * height * row)
+    return arrivals.accepted, departures.popped
