@@ -10,11 +10,12 @@ from functools import cached_property, lru_cache
 from math import gcd
 
 from hwq.fabric.portable_heap import heap_levels
-from hwq.numerics.encoding import Bipolar, Encoding
+from hwq.numerics.encoding import Bipolar, Encoding, Integer
 
 __all__ = ["LUT_INPUTS", "LaneForm", "lane_form"]
 
 LUT_INPUTS = 6
+TERNARY = Integer(2, True, True)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,20 @@ class LaneForm:
         if self.x.bits + self.w.bits <= LUT_INPUTS:
             return "table"
         return "select" if isinstance(self.x, Bipolar) or isinstance(self.w, Bipolar) else "multiply"
+
+    @property
+    def circuit(self) -> str:
+        """Which front of :mod:`hwq.fabric.lanes` makes the bits: ``xnor``, ``planes``, ``masked``, ``ternary``, ``table``, ``multiply``."""
+        kinds = [_kind(self.x), _kind(self.w)]
+        if kinds == ["bipolar", "bipolar"]:
+            return "xnor"
+        if sorted(kinds) == ["bipolar", "ternary"]:
+            return "masked"
+        if kinds == ["ternary", "ternary"]:
+            return "ternary"
+        if "bipolar" in kinds:
+            return "planes"
+        return "table" if self.front == "table" and self.x.bits + self.w.bits <= 5 else "multiply"
 
     @property
     def group(self) -> int:
@@ -93,8 +108,8 @@ class LaneForm:
         return max(1, self.y_max.bit_length())
 
     def raw(self, x_code: int, w_code: int) -> int:
-        """Raw value of the product of two codes; codes outside their encoding are brought into range."""
-        product = int(self.x.decode(x_code)) * int(self.w.decode(w_code))
+        """Raw value of the product of two codes; codes outside their encoding are brought into range, of a ternary number to 0."""
+        product = _number(self.x, x_code) * _number(self.w, w_code)
         return min(max((product - self.low) // self.step, 0), self.raw_max)
 
     @property
@@ -139,6 +154,17 @@ class LaneForm:
     def latency(self) -> int:
         """Cycles from operands to the raw sum."""
         return self.front_levels + heap_levels(self.heights)
+
+
+def _number(encoding: Encoding, code: int) -> int:
+    number = int(encoding.decode(code))
+    return 0 if encoding == TERNARY and number == -2 else number
+
+
+def _kind(encoding: Encoding) -> str:
+    if isinstance(encoding, Bipolar):
+        return "bipolar"
+    return "ternary" if encoding == TERNARY else "integer"
 
 
 @lru_cache(maxsize=4096)

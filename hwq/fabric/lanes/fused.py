@@ -1,0 +1,117 @@
+"""Products summed inside the LUTs that make them: chains of full adders, and carry positions of two masked products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hwq.fabric.heap import BitHeap
+from hwq.fabric.netlist import FALSE
+
+__all__ = ["AND", "LONGEST", "XNOR", "Masked", "Term", "add_masked", "add_terms"]
+
+#: Links of a chain of adders: LUT levels of a front.
+LONGEST = 4
+
+XNOR, AND = 0b1001, 0b1000
+
+
+@dataclass(frozen=True)
+class Term:
+    """A bit of two pins: ``table`` bit (a + 2 b)."""
+
+    table: int
+    a: int
+    b: int
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A bit of three pins: ``mask & f(a, b)`` with ``f`` a table as in :class:`Term`; ``mask`` is no complement."""
+
+    mask: int
+    table: int
+    a: int
+    b: int
+
+
+def add_terms(heap: BitHeap, terms: Sequence[Term], weight: int = 0, spare: Iterable[int] = (), longest: int = LONGEST) -> None:
+    """Adds ``terms``, two a LUT6_2 with the sum of the two before: chains of up to ``longest`` full adders.
+
+    A chain gives a bit of ``weight`` and one of ``weight + 1`` for every LUT. Bits of ``spare``, of the same weight, enter where
+    chains begin; those left over are added plain. Cost: half a LUT a term.
+    """
+    pairs = [terms[k : k + 2] for k in range(0, len(terms), 2)]
+    chains = -(-len(pairs) // longest)
+    waiting = list(spare)
+    for first in range(chains):
+        running = waiting.pop() if waiting else FALSE
+        for pair in pairs[first::chains]:
+            running, carry = _adder(heap, pair, running)
+            heap.add(carry, weight + 1)
+        heap.add(running, weight)
+    for bit in waiting:
+        heap.add(bit, weight)
+
+
+def add_masked(heap: BitHeap, bits: Sequence[Masked], weight: int = 0, spare: Iterable[int] = (), longest: int = LONGEST) -> None:
+    """Adds ``bits``, two a carry position with the sum of the two before: chains as those of :func:`add_terms`, half a LUT a bit.
+
+    S = f(a, b) & m ^ f'(a', b') & m' is a LUT of six inputs whose last is m'. DI is the same LUT with m' = 0, f(a, b) & m: where S = 0
+    it is what both are, and where also m' = 0 it is 0. A position with its carry input and output is a full adder of both and the
+    carry; it is a chain of its own, half a CARRY8. Source: own.
+    """
+    pairs = [bits[k : k + 2] for k in range(0, len(bits), 2)]
+    chains = -(-len(pairs) // longest)
+    waiting = [b for b in spare if not b & 1]
+    rest = [b for b in spare if b & 1]
+    for first in range(chains):
+        running = waiting.pop() if waiting else FALSE
+        for pair in pairs[first::chains]:
+            running, carry = _position(heap, pair, running)
+            heap.add(carry, weight + 1)
+        heap.add(running, weight)
+    for bit in (*waiting, *rest):
+        heap.add(bit, weight)
+
+
+def _adder(heap: BitHeap, pair: Sequence[Term], running: int) -> tuple[int, int]:
+    pins = [pin for term in pair for pin in (term.a, term.b)]
+    total, carry = _adder_tables(tuple(t.table for t in pair))
+    return heap.netlist.lut2(total, carry, *pins, running)
+
+
+@lru_cache(maxsize=256)
+def _adder_tables(tables: tuple[int, ...]) -> tuple[int, int]:
+    """Sum and carry of terms and a bit: tables over the pins of the terms, then the bit."""
+    total = carry = 0
+    for i in range(2 << 2 * len(tables)):
+        count = (i >> 2 * len(tables)) + sum(t >> (i >> 2 * k & 3) & 1 for k, t in enumerate(tables))
+        total |= (count & 1) << i
+        carry |= (count >> 1) << i
+    return total, carry
+
+
+def _position(heap: BitHeap, pair: Sequence[Masked], running: int) -> tuple[int, int]:
+    netlist = heap.netlist
+    if len(pair) == 1:
+        only = pair[0]
+        return netlist.lut2(_masked_table(only.table, False), _masked_table(only.table, True), only.mask, only.a, only.b, running)
+    one, two = pair
+    s, di = netlist.lut6_2(_pair_table(one.table, two.table), one.mask, one.a, one.b, two.a, two.b, two.mask)
+    (o,), (co,) = netlist.chain([s], [di], running)
+    return o, co
+
+
+@lru_cache(maxsize=64)
+def _masked_table(table: int, carry: bool) -> int:
+    """Half adder of a masked bit (mask, a, b) and a fourth one."""
+    ones = [(i & 1) & (table >> (i >> 1 & 3)) for i in range(16)]
+    return sum(((one & i >> 3) if carry else (one ^ i >> 3)) << i for i, one in enumerate(ones))
+
+
+@lru_cache(maxsize=64)
+def _pair_table(one: int, two: int) -> int:
+    """Exclusive or of two masked bits: mask, a, b of the first, a, b, mask of the second."""
+    return sum((((i & 1) & (one >> (i >> 1 & 3))) ^ ((i >> 5) & (two >> (i >> 3 & 3) & 1))) << i for i in range(64))
