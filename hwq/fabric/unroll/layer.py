@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.errors import InputError
+from hwq.fabric.heap import Goal
 from hwq.fabric.netlist import Netlist
+from hwq.fabric.unroll.binary import binary_layer
+from hwq.fabric.unroll.general import general_layer
 from hwq.fabric.unroll.outputs import RowOutput
-from hwq.numerics.encoding import Encoding
+from hwq.numerics.encoding import Bipolar, Encoding
 
 __all__ = ["Goal", "UnrolledLayer", "unrolled_layer"]
-
-Goal = Literal["luts", "levels"]
 
 
 @dataclass(frozen=True)
@@ -54,4 +55,15 @@ def unrolled_layer(
     goal
         Fewest LUTs, or fewest logic levels.
     """
-    raise NotImplementedError
+    found = np.asarray(weights, np.int64)
+    _check(found, outputs, name)
+    if isinstance(x, Bipolar) and (np.abs(found) == 1).all():
+        return UnrolledLayer(*binary_layer(found, outputs, registered=registered, goal=goal, name=name))
+    return UnrolledLayer(*general_layer(found, x, outputs, registered=registered, goal=goal, name=name))
+
+
+def _check(weights: NDArray[np.int64], outputs: Sequence[RowOutput], name: str) -> None:
+    if weights.ndim != 2 or 0 in weights.shape:
+        raise InputError("UNROLL-SHAPE", f"weights of shape {weights.shape} were given, (rows, columns) was expected", where=name)
+    if len(outputs) != len(weights):
+        raise InputError("UNROLL-OUTPUTS", f"{len(outputs)} outputs were given for {len(weights)} rows of weights", where=name)

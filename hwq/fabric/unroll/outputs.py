@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hwq.numerics import staircase
 from hwq.numerics.encoding import Bipolar, Encoding, Integer, smallest_integer
 
-__all__ = ["Comparison", "Integers", "RowOutput", "Staircase", "expected_codes", "rows_of_staircase"]
+__all__ = ["Comparison", "Integers", "RowOutput", "Staircase", "expected_codes", "integers_of", "rows_of_staircase"]
 
 Ints = NDArray[np.int64]
 
