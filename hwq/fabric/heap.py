@@ -10,7 +10,7 @@ from typing import Literal
 
 from hwq.fabric.counters import count, counter
 from hwq.fabric.heap_schedule import Schedule, Stage
-from hwq.fabric.heap_search import scheduled
+from hwq.fabric.heap_search import search
 from hwq.fabric.netlist import FALSE, TRUE, Netlist
 
 __all__ = ["BitHeap", "Goal", "Sum", "reduce", "schedule_of", "to_rows"]
@@ -120,7 +120,7 @@ def schedule_of(heights: tuple[int, ...], width: int, registered: bool | int = F
 
     Its ``luts`` are the LUT sites of the sum, its ``stages`` the levels, ``latency`` the cycles.
     """
-    return scheduled(tuple(heights), width, int(registered), goal, rows)
+    return search(tuple(heights), width, int(registered), goal, rows)
 
 
 def _staged(heap: BitHeap, width: int, every: int, goal: Goal, rows: int) -> tuple[list[list[int]], int]:

@@ -103,19 +103,21 @@ def _counters(programme: _Programme, wanted: Wanted, stage: int, kept: bool, hal
     width = wanted.width
     taken: list[dict[int, float]] = [defaultdict(float) for _ in range(width + 2)]
     given: list[dict[int, float]] = [defaultdict(float) for _ in range(width + 8)]
+    top = _top(wanted, stage)
+    phases = 8 if wanted.half or wanted.halves is not None else 1
     for name in _ALONE:
         kind = counter(name)
-        for c in range(width):
+        for c in range(min(width, top + 1)):
             v = programme.variable((name, stage, c), kind.luts)
             taken[c][v] += kind.takes[0]
-            for k in range(kind.gives):
+            for k in range(len(kind.gives)):
                 given[c + k][v] += 1
     flow: dict[tuple[int, int], dict[int, float]] = defaultdict(dict)
     for atom in wanted.atoms:
         if atom == "t" and not kept:
             continue
         length, bits = _ATOMS[atom]
-        for c, phase in _places(width):
+        for c, phase in _places(min(width, top + 1), phases):
             inside = min(length, width - c)
             v = programme.variable((atom, stage, c, phase), inside + wanted.half * (h := _halves_begun(phase, length)))
             if h:
@@ -129,7 +131,7 @@ def _counters(programme: _Programme, wanted: Wanted, stage: int, kept: bool, hal
             if phase >= 0:
                 flow[c, phase][v] = -1.0
             if c + length < width:
-                flow[c + length, (max(phase, 0) + length) % 8][v] = flow[c + length, (max(phase, 0) + length) % 8].get(v, 0.0) + 1.0
+                flow[c + length, (max(phase, 0) + length) % phases][v] = 1.0
     for (c, phase), terms in flow.items():
         if all(x < 0 for x in terms.values()):
             for v in terms:
@@ -141,11 +143,16 @@ def _counters(programme: _Programme, wanted: Wanted, stage: int, kept: bool, hal
     return taken, given
 
 
-def _places(width: int) -> Iterator[tuple[int, int]]:
-    """(column, phase): positions before it in its chain modulo 8; -1 at a chain's start."""
-    for c in range(width):
+def _top(wanted: Wanted, stage: int) -> int:
+    """The highest column that can hold a bit before a stage: a chain reaches two columns beyond its last bit."""
+    return min(wanted.width, len(wanted.heights) + 2 * stage) - 1
+
+
+def _places(columns: int, phases: int) -> Iterator[tuple[int, int]]:
+    """(column, phase): positions before it in its chain modulo ``phases``; -1 at a chain's start."""
+    for c in range(columns):
         yield c, -1
-        yield from ((c, phase) for phase in range(8) if c)
+        yield from ((c, phase) for phase in range(phases) if c)
 
 
 def _halves_begun(phase: int, length: int) -> int:
@@ -172,12 +179,13 @@ def _decoded(wanted: Wanted, values: dict[tuple, int]) -> tuple[Stage, ...]:
 
 def _chains(here: dict[tuple, int], wanted: Wanted) -> Iterator[tuple[str, int]]:
     """The flows taken apart into chains: (atoms, column)."""
+    phases = 8 if wanted.half or wanted.halves is not None else 1
     left = {name: n for name, n in here.items() if name[0] in _ATOMS or name[0] == "end"}
     for first in sorted(name for name in left if name[0] in _ATOMS and name[3] < 0):
         for _ in range(left[first]):
             atoms, at, phase = first[0], first[2] + _ATOMS[first[0]][0], _ATOMS[first[0]][0]
             while at < wanted.width:
-                step = next(s for s in (("end", first[1], at, phase % 8), *((a, first[1], at, phase % 8) for a in _ATOMS)) if left.get(s))
+                step = next(s for s in ((kind, first[1], at, phase % phases) for kind in ("end", *_ATOMS)) if left.get(s))
                 left[step] -= 1
                 if step[0] == "end":
                     break

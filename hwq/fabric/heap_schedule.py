@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hwq.fabric.counters import counter, given
 
-__all__ = ["Placed", "Schedule", "Stage", "adder", "after", "levelled", "priced"]
+__all__ = ["Placed", "Schedule", "Stage", "after", "levelled", "priced", "stage_luts"]
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,6 @@ def _fillings(waiting: list[int], placed: Placed) -> list[tuple[tuple[int, ...],
     return found
 
 
-def adder(heights: Sequence[int], width: int) -> Stage:
-    """The last stage of two rows: one chain from the lowest column of two bits to the highest with any."""
-    low = next((k for k, h in enumerate(heights) if h > 1), None)
-    if low is None:
-        return ()
-    high = max(k for k, h in enumerate(heights) if h)
-    return (Placed("2" * (high + 1 - low), low, 1),)
-
-
 def levelled(heights: Sequence[int], rows: int) -> bool:
     """Whether ``rows`` rows hold the heap: the lowest column of ``rows`` bits may have one more, for the carry input."""
     high = [k for k, h in enumerate(heights) if h >= rows]
@@ -88,15 +79,20 @@ def priced(heights: Sequence[int], stages: Sequence[Stage], width: int, every: i
     now, luts, positions, halves, flops, latency = tuple(heights), 0, 0, 0, 0, 0
     for k, stage in enumerate(stages, 1):
         kept = every > 0 and (k % every == 0 or k == len(stages))
+        luts += stage_luts(stage, width, kept)
         for placed in stage:
-            own, chain, shared = _size(placed, width)
-            luts += placed.times * (own + (0 if kept else shared))
+            chain = _size(placed, width)[1]
             positions += placed.times * chain
             halves += placed.times * (1 if 0 < chain <= 4 else 2 * -(-chain // 8))
         now = after(now, stage, width)
         if kept:
             latency, flops = latency + 1, flops + sum(now)
     return Schedule(tuple(heights), tuple(stages), now, luts, positions, halves, flops, latency)
+
+
+def stage_luts(stage: Stage, width: int, kept: bool) -> int:
+    """LUT sites of a stage with flip-flops behind it or not."""
+    return sum(p.times * (own + (0 if kept else shared)) for p in stage for own, _, shared in (_size(p, width),))
 
 
 def _size(placed: Placed, width: int) -> tuple[int, int, int]:
