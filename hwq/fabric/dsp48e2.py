@@ -30,7 +30,8 @@ class Slice48:
     """How a slice is used: ``p = (z +/- (xy + w)) mod 2**48``, all terms signed (UG579).
 
     ``xy``: with ``multiply``, ``m = ad * b`` with ``ad`` = a[26:0], or d + a (``preadd`` 1), or d - a (``preadd`` 2), mod 2**27, times b
-    (18 bits); without, the 48-bit word ``{a, b}``. ``z``: 0 nothing, 1 ``pcin``, 2 the last ``p`` unless ``restart``, 3 ``c``.
+    (18 bits); without, the 48-bit word ``{a, b}``. ``z``: 0 nothing, 1 ``pcin``, 2 the last ``p`` unless ``restart``, 3 ``c``,
+    4 ``pcin`` shifted right by 17 bits, its sign kept.
     ``w``: 0 nothing, 1 the last ``p`` unless ``restart``, 3 ``c``, 4 the last ``p``, or ``c`` where ``restart`` holds.
     ``subtract``: z - (xy + w). ``lanes``: 1, 2 or 4 independent words of 48, 24 or 12 bits (without ``multiply`` only).
 
@@ -128,7 +129,7 @@ PORTABLE = (
     wire signed [44:0] m = M_REG ? m1 : product;
     wire [47:0] xy = USE_MULT == "MULTIPLY" ? {{3{m[44]}}, m} : {aq, bq};
     wire [47:0] last = again ? 48'd0 : p1;
-    wire [47:0] zq = Z == 0 ? 48'd0 : Z == 1 ? pcin : Z == 2 ? last : cq;
+    wire [47:0] zq = Z == 0 ? 48'd0 : Z == 1 ? pcin : Z == 2 ? last : Z == 3 ? cq : {{17{pcin[47]}}, pcin[47:17]};
     wire [47:0] wq = W == 0 ? 48'd0 : W == 1 ? last : W == 4 && !again ? p1 : cq;
     wire [47:0] sum;
     genvar k;
@@ -159,8 +160,8 @@ endmodule
 #: Body of the Xilinx cell, for synthesis.
 UNISIM = (
     _HEAD
-    + """    // Z: 0, PCIN, P unless restart, C. W: 0, P unless restart, C, P or C. X and Y: the product, or X = {A, B}.
-    wire [2:0] zmux = Z == 0 ? 3'b000 : Z == 1 ? 3'b001 : Z == 2 ? {1'b0, ~restart, 1'b0} : 3'b011;
+    + """    // Z: 0, PCIN, P unless restart, C, PCIN >> 17. W: 0, P unless restart, C, P or C. X and Y: the product, or X = {A, B}.
+    wire [2:0] zmux = Z == 0 ? 3'b000 : Z == 1 ? 3'b001 : Z == 2 ? {1'b0, ~restart, 1'b0} : Z == 3 ? 3'b011 : 3'b101;
     wire [1:0] wmux = W == 0 ? 2'b00 : W == 1 ? {1'b0, ~restart} : W == 3 ? 2'b11 : {restart, 1'b1};
     DSP48E2 #(
         .USE_MULT(USE_MULT), .USE_SIMD(USE_SIMD), .AMULTSEL(AMULTSEL), .BMULTSEL("B"), .PREADDINSEL("A"),

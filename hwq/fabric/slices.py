@@ -54,7 +54,7 @@ def evaluate_slice(cell: Dsp, inputs: Mapping[str, NDArray], state: State) -> tu
 def _alu(use: dict[str, Any], xy: NDArray, pcin: NDArray, c: NDArray, last: NDArray, again: NDArray) -> NDArray:
     nothing = np.zeros_like(last)
     kept = np.where(again, nothing, last)
-    z = {0: nothing, 1: pcin, 2: kept, 3: c}[use["Z"]]
+    z = {0: nothing, 1: pcin, 2: kept, 3: c, 4: (_signed(pcin, 48) >> 17) & WORD}[use["Z"]]
     w = {0: nothing, 1: kept, 3: c, 4: np.where(again, c, last)}[use["W"]]
     lanes = {"ONE48": 1, "TWO24": 2, "FOUR12": 4}[use["USE_SIMD"]]
     size = 48 // lanes
@@ -89,6 +89,6 @@ def combinational_ports(cell: Dsp) -> frozenset[str]:
         "d": after_ad and not use["D_REG"] and bool(use["PREADD"]),
         "c": not use["C_REG"],
         "restart": not use["CONTROL_REG"],
-        "pcin": use["Z"] == 1,
+        "pcin": use["Z"] in (1, 4),
     }
     return frozenset(port for port, is_open in open_ports.items() if is_open)

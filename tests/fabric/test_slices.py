@@ -52,6 +52,12 @@ def test_the_multiplier_takes_27_by_18_signed_bits(preadd: int) -> None:
     assert run(use, inputs)[0] == expected
 
 
+def test_a_cascade_may_be_shifted_by_the_width_of_an_unsigned_operand() -> None:
+    inputs = stimuli(np.random.default_rng(5), 1, 100)
+    expected = [(signed(v["a"] % (1 << 27), 27) * signed(v["b"], 18) + (signed(v["pcin"], 48) >> 17)) & WORD for v in as_words(inputs[0])]
+    assert run(Slice48(z=4, **COMBINATIONAL), inputs)[0] == expected
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 4])
 def test_words_of_24_and_12_bits_do_not_carry_into_each_other(lanes: int) -> None:
     inputs = stimuli(np.random.default_rng(2), 1, 100)
