@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hwq.fabric.netlist import Chain, Lut, Netlist
 from hwq.fabric.stages import assigned
 
-__all__ = ["pipeline"]
+__all__ = ["cut", "pipeline"]
 
 
 def pipeline(
@@ -21,10 +21,11 @@ def pipeline(
     """
     assert not netlist.flops, "a circuit with flip-flops is not cut again"
     plan = assigned(netlist, levels_per_stage, stages)
-    return _rebuilt(netlist, plan.stage_of_cell, plan.stages, int(registered_inputs)), plan.stages + registered_inputs
+    return cut(netlist, plan.stage_of_cell, plan.stages, int(registered_inputs)), plan.stages + registered_inputs
 
 
-def _rebuilt(netlist: Netlist, stage_of_cell: Sequence[int], stages: int, first: int) -> Netlist:
+def cut(netlist: Netlist, stage_of_cell: Sequence[int], stages: int, first: int = 0) -> Netlist:
+    """The circuit with every cell in its stage and outputs after ``stages`` stages; ``first``: flip-flop ranks at the inputs."""
     made = Netlist(netlist.name)
     lines: dict[int, list[int]] = {0: [0]}
     born = {0: 0}
