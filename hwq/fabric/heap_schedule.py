@@ -67,8 +67,13 @@ def _fillings(waiting: list[int], placed: Placed) -> list[tuple[tuple[int, ...],
     return found
 
 
-def levelled(heights: Sequence[int], rows: int) -> bool:
-    """Whether ``rows`` rows hold the heap: the lowest column of ``rows`` bits may have one more, for the carry input."""
+def levelled(heights: Sequence[int], rows: int | tuple[int, int]) -> bool:
+    """Whether ``rows`` rows hold the heap: the lowest column of ``rows`` bits may have one more, for the carry input.
+
+    Or ``rows`` gives the most bits of column 0 and of the others.
+    """
+    if isinstance(rows, tuple):
+        return heights[0] <= rows[0] and all(h <= rows[1] for h in heights[1:])
     high = [k for k, h in enumerate(heights) if h >= rows]
     extra = int(rows > 1)
     return not high or (heights[high[0]] <= rows + extra and all(heights[k] <= rows for k in high[1:]))

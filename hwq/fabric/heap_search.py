@@ -35,7 +35,7 @@ class _State:
         return self.luts + sum(0.55 * h if h > 2 else 0.8 * (h - 1) for h in self.heights if h > 1)
 
 
-def search(heights: tuple[int, ...], width: int, every: int, goal: str, rows: int) -> Schedule:
+def search(heights: tuple[int, ...], width: int, every: int, goal: str, rows: int | tuple[int, int]) -> Schedule:
     """The best schedule found that leaves at most ``rows`` rows: fewest sites, then stages (``goal`` "luts"), or the other way round."""
     beam = [_State((*heights, *[0] * (width - len(heights)))[:width], (), 0)]
     done: list[Schedule] = []
@@ -50,10 +50,10 @@ def search(heights: tuple[int, ...], width: int, every: int, goal: str, rows: in
     return min(done, key=lambda s: (s.luts + s.halves / 16 + s.flops / 40, len(s.stages)))
 
 
-def _finished(state: _State, width: int, every: int, rows: int) -> tuple[Stage, ...] | None:
+def _finished(state: _State, width: int, every: int, rows: int | tuple[int, int]) -> tuple[Stage, ...] | None:
     if levelled(state.heights, rows):
         return state.stages
-    if rows > 1:
+    if rows != 1:
         return None
     last = _last(state.heights, width)
     return (*state.stages, last) if last else None
