@@ -16,6 +16,7 @@ HWQ_SEED      seed of the random stalls (default 1)
 HWQ_VECTORS   another vectors.npz
 HWQ_TRACES    an .npz with one bool array a stream port: the source may start, or the sink is ready, at cycle t modulo its length
 HWQ_PROBES    comma list of instance:port in the top, streams that are recorded to find the first wrong stage
+HWQ_DEFINES   comma list of macros: HWQ_FABRIC for parts as cells, not expressions (default: HWQ_MODELS, models of vendor cells)
 HWQ_BUILD     folder for everything the run writes (default: sim_build beside this file)
 HWQ_RESULT    file to which one JSON line a run is appended (verdict and the cycle of every beat)
 """
@@ -353,6 +354,7 @@ def build_and_run(build: Path, source: Path) -> int:
         sources=[source / f"{top}.v"],
         hdl_toplevel=top,
         build_args=build_args,
+        defines={name: 1 for name in os.environ.get("HWQ_DEFINES", "HWQ_MODELS").split(",") if name},
         build_dir=build,
         timescale=("1ns", "1ps"),
         waves=waves,

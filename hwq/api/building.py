@@ -141,8 +141,18 @@ class Design:
         return write_package(self.hardware, self.model, Path(directory), self.device, options=self.options)
 
 
-def elaborate(network: Network | Model, plan: Plan, *, target: str | Device | None = None, progress: Progress | None = None) -> Design:
+def elaborate(
+    network: Network | Model,
+    plan: Plan,
+    *,
+    target: str | Device | None = None,
+    primitives: str = "portable",
+    progress: Progress | None = None,
+) -> Design:
     """The design that follows from ``network`` and ``plan``; ``target`` is the plan's when None.
+
+    ``primitives`` is the form of the parts made of fabric: ``portable`` holds both, chosen by the macros HWQ_FABRIC (cells instead of
+    expressions) and HWQ_UNISIM (the vendor's cells); ``structural`` and ``unisim`` hold the one alone.
 
     Raises :class:`InputError` or :class:`Problems` when the two do not belong together, or the plan breaks a rule.
     """
@@ -150,12 +160,14 @@ def elaborate(network: Network | Model, plan: Plan, *, target: str | Device | No
     from hwq.plan.draft import PlanDraft
     from hwq.plan.rules import breaches
     from hwq.target.design import elaborate as build
+    from hwq.target.primitives import check_primitives
 
     model = as_model(network)
     if problems := breaches(model.network, PlanDraft.of(plan)):
         raise Problems(problems)
     device = _device(target or plan.target)
-    return Design(model, plan, device, build(model.network, plan, progress=progress))
+    check_primitives(primitives)
+    return Design(model, plan, device, build(model.network, plan, primitives=primitives, progress=progress))
 
 
 def estimate(network: Network | Model, plan: Plan, *, target: str | Device | None = None) -> Estimate:
@@ -182,9 +194,10 @@ def compile(
     input_quantizer: str = "host",
     accumulator: Accumulation | None = None,
     residual_encoding: str | None = None,
+    primitives: str = "portable",
     progress: Progress | None = None,
 ) -> Design:
-    """Read, plan and elaborate in one; the parameters are those of :func:`read` and :func:`plan`.
+    """Read, plan and elaborate in one; the parameters are those of :func:`read`, :func:`plan` and :func:`elaborate`.
 
     >>> frozen = hwq.quant.freeze(module.eval())                                          # doctest: +SKIP
     >>> hwq.compile(frozen, torch.zeros(2, 64), target="vu9p", fps=1e6).write("out")      # doctest: +SKIP
@@ -205,7 +218,7 @@ def compile(
     )
     report("planning", None)
     chosen = _plan(model, device, fps=fps, latency=latency, budget=budget, clock_mhz=clock_mhz, draft=plan, progress=progress)
-    design = elaborate(model, chosen, target=device, progress=progress)
+    design = elaborate(model, chosen, target=device, primitives=primitives, progress=progress)
     asked = {
         "target": design.device.name,
         "fps": None if fps is None else float(fps),
@@ -220,6 +233,7 @@ def compile(
         "input_quantizer": input_quantizer,
         "accumulator": None if accumulator is None else str(accumulator),
         "residual_encoding": residual_encoding,
+        "primitives": primitives,
     }
     return replace(design, options=asked)
 

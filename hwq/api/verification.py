@@ -34,6 +34,7 @@ def verify(
     reference: NDArray[Any] | None = None,
     seed: int = 1,
     waves: bool = False,
+    primitives: str = "portable",
     stages: Sequence[str] = (),
     jobs: int = 1,
     progress: Progress | None = None,
@@ -57,6 +58,8 @@ def verify(
         Class (N,) of each frame: gives the accuracy of source model, golden model and RTL.
     reference
         Scores (N, ...) of the first output that the source model gave elsewhere, compared with golden's.
+    primitives
+        Form of the parts made of fabric that is simulated: ``portable`` expressions or ``structural`` cells.
     stages
         Names of stages, or ``["all"]``: each is verified alone, as a top of its own in the batch engine, on the golden streams of
         ``frames`` frames (1 when None), ``jobs`` of them at once. This is for designs too big to be simulated whole.
@@ -87,6 +90,7 @@ def verify(
         source_scores=others.get("source"),
         seed=seed,
         waves=waves,
+        primitives=primitives,
         write=False,
         progress=progress,
     )

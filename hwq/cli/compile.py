@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     goal.add_argument("--budget", metavar="B", help="shares of the device: lut=40%%,bram=50%%")
     goal.add_argument("--plan", type=Path, metavar="FILE", help="a plan.toml: what it says is kept, what it leaves out is planned")
     goal.add_argument("--clock", metavar="MHZ", help="assumed clock (default: the target's)")
+    parser.add_argument(
+        "--primitives",
+        choices=("portable", "structural", "unisim"),
+        default="portable",
+        help="parts made of fabric: both forms, HWQ_FABRIC and HWQ_UNISIM choose (default), own cells alone, or Xilinx cells alone",
+    )
     add_source_arguments(parser)
 
 
@@ -57,7 +63,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.output:
         check_output(args.output)  # before the long work
     with console.progress() as progress:
-        design = api.compile(args.model, target=args.target, plan=args.plan, progress=progress, **source_options(args), **goal)
+        design = api.compile(
+            args.model, target=args.target, plan=args.plan, primitives=args.primitives, progress=progress, **source_options(args), **goal
+        )
         output = args.output or Path("rtl_out") / folder_name(design.model.name)
         progress("writing", None)
         report = load_folder(design.write(output)).report

@@ -50,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stages", choices=("all",), help="verify every stage alone; a big one takes minutes a frame")
     parser.add_argument("-j", "--jobs", metavar="N", help="stages compiled and simulated at once (default: the cores, 1 GiB or more each)")
     parser.add_argument("--waves", action="store_true", help="let the cocotb engine write waves (VCD)")
+    parser.add_argument(
+        "--primitives",
+        choices=("portable", "structural"),
+        default="portable",
+        help="simulate parts made of fabric as expressions (default, faster) or as LUTs and carry chains",
+    )
     parser.add_argument("--seed", default="1", help="seed of stalls and random frames (default 1)")
 
 
@@ -72,7 +78,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     engines = DEFAULT_ENGINES if args.engine is None else ENGINES if args.engine == "all" else (args.engine,)
     with console.progress() as progress:
         stages = ["all"] if args.stages else args.stage or []
-        certificate = api.verify(args.folder, engines=engines, waves=args.waves, stages=stages, progress=progress, **values)
+        chosen = {"engines": engines, "waves": args.waves, "primitives": args.primitives}
+        certificate = api.verify(args.folder, stages=stages, progress=progress, **chosen, **values)
     document = certificate.to_json()
     console.say(certificate_text(document))
     if model.source and not args.inputs and not stages:
@@ -95,6 +102,8 @@ def _suits_stages(args: argparse.Namespace) -> None:
         return
     if args.stage and args.stages:
         raise InputError("OPTION-CONFLICT", "both --stage and --stages were given", where="--stage")
+    if args.primitives != "portable":
+        raise InputError("OPTION-CONFLICT", "stages run alone in their portable form", where="--primitives")
     for option, value in (("--engine", args.engine), ("--labels", args.labels), ("--reference", args.reference), ("--waves", args.waves)):
         if value and value != "batch":
             raise InputError("OPTION-CONFLICT", "stages run alone in the batch engine, without what this option asks for", where=option)

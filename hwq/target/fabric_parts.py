@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hwq.gateware.fabric_part import FabricPart
 from hwq.gateware.parts import Part
 from hwq.target.fabric_text import cells_of, module_text, portable_body, slices_of, structural_body
-from hwq.target.primitives import PRIMITIVES, primitive_modules, slice_modules
+from hwq.target.primitives import PRIMITIVES, primitive_modules, slice_modules, vendor_models
 
 __all__ = ["FabricParts"]
 
@@ -54,7 +54,7 @@ class FabricParts:
     @property
     def modules(self) -> str:
         """Modules of the cells that the parts use."""
-        own = primitive_modules(self.top, self.cells) if self.primitives != "unisim" else ""
+        own = vendor_models(self.cells) if self.primitives == "unisim" else primitive_modules(self.top, self.cells)
         return "\n".join(text for text in (own, slice_modules(self.top, self.slices, self.primitives)) if text)
 
     def chosen(self, body: str, modules: Mapping[str, str]) -> str:

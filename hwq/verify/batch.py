@@ -16,6 +16,7 @@ import numpy as np
 
 from hwq.errors import InputError
 from hwq.network.ops import Integers
+from hwq.target.primitives import MODELS
 from hwq.target.streams import StreamPort
 from hwq.target.tools import Tool, compiler, make, need_simulator
 from hwq.verify.cache import build_cache, content_key, locked, tidy
@@ -149,16 +150,26 @@ def _keep_macro(p: StreamPort, present: bool) -> str:
     )
 
 
-def build_batch(folder: Path, top: str, ports: Sequence[StreamPort], signals: Sequence[str], *, cache: Path | None = None) -> BatchModel:
+def build_batch(
+    folder: Path,
+    top: str,
+    ports: Sequence[StreamPort],
+    signals: Sequence[str],
+    *,
+    defines: Sequence[str] = (MODELS,),
+    cache: Path | None = None,
+) -> BatchModel:
     """Compile ``folder/<top>.v`` with the harness; an equal build in ``cache`` (default: the user's) is reused.
 
-    ``signals`` are the names of all top-level ports. Raises :class:`InputError` when a tool lacks or the build fails.
+    ``signals`` are the names of all top-level ports, ``defines`` the macros that choose a form. Raises
+    :class:`InputError` when a tool lacks or the build fails.
     """
     tool = need_simulator()
     header = ports_header(ports, signals)
     verilog = (folder / f"{top}.v").read_bytes()
     check_verilog(verilog.decode(errors="replace"), f"{top}.v")
-    key = content_key([verilog, top, header, tool.version, " ".join(OPTIMISE), MAKE_OPTIMISE, HARNESS.read_bytes()])
+    macros = [f"-D{name}" for name in defines]
+    key = content_key([verilog, top, header, tool.version, " ".join([*OPTIMISE, *macros]), MAKE_OPTIMISE, HARNESS.read_bytes()])
     build = (cache or build_cache()) / f"batch-{key}"
     program = build / "Vdut"
     seconds = 0.0
@@ -167,12 +178,12 @@ def build_batch(folder: Path, top: str, ports: Sequence[StreamPort], signals: Se
             os.utime(build)
         else:
             started = time.perf_counter()
-            _compile(verilog, top, header, tool, build)
+            _compile(verilog, top, header, tool, build, macros)
             seconds = time.perf_counter() - started
     return BatchModel(program, folder, tuple(ports), tool, seconds)
 
 
-def _compile(verilog: bytes, top: str, header: str, tool: Tool, build: Path) -> None:
+def _compile(verilog: bytes, top: str, header: str, tool: Tool, build: Path, macros: Sequence[str]) -> None:
     # Verilator's makefiles cannot cope with blanks in a path, so everything is compiled in a folder without any.
     with tempfile.TemporaryDirectory(prefix="hwq-verilate-") as name:
         work = Path(name)
@@ -182,7 +193,7 @@ def _compile(verilog: bytes, top: str, header: str, tool: Tool, build: Path) -> 
         environment = tool.environ()
         environment["MAKEFLAGS"] = " ".join([tool.environment.get("MAKEFLAGS", ""), MAKE_OPTIMISE]).strip()
         names = ["--prefix", "Vdut", "--top-module", top, "--Mdir", "obj"]
-        translate = [*tool.command, "--cc", "--exe", *names, *OPTIMISE, "-CFLAGS", "-I..", "design.v", "harness.cpp"]
+        translate = [*tool.command, "--cc", "--exe", *names, *OPTIMISE, *macros, "-CFLAGS", "-I..", "design.v", "harness.cpp"]
         _execute(translate, work, environment, top)
         # Verilator's own library takes longer than a small design, and is the same for all.
         library = build.parent / f"library-{content_key([tool.version, _compiler_version(), MAKE_OPTIMISE])}"

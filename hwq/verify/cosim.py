@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from hwq.errors import InputError
 from hwq.network.ops import Integers
 from hwq.target.package import bench_source
+from hwq.target.primitives import MODELS
 from hwq.target.streams import StreamPort
 from hwq.target.tools import icarus, module_version, verilator
 from hwq.verify.cache import build_cache, content_key, locked, tidy
@@ -43,10 +44,12 @@ def run_cocotb(
     build: Path | None = None,
     waves: bool = False,
     probes: Sequence[str] = (),
+    defines: Sequence[str] = (MODELS,),
 ) -> EngineRun:
     """Stream all frames of ``codes`` (every port, inputs and expected outputs, (N, H, W, C)) through the shipped bench.
 
-    ``probes`` are instances in the top whose outgoing streams come back in ``EngineRun.probes``; they cost another build.
+    ``probes`` are instances in the top whose outgoing streams come back in ``EngineRun.probes``; they cost another build. ``defines`` are
+    the macros that choose a form.
 
     Raises :class:`InputError` when cocotb or a simulator lacks, or when the bench could not be built or started.
     """
@@ -56,8 +59,9 @@ def run_cocotb(
     with tempfile.TemporaryDirectory(prefix="hwq-cocotb-") as name:
         job = Path(name)
         np.savez(job / "vectors.npz", **{p.port: np.asarray(codes[p.port]) for p in ports})  # type: ignore[arg-type]
-        build = build or build_cache() / f"cocotb-{_key(folder, top, versions, waves, probes)}"
+        build = build or build_cache() / f"cocotb-{_key(folder, top, versions, waves, bool(probes), defines)}"
         environment = _environment(job, frames, stalls, build.resolve(), waves)
+        environment["HWQ_DEFINES"] = ",".join(defines)
         if probes:
             environment["HWQ_PROBES"] = ",".join(probes)
         if traces is not None:
@@ -76,11 +80,12 @@ def run_cocotb(
     return _collect(run, ports, stalls, frames, time.perf_counter() - started, versions)
 
 
-def _key(folder: Path, top: str, versions: Mapping[str, str], waves: bool, probes: Sequence[str]) -> str:
+def _key(folder: Path, top: str, versions: Mapping[str, str], waves: bool, probed: bool, defines: Sequence[str]) -> str:
     """What the build depends on; probed signals must stay visible, so each kind has its own."""
     verilog = (folder / f"{top}.v").read_bytes()
     check_verilog(verilog.decode(errors="replace"), f"{top}.v")
-    return content_key([verilog, top, bench_source(), repr(sorted(versions.items())), str(waves), str(bool(probes)), sys.version])
+    macros = ",".join(defines)
+    return content_key([verilog, top, bench_source(), repr(sorted(versions.items())), str(waves), str(probed), macros, sys.version])
 
 
 def _keep_waves(build: Path, folder: Path) -> None:

@@ -19,6 +19,7 @@ from hwq.network.ops import Integers
 from hwq.plan.footprint import check_golden
 from hwq.plan.prediction import Prediction, predict
 from hwq.target.folder import Folder, load_folder
+from hwq.target.primitives import FABRIC, defines
 from hwq.target.vectors import Codes, codes_of, random_integers
 from hwq.verify.accuracy import accuracy
 from hwq.verify.batch import BatchModel, build_batch
@@ -59,6 +60,7 @@ def verify(
     stalls: Sequence[str] = ("none", "both"),
     seed: int = 1,
     waves: bool = False,
+    primitives: str = "portable",
     write: bool = True,
     progress: Progress | None = None,
 ) -> Certificate:
@@ -79,6 +81,8 @@ def verify(
         Of ``none``, ``source``, ``sink``, ``both``: which sides stall at random. The first frames without stalls give the cycles.
     waves
         Let the cocotb engine write waves, to ``waves.vcd`` in the folder.
+    primitives
+        ``structural`` simulates the parts made of fabric as LUTs and carry chains, in the engines that run Verilog.
     write
         Write ``verify.json`` into the folder.
 
@@ -93,7 +97,7 @@ def verify(
     integers = _integers(folder, inputs, codes, frames, engines, seed)
     if inputs is not None and frames is None:
         frames = len(next(iter(integers.values())))
-    session = _Session(folder, integers, seed, waves, progress or (lambda text, fraction: None))
+    session = _Session(folder, integers, seed, waves, defines(primitives), progress or (lambda text, fraction: None))
     total = len(engines) * len(stalls)
     for n, engine in enumerate(engines):
         for k, profile in enumerate(stalls):
@@ -176,6 +180,7 @@ class _Session:
     integers: dict[str, Integers]
     seed: int
     waves: bool
+    defines: tuple[str, ...]
     progress: Progress
 
     def __post_init__(self) -> None:
@@ -210,11 +215,11 @@ class _Session:
         f = self.folder
         slowest = int(self.prediction.interval + self.prediction.first_latency)
         if engine == "cocotb":
-            return run_cocotb(f.path, f.top, f.ports, codes, stalls=stalls, traces=traces, waves=self.waves)
+            return run_cocotb(f.path, f.top, f.ports, codes, stalls=stalls, traces=traces, waves=self.waves, defines=self.defines)
         if engine == "batch":
             if self.batch is None:
                 self.progress("compiling the design", None)
-                self.batch = build_batch(f.path, f.top, f.ports, f.signals)
+                self.batch = build_batch(f.path, f.top, f.ports, f.signals, defines=self.defines)
             return self.batch.run(codes, stalls=stalls, traces=traces, seed=self.seed, slowest=slowest)
         return run_amaranth(f.network, f.plan, f.ports, codes, stalls=stalls, traces=traces, slowest=slowest)
 
@@ -251,6 +256,10 @@ class _Session:
         if not self.received or len(next(iter(run.codes.values()))) > len(next(iter(self.received.values()))):
             self.received = dict(run.codes)
 
+    @property
+    def _form(self) -> dict[str, str]:
+        return {"primitives": "structural"} if FABRIC in self.defines else {}
+
     def certificate(self, labels: NDArray[Any] | None, source_scores: NDArray[Any] | None) -> Certificate:
         verdicts = tuple(self.verdicts)
         rtl = {p.name: p.encoding.decode(self.received[p.port]) for p in self.folder.outputs}
@@ -266,5 +275,5 @@ class _Session:
             self.folder.hashes,
             self.versions,
             scores,
-            {"frames": len(next(iter(self.golden.values()))), "seed": self.seed},
+            {"frames": len(next(iter(self.golden.values()))), "seed": self.seed} | self._form,
         )

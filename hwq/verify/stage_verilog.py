@@ -95,6 +95,8 @@ class FolderVerilog:
         check_verilog(text, file)
         self.file, self.top = file, folder.top
         self.path: Path = folder.path
+        #: Form of the parts made of fabric that it was compiled with.
+        self.primitives = str(folder.report.get("options", {}).get("primitives") or "portable")
         self.names: Mapping[str, str] = folder.report["modules"]
         self.modules, self.outside, self.twice = split_modules(text)
         self.used = _names_in(self.modules.get(folder.top, ""))

@@ -184,7 +184,7 @@ def _run(
 def _placed(part: Network, plan: Plan, stage: Stage, verilog: FolderVerilog) -> tuple[Design, Placed | Failure]:
     """The top for the stage, and its Verilog with the folder's module in it."""
     with _ELABORATION:
-        design = elaborate(part, plan, name=part.name)
+        design = elaborate(part, plan, name=part.name, primitives=verilog.primitives)
     return design, verilog.place(design, stage.name)
 
 
