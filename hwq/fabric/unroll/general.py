@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from hwq.fabric.unroll.decide_heap import decided_heap
 from hwq.fabric.unroll.outputs import Comparison, Integers, RowOutput, Staircase
 from hwq.fabric.unroll.share_bits import share_adders
 from hwq.fabric.unroll.share_words import share_pairs
-from hwq.fabric.unroll.words import Row, Term, Words, words_of
+from hwq.fabric.unroll.words import Row, Term, Word, Words, stages_of, words_of
 from hwq.numerics.encoding import Bipolar, Encoding, smallest_integer
 
 __all__ = ["general_layer"]
@@ -32,8 +31,7 @@ def general_layer(
     share_adders(words)
     share_pairs(words)
     build = _Build(Netlist(name), words, registered, goal)
-    build.inputs(x, weights.shape[1])
-    build.shared()
+    build.shared(x, weights.shape[1])
     rows = build.rows(outputs)
     latency = max((t for _, t in rows), default=0)
     latency = max(latency, 1) if registered else 0
@@ -41,35 +39,26 @@ def general_layer(
     return prune(build.netlist), latency
 
 
-@dataclass
-class _Made:
-    """Literals of a word, and the cycle in which they are there."""
-
-    bits: Bits
-    time: int
-
-
 class _Build:
-    """A netlist under construction for ``words``."""
+    """A netlist under construction for ``words``; where registered, each word is made in its stage and waits in flip-flops."""
 
     def __init__(self, netlist: Netlist, words: Words, registered: bool, goal: Goal) -> None:
         self.netlist, self.words, self.registered, self.goal = netlist, words, registered, goal
-        self._made: list[_Made] = []
-        self._sums: dict[tuple[Term, ...], _Made] = {}
+        self._stage = stages_of(words) if registered else [0] * len(words.words)
+        self._first = 1 + max((self._stage[w] for row in words.rows for w, _ in row.terms), default=-1) if registered else 0
+        self._bits: list[Bits] = []
+        self._sums: dict[tuple[Term, ...], Bits] = {}
 
-    def inputs(self, x: Encoding, columns: int) -> None:
-        """The input port and its words."""
+    def shared(self, x: Encoding, columns: int) -> None:
+        """The input port and the words, inputs first."""
         bits = self.netlist.input("x", x.bits * columns)
         for k in range(columns):
             own = bits[k * x.bits : (k + 1) * x.bits]
-            self._made.append(_Made((*own[:-1], own[-1] ^ int(x.signed)), 0))
-
-    def shared(self) -> None:
-        """All words that rows share."""
-        for word in self.words.words[len(self._made) :]:
-            total = self._sum(word.terms, word.offset)
-            bits = (*total.bits, *[FALSE] * word.bits)[word.low : word.low + word.bits]
-            self._made.append(_Made(bits, total.time))
+            self._bits.append((*own[:-1], own[-1] ^ int(x.signed)))
+        for number in range(columns, len(self.words.words)):
+            word = self.words.words[number]
+            total = self._sum(word, self._stage[number])
+            self._bits.append((*total, *[FALSE] * word.bits)[word.low : word.low + word.bits])
 
     def rows(self, outputs: Sequence[RowOutput]) -> list[tuple[Bits, int]]:
         """Code and cycle of every row; equal rows of equal outputs once."""
@@ -82,35 +71,34 @@ class _Build:
             bits = [self.netlist.flop(b) for b in bits]
         return tuple(bits)
 
-    def _sum(self, terms: tuple[Term, ...], offset: int) -> _Made:
-        if terms not in self._sums:
-            heap, time = self._heap(terms)
-            heap.constant(offset)
-            natural = sum((1 << self.words.words[t.word].bits) - 1 << t.shift for t in terms)
-            total = reduce(heap, natural.bit_length(), self.registered, self.goal)
-            self._sums[terms] = _Made(total.bits, time + total.latency)
-        return self._sums[terms]
+    def _sum(self, word: Word, stage: int) -> Bits:
+        """The sum of a word's terms in its stage, before the flip-flops."""
+        if word.terms not in self._sums:
+            heap = self._heap(word.terms, stage)
+            heap.constant(word.offset)
+            most = sum((1 << self.words.words[t.word].bits) - 1 << t.shift for t in word.terms)
+            self._sums[word.terms] = reduce(heap, most.bit_length(), False, self.goal).bits
+        return self._sums[word.terms]
 
-    def _heap(self, terms: Sequence[Term]) -> tuple[BitHeap, int]:
-        """The terms as a heap, and the cycle of its bits."""
+    def _heap(self, terms: Sequence[Term], stage: int) -> BitHeap:
+        """The terms as a heap in a stage."""
         heap = BitHeap(self.netlist)
-        time = max((self._made[t.word].time for t in terms), default=0)
         for t in terms:
-            made = self._made[t.word]
-            (heap.subtract if t.negative else heap.add_unsigned)(self.later(made.bits, time - made.time), t.shift)
-        return heap, time
+            bits = self.later(self._bits[t.word], stage - self._stage[t.word])
+            (heap.subtract if t.negative else heap.add_unsigned)(bits, t.shift)
+        return heap
 
     def _row(self, row: Row, output: RowOutput, known: dict[object, tuple[Bits, int]]) -> tuple[Bits, int]:
         key = (frozenset(row.terms.items()), row.constant, output)
         if key not in known:
-            heap, time = self._heap([Term(w, s, n) for (w, s), n in sorted(row.terms.items())])
+            heap = self._heap([Term(w, s, n) for (w, s), n in sorted(row.terms.items())], self._first)
             heap.constant(row.constant)
             lo, hi = self.words.reach(row)
-            found = self._integers(heap, output, lo, hi) if isinstance(output, Integers) else self._decided(heap, output, lo, hi)
-            known[key] = (found.bits, time + found.time)
+            bits, latency = self._integers(heap, output, lo, hi) if isinstance(output, Integers) else self._decided(heap, output, lo, hi)
+            known[key] = (bits, self._first + latency if row.terms else 0)
         return known[key]
 
-    def _integers(self, heap: BitHeap, output: Integers, lo: int, hi: int) -> _Made:
+    def _integers(self, heap: BitHeap, output: Integers, lo: int, hi: int) -> tuple[Bits, int]:
         """The sum as a code: as many bits as its interval needs, then the sign."""
         heap.constant(output.bias)
         held = smallest_integer(lo + output.bias, hi + output.bias)
@@ -119,11 +107,11 @@ class _Build:
         total = reduce(heap, held.bits + halved, self.registered, self.goal)
         bits = total.bits[halved:]
         fill = bits[-1] if held.signed else FALSE
-        return _Made((*bits, *[fill] * output.bits)[: output.bits], total.latency)
+        return (*bits, *[fill] * output.bits)[: output.bits], total.latency
 
-    def _decided(self, heap: BitHeap, output: RowOutput, lo: int, hi: int) -> _Made:
+    def _decided(self, heap: BitHeap, output: RowOutput, lo: int, hi: int) -> tuple[Bits, int]:
         bits, latency = decided_heap(heap, _steps(output, lo, hi), output.bits, self.registered, self.goal)
-        return _Made(tuple(bits), latency)
+        return tuple(bits), latency
 
 
 def _steps(output: RowOutput, lo: int, hi: int) -> Steps:

@@ -7,8 +7,8 @@ carries enter the search again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heapify, heappop, heapreplace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,30 +18,34 @@ from hwq.fabric.unroll.words import Row, Term, Words
 __all__ = ["share_adders"]
 
 LEAST = 3  # rows that make a common full adder worth its LUT
-KEEP = 0.85  # a round takes triples that at least this part of the best one's rows have
-LEVELS = 6  # full adders on top of each other
+MOST = 60_000  # triples of a round: the best ones, all others wait for the next
+LEVELS = 4  # full adders on top of each other
 
 Signs = NDArray[np.int8]
+Triple = tuple[int, int, int, int, int, int]  # - rows that have it, columns a < b < c, signs of b and c against a's (1: opposite)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Column:
-    """The single bits of one weight: ``signs[row, k]`` (0: absent) of word ``words[k]``."""
+    """The single bits of one weight: which rows have word ``words[k]`` there, as masks: ``having[k] = (positive, negative)``."""
 
-    words: NDArray[np.int64]
+    words: list[int]
     signs: Signs
+    having: list[tuple[int, int]]
 
+    def rows(self, triple: Triple) -> tuple[int, int]:
+        """Masks of the rows that have the triple, by sign of its first bit."""
+        _, a, b, c, b_opposite, c_opposite = triple
+        second, third = self.having[b], self.having[c]
+        return (
+            self.having[a][0] & second[b_opposite] & third[c_opposite],
+            self.having[a][1] & second[1 - b_opposite] & third[1 - c_opposite],
+        )
 
-@dataclass(frozen=True, order=True)
-class _Triple:
-    """Columns ``a < b < c`` of :class:`_Column`, signs of b and c against a's; ``missing`` = - rows that have it."""
-
-    missing: int
-    a: int
-    b: int
-    c: int
-    b_opposite: bool
-    c_opposite: bool
+    def clear(self, k: int, rows: int) -> None:
+        """The rows lose word k."""
+        positive, negative = self.having[k]
+        self.having[k] = (positive & ~rows, negative & ~rows)
 
 
 def share_adders(words: Words, *, least: int = LEAST, levels: int = LEVELS) -> None:
@@ -54,11 +58,21 @@ def share_adders(words: Words, *, least: int = LEAST, levels: int = LEVELS) -> N
 
 
 def _round(words: Words, shift: int, least: int, levels: int) -> bool:
-    """Takes the triples that about the most rows have; whether there was any."""
+    """Takes triples, the one that most rows have first, among the best found at the start; whether there was any."""
     column = _column(words, shift, levels)
-    triples = _triples(column, least)
-    made = [_replace(words, column, triple, shift, least) for triple in triples]
-    return any(made)
+    triples, bound = _triples(column.signs, least)
+    heapify(triples)
+    some = bool(triples)
+    while triples:
+        positive, negative = column.rows(triples[0])
+        count = positive.bit_count() + negative.bit_count()
+        if count < bound:
+            heappop(triples)
+        elif count < -triples[0][0]:
+            heapreplace(triples, (-count, *triples[0][1:]))
+        else:
+            _replace(words, column, heappop(triples), shift)
+    return some
 
 
 def _column(words: Words, shift: int, levels: int) -> _Column:
@@ -69,52 +83,54 @@ def _column(words: Words, shift: int, levels: int) -> _Column:
         for (w, s), negative in row.terms.items():
             if s == shift and w in index:
                 signs[r, index[w]] = -1 if negative else 1
-    return _Column(np.array(narrow, np.int64), signs)
+    return _Column(narrow, signs, [(_mask(column > 0), _mask(column < 0)) for column in signs.T])
+
+
+def _mask(rows: NDArray[np.bool_]) -> int:
+    return int.from_bytes(np.packbits(rows, bitorder="little").tobytes(), "little")
 
 
 def _is_bit(words: Words, number: int, levels: int) -> bool:
     return words.words[number].bits == 1 and words.words[number].level < levels
 
 
-def _triples(column: _Column, least: int) -> list[_Triple]:
-    """Triples that at least ``least`` rows have and at least :data:`KEEP` of the best one's; best first."""
-    found: list[_Triple] = []
-    top = least
-    for a in range(column.signs.shape[1] - 2):
-        counts = _counts(column.signs, a)
-        top = max(top, int(counts.max(initial=0)))
-        found += _above(counts, a, max(least, KEEP * top))
-    return sorted(t for t in found if -t.missing >= KEEP * top)
+def _triples(signs: Signs, least: int) -> tuple[list[Triple], int]:
+    """The triples that most rows have, at least ``least``, and the number of rows from which on they are all there."""
+    found = np.zeros((0, 6), np.int64)
+    for a in range(signs.shape[1] - 2):
+        found = np.concatenate([found, _with(signs, a, least)])
+        if len(found) > MOST:
+            counts = -found[:, 0]
+            least = min(int(counts.max()), 1 + int(np.partition(counts, -MOST)[-MOST]))
+            found = found[counts >= least]
+    return [(t[0], t[1], t[2], t[3], t[4], t[5]) for t in found.tolist()], least
 
 
-def _counts(signs: Signs, a: int) -> NDArray[np.float32]:
-    """How many rows have column a with each pair of later columns: index k for sign equal, k + columns for opposite, upper triangle."""
-    having = np.flatnonzero(signs[:, a])
-    relative = signs[having, a + 1 :] * signs[having, a, None]
-    both = np.concatenate([relative > 0, relative < 0], axis=1).astype(np.float32)
-    return np.triu(both.T @ both, 1)
+def _with(signs: Signs, a: int, least: int) -> NDArray[np.int64]:
+    """Triples of column a and two later ones that at least ``least`` rows have."""
+    having = signs[np.flatnonzero(signs[:, a])]
+    relative = having[:, a + 1 :] * having[:, a, None]
+    both = np.stack([relative > 0, relative < 0], axis=2).reshape(len(having), -1)
+    kept = np.flatnonzero(both.sum(0) >= least)
+    chosen = both[:, kept].astype(np.float32)
+    counts = np.triu(chosen.T @ chosen, 1)
+    i, j = np.nonzero(counts >= least)
+    b, c = kept[i], kept[j]
+    return np.stack([-counts[i, j].astype(np.int64), np.full(len(i), a), a + 1 + b // 2, a + 1 + c // 2, b % 2, c % 2], axis=1)
 
 
-def _above(counts: NDArray[np.float32], a: int, bound: float) -> Iterator[_Triple]:
-    half = counts.shape[0] // 2
-    for i, j in zip(*np.nonzero(counts >= bound), strict=True):
-        yield _Triple(-int(counts[i, j]), a, a + 1 + int(i) % half, a + 1 + int(j) % half, i >= half, j >= half)
-
-
-def _replace(words: Words, column: _Column, triple: _Triple, shift: int, least: int) -> bool:
-    """Replaces the triple in every row that still has it, if enough do."""
-    signs = column.signs
-    a, b, c = (signs[:, k] for k in (triple.a, triple.b, triple.c))
-    having = (a != 0) & (b == (-a if triple.b_opposite else a)) & (c == (-a if triple.c_opposite else a))
-    if having.sum() < max(least, -KEEP * triple.missing):
-        return False
-    numbers = [int(column.words[k]) for k in (triple.a, triple.b, triple.c)]
-    flips = (False, triple.b_opposite, triple.c_opposite)
+def _replace(words: Words, column: _Column, triple: Triple, shift: int) -> None:
+    """Makes the full adder of the triple and rewrites the rows that have it."""
+    positive, negative = column.rows(triple)
+    numbers = [column.words[k] for k in triple[1:4]]
+    flips = (False, bool(triple[4]), bool(triple[5]))
     made = words.define_bits(tuple(Term(n, 0, flip) for n, flip in zip(numbers, flips, strict=True)))
-    for r in np.flatnonzero(having).tolist():
-        _rewrite(words, words.rows[r], numbers, made, shift)
-    signs[np.ix_(having, [triple.a, triple.b, triple.c])] = 0
-    return True
+    rows = positive | negative
+    for k in triple[1:4]:
+        column.clear(k, rows)
+    for r in range(rows.bit_length()):
+        if rows >> r & 1:
+            _rewrite(words, words.rows[r], numbers, made, shift)
 
 
 def _rewrite(words: Words, row: Row, numbers: list[int], made: list[int], shift: int) -> None:

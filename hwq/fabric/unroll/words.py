@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hwq.numerics.encoding import Bipolar, Encoding
 
-__all__ = ["Row", "Term", "Word", "Words", "signed_digits", "words_of"]
+__all__ = ["Row", "Term", "Word", "Words", "signed_digits", "stages_of", "words_of"]
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,28 @@ def words_of(weights: NDArray[np.int64], x: Encoding) -> Words:
                 row.add(Term(column, shift, negative))
         made.rows.append(row)
     return made
+
+
+def stages_of(words: Words) -> list[int]:
+    """The pipeline stage of every word: inputs 0, as late as the deepest chain of words allows (inputs wait, being fewer than sums).
+
+    Words of single bits, a LUT each, follow each other within a stage; all others read flip-flops.
+    """
+    count = len(words.words)
+    early = [0] * count
+    for k, word in enumerate(words.words):
+        early[k] = max((early[t.word] + _apart(words, t.word, k) for t in word.terms), default=0)
+    late = [max(early)] * count
+    for k in reversed(range(count)):
+        for t in words.words[k].terms:
+            late[t.word] = min(late[t.word], late[k] - _apart(words, t.word, k))
+    return [stage if word.terms else 0 for stage, word in zip(late, words.words, strict=True)]
+
+
+def _apart(words: Words, used: int, user: int) -> int:
+    """Stages between a word and the one that uses it."""
+    first, second = words.words[used], words.words[user]
+    return int(bool(first.terms) and not (first.bits == second.bits == 1))
 
 
 def _affine(x: Encoding) -> tuple[int, int]:
