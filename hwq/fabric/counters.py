@@ -95,7 +95,7 @@ def count(netlist: Netlist, kind: Counter, columns: Sequence[Sequence[int]], wid
     assert all(len(c) <= t for c, t in zip(columns, kind.takes, strict=False)), (kind, columns)
     bits = sum(len(c) << k for k, c in enumerate(columns)).bit_length()
     if bits < 2 or width == 0:
-        return [list(columns[0])] if width and columns else []
+        return [list(columns[0])] if bits and width else []
     if not kind.positions:
         return [[b] for b in _in_luts(netlist, columns[0])[: min(bits, width)]]
     shape = given(kind, tuple(len(c) for c in columns))

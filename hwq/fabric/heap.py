@@ -13,9 +13,21 @@ from hwq.fabric.heap_schedule import Schedule, Stage
 from hwq.fabric.heap_search import search
 from hwq.fabric.netlist import FALSE, TRUE, Netlist
 
-__all__ = ["BitHeap", "Goal", "Sum", "reduce", "schedule_of", "to_rows"]
+__all__ = ["BitHeap", "Goal", "Step", "Sum", "reduce", "schedule_of", "to_rows"]
 
 Goal = Literal["luts", "levels"]
+
+
+Weighted = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A counter in place: the (literal, weight) it takes and those it makes; their sums are equal modulo ``2**width``."""
+
+    taken: Weighted
+    made: Weighted
+    width: int
 
 
 @dataclass
@@ -23,13 +35,15 @@ class BitHeap:
     """Bits (literals of ``netlist``) with weights, and a constant: ``sum(bit << weight) + constant``.
 
     A ``weight`` is the exponent of a power of two. ``arrival``: levels by signal number (:func:`hwq.fabric.levels.levels`) if bits
-    of different levels enter a combinational sum, late ones then take the short ways.
+    of different levels enter a combinational sum, late ones then take the short ways. ``steps``: the counters that reduced the heap,
+    for proofs.
     """
 
     netlist: Netlist
     arrival: Sequence[int] = ()
     columns: list[list[int]] = field(default_factory=list)
     total: int = 0
+    steps: list[Step] = field(default_factory=list)
 
     @property
     def heights(self) -> tuple[int, ...]:
@@ -104,18 +118,21 @@ def reduce(heap: BitHeap, width: int, registered: bool | int = False, goal: Goal
 
 
 def to_rows(
-    heap: BitHeap, width: int, rows: int = 2, registered: bool | int = False, goal: Goal = "luts"
+    heap: BitHeap, width: int, rows: int | tuple[int, int] = 2, registered: bool | int = False, goal: Goal = "luts"
 ) -> tuple[tuple[tuple[int, ...], ...], int]:
     """The heap modulo ``2**width`` as columns of at most ``rows`` literals, and the latency.
 
-    The lowest column of ``rows`` bits may hold one more: the carry input of the adder to come takes it.
+    The lowest column of ``rows`` bits may hold one more: the carry input of the adder to come takes it. Or ``rows`` gives the most
+    bits of column 0 and of the others.
     """
     columns, latency = _staged(heap, width, int(registered), goal, rows)
     return tuple(tuple(c) for c in columns), latency
 
 
 @lru_cache(maxsize=4096)
-def schedule_of(heights: tuple[int, ...], width: int, registered: bool | int = False, goal: Goal = "luts", rows: int = 1) -> Schedule:
+def schedule_of(
+    heights: tuple[int, ...], width: int, registered: bool | int = False, goal: Goal = "luts", rows: int | tuple[int, int] = 1
+) -> Schedule:
     """The schedule :func:`reduce` (``rows`` 1) and :func:`to_rows` take for column heights (constants count as bits).
 
     Its ``luts`` are the LUT sites of the sum, its ``stages`` the levels, ``latency`` the cycles.
@@ -123,21 +140,21 @@ def schedule_of(heights: tuple[int, ...], width: int, registered: bool | int = F
     return search(tuple(heights), width, int(registered), goal, rows)
 
 
-def _staged(heap: BitHeap, width: int, every: int, goal: Goal, rows: int) -> tuple[list[list[int]], int]:
+def _staged(heap: BitHeap, width: int, every: int, goal: Goal, rows: int | tuple[int, int]) -> tuple[list[list[int]], int]:
     """The columns after all stages, and the registers passed."""
     columns = heap.settled(width)
     level = {b: heap.arrival[b >> 1] for c in columns for b in c if b >> 1 < len(heap.arrival)}
     schedule = schedule_of(tuple(len(c) for c in columns), width, every, goal, rows)
     latency = 0
     for k, stage in enumerate(schedule.stages, 1):
-        columns = _counted(heap.netlist, columns, stage, level)
+        columns = _counted(heap, columns, stage, level)
         if every and (k % every == 0 or k == len(schedule.stages)):
             columns, latency = [[heap.netlist.flop(b) for b in c] for c in columns], latency + 1
             level = {}
     return columns, latency
 
 
-def _counted(netlist: Netlist, columns: list[list[int]], stage: Stage, level: dict[int, int]) -> list[list[int]]:
+def _counted(heap: BitHeap, columns: list[list[int]], stage: Stage, level: dict[int, int]) -> list[list[int]]:
     """Columns after a stage; early bits go first, the last of a counter's own column to its carry input."""
     waiting = [sorted(c, key=lambda b: level.get(b, 0)) for c in columns]
     width = len(columns)
@@ -149,7 +166,13 @@ def _counted(netlist: Netlist, columns: list[list[int]], stage: Stage, level: di
             for k, bits in enumerate(taken):
                 del waiting[placed.column + k][: len(bits)]
             late = 1 + max((level.get(b, 0) for c in taken for b in c), default=0)
-            for k, bits in enumerate(count(netlist, kind, taken, width - placed.column)):
+            counted = count(heap.netlist, kind, taken, width - placed.column)
+            heap.steps.append(Step(_weighted(taken, placed.column), _weighted(counted, placed.column), width))
+            for k, bits in enumerate(counted):
                 made[placed.column + k] += bits
                 level.update((b, late) for b in bits)
     return [[b for b in w + m if b != FALSE] for w, m in zip(waiting, made, strict=True)]
+
+
+def _weighted(columns: Sequence[Sequence[int]], lowest: int) -> Weighted:
+    return tuple((b, lowest + k) for k, bits in enumerate(columns) for b in bits)
