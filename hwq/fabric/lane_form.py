@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import gcd
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwq.fabric.portable_heap import heap_levels
 from hwq.numerics.encoding import Bipolar, Encoding, Integer
 
@@ -31,11 +34,15 @@ class LaneForm:
         bipolar times a wide integer: plus or minus the integer, as XOR and a carry bit.
     ``multiply``
         everything else: a multiplier a product.
+
+    ``tallied``: behind the ``n`` codes of a word of weights comes a number that they alone decide, :meth:`tally`, ``tally_bits`` wide. The
+    weights' memory carries it; the sums over ternary masks, or over the ones of negations, cost the lane nothing then.
     """
 
     x: Encoding
     w: Encoding
     n: int
+    tallied: bool = False
 
     @property
     def front(self) -> str:
@@ -57,6 +64,32 @@ class LaneForm:
         if "bipolar" in kinds:
             return "planes"
         return "table" if self.front == "table" and self.x.bits + self.w.bits <= 5 else "multiply"
+
+    @property
+    def tallies(self) -> tuple[int, ...]:
+        """What each weight code adds to the tally of its word; empty where a tally helps nothing."""
+        if self.circuit == "masked" and not isinstance(self.w, Bipolar):
+            return (1, 0, 1, 0)
+        if self.circuit == "ternary":
+            return (2, 0, 2, 1)
+        if self.circuit == "planes" and isinstance(self.w, Bipolar):
+            return (1, 0) if self.x.signed else (1, 1 << self.x.bits)
+        return ()
+
+    @property
+    def tally_bits(self) -> int:
+        """Width of the tally in a word of weights: 0 if it has none."""
+        return (self.n * max(self.tallies)).bit_length() if self.tallied and self.tallies else 0
+
+    @property
+    def word_bits(self) -> int:
+        """Width of a word of weights."""
+        return self.n * self.w.bits + self.tally_bits
+
+    def tally(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The tallies of words of weight codes, (..., n) to (...)."""
+        assert self.tally_bits, "the form has no tally"
+        return np.asarray(self.tallies)[codes].sum(-1)
 
     @property
     def group(self) -> int:
@@ -168,6 +201,6 @@ def _kind(encoding: Encoding) -> str:
 
 
 @lru_cache(maxsize=4096)
-def lane_form(x: Encoding, w: Encoding, n: int) -> LaneForm:
+def lane_form(x: Encoding, w: Encoding, n: int, tallied: bool = False) -> LaneForm:
     """The lane of ``n`` products of activations ``x`` and weights ``w``."""
-    return LaneForm(x, w, n)
+    return LaneForm(x, w, n, tallied)

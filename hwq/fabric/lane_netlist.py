@@ -1,4 +1,4 @@
-"""Lanes as circuits of the fabric: the front of two encodings, a bit heap, registers after each of its stages, and the accumulator behind."""
+"""Lanes as circuits of the fabric: the front of two encodings, a bit heap in registered stages, and the accumulator behind it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from hwq.fabric.adders import ternary_adder
-from hwq.fabric.counters import full_adder
 from hwq.fabric.heap import BitHeap, reduce, schedule_of, to_rows
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lanes.binary import add_signed_planes, add_xnor
 from hwq.fabric.lanes.table import add_tables
-from hwq.fabric.lanes.ternary import add_masked_signs, add_ternary
+from hwq.fabric.lanes.ternary import add_masked_signs, add_signed_ternary, add_ternary
 from hwq.fabric.netlist import FALSE, Netlist
 from hwq.numerics.encoding import Bipolar
 
@@ -28,9 +27,9 @@ def has_netlist(form: LaneForm) -> bool:
 def lane_netlist(form: LaneForm) -> Netlist:
     """The raw sum ``y`` of the products of ``x`` and ``w``; see :class:`hwq.fabric.lane_form.LaneForm` for what *raw* means.
 
-    Timing: free-running, initiation interval 1, latency :func:`lane_latency`. Flip-flops stand behind the front and every stage of counters.
+    Timing: free-running, initiation interval 1, latency :func:`lane_latency`: flip-flops behind the front and every stage of counters.
 
-    Ports: ``x``, ``w``: code k in bits ``k * bits .. k * bits + bits - 1``; ``y``: ``form.y_bits`` bits.
+    Ports: ``x``, ``w``: code k from bit ``k * bits`` on, behind the weights their tally; ``y``: ``form.y_bits`` bits.
     """
     netlist, heap = _registered_front(form)
     netlist.output("y", reduce(heap, form.y_bits, registered=True).bits)
@@ -77,8 +76,9 @@ def row_netlist(form: LaneForm, total_bits: int) -> Netlist:
     columns, stages = _rows_and_carry(heap, total_bits if heap.total < 0 else min(form.y_bits, total_bits))
     late_valid, late_first = (_delayed(netlist, bits[0], 1 + stages) for bits in (valid, first))
     total = netlist.register(total_bits)
-    wide = [*columns, *[()] * (total_bits - len(columns))]
-    netlist.close(total, ternary_adder(netlist, wide, total, keep=late_first ^ 1), enable=late_valid)
+    lowest, extra = columns[0][:3], columns[0][3:] or (FALSE,)
+    wide = [lowest, *columns[1:], *[()] * (total_bits - len(columns))]
+    netlist.close(total, ternary_adder(netlist, wide, total, late_first ^ 1, extra[0]), enable=late_valid)
     netlist.output("total", total)
     return netlist
 
@@ -92,19 +92,23 @@ def row_latency(form: LaneForm, total_bits: int) -> int:
 
 def _front(netlist: Netlist, form: LaneForm) -> BitHeap:
     """The heap of a lane's raw sum as the front leaves it, operands as new input ports."""
-    x, w = (_codes(netlist.input(name, form.n * e.bits), e.bits) for name, e in (("x", form.x), ("w", form.w)))
+    x = _codes(netlist.input("x", form.n * form.x.bits), form.x.bits)
+    word = netlist.input("w", form.word_bits)
+    w, tally = _codes(word[: form.n * form.w.bits], form.w.bits), word[form.n * form.w.bits :]
     heap = BitHeap(netlist)
+    numbers, signs = (w, x) if isinstance(form.x, Bipolar) else (x, w)
     if form.circuit == "xnor":
         add_xnor(heap, [c[0] for c in x], [c[0] for c in w])
     elif form.circuit == "masked":
-        numbers, signs = (w, x) if isinstance(form.x, Bipolar) else (x, w)
-        add_masked_signs(heap, numbers, [s[0] for s in signs])
+        add_masked_signs(heap, numbers, [s[0] for s in signs], tally)
     elif form.circuit == "ternary":
-        add_ternary(heap, x, w)
         heap.constant(-form.n)
+        if tally:
+            add_signed_ternary(heap, x, w, tally)
+        else:
+            add_ternary(heap, x, w)
     elif form.circuit == "planes":
-        numbers, signs = (w, x) if isinstance(form.x, Bipolar) else (x, w)
-        add_signed_planes(heap, [s[0] for s in signs], numbers, form.integer)
+        add_signed_planes(heap, [s[0] for s in signs], numbers, form.integer, tally)
         heap.constant(-form.n * (form.low + (1 << (form.integer.bits - form.integer.signed))))
     else:
         assert form.circuit == "table", form
@@ -131,32 +135,15 @@ def _codes(bits: Sequence[int], width: int) -> list[list[int]]:
 
 
 def _rows_and_carry(heap: BitHeap, width: int) -> tuple[list[tuple[int, ...]], int]:
-    """Two bits a column, three in the lowest, and the cycles they took."""
-    columns, latency = to_rows(heap, width, rows=2, registered=True)
-    return _levelled(heap.netlist, columns, (3, 2), latency)
+    """Two bits a column, up to four in the lowest, and the cycles they took."""
+    columns, latency = to_rows(heap, width, rows=(4, 2), registered=True)
+    return list(columns), latency
 
 
 def _two_rows(heap: BitHeap, width: int) -> tuple[list[tuple[int, ...]], int]:
     """Two bits a column, and the cycles they took."""
-    columns, latency = to_rows(heap, width, rows=2, registered=True)
-    return _levelled(heap.netlist, columns, (2, 2), latency)
-
-
-def _levelled(netlist: Netlist, columns: Sequence[Sequence[int]], most: tuple[int, int], latency: int) -> tuple[list[tuple[int, ...]], int]:
-    """Full adders in columns above ``most`` (the lowest's, the others'), where the heap's schedule left a bit too many."""
-    now = [list(c) for c in columns]
-    while any(len(c) > most[k > 0] for k, c in enumerate(now)):
-        made: list[list[int]] = [[] for _ in now]
-        for k, column in enumerate(now):
-            if len(column) > most[k > 0]:
-                total, carry = full_adder(netlist, *column[:3])
-                del column[:3]
-                made[k].append(total)
-                if k + 1 < len(now):
-                    made[k + 1].append(carry)
-        now = [[netlist.flop(b) for b in (*c, *m)] for c, m in zip(now, made, strict=True)]
-        latency += 1
-    return [tuple(c) for c in now], latency
+    columns, latency = to_rows(heap, width, rows=(2, 2), registered=True)
+    return list(columns), latency
 
 
 def _delayed(netlist: Netlist, bit: int, cycles: int) -> int:

@@ -16,22 +16,25 @@ def add_xnor(heap: BitHeap, x: Sequence[int], w: Sequence[int]) -> None:
     add_terms(heap, [Term(XNOR, a, b) for a, b in zip(x, w, strict=True)])
 
 
-def add_signed_planes(heap: BitHeap, signs: Sequence[int], codes: Sequence[Sequence[int]], encoding: Encoding) -> None:
+def add_signed_planes(
+    heap: BitHeap, signs: Sequence[int], codes: Sequence[Sequence[int]], encoding: Encoding, tally: Sequence[int] = ()
+) -> None:
     """Adds ``sum of (sign ? x : -x) + 2**b``, with b the bits of ``encoding`` without its sign bit.
 
     Plane by plane: ``-x = ~x + 1``, so a plane is a sum of XNOR products of the signs; the ones of the negations enter where the chains of
-    the lowest plane begin. An unsigned number grows a sign bit, which is the sign itself.
+    the lowest plane begin. An unsigned number grows a sign bit, which is the sign itself. ``tally``: the sum of both, if it is known.
     """
     top = encoding.bits - encoding.signed
-    negative = [s ^ 1 for s in signs]
+    negative = [] if tally else [s ^ 1 for s in signs]
+    heap.add_unsigned(tally)
     for plane in range(top):
         terms = [Term(XNOR, code[plane], s) for code, s in zip(codes, signs, strict=True)]
-        if plane == 0:
+        if plane == 0 and negative:
             add_terms(heap, terms, 0, negative, longest=1)
         else:
             add_terms(heap, terms, plane)
     if encoding.signed:
         add_terms(heap, [Term(XNOR ^ 0b1111, code[top], s) for code, s in zip(codes, signs, strict=True)], top)
-    else:
+    elif not tally:
         for s in signs:
             heap.add(s, top)

@@ -12,18 +12,20 @@ from hwq.fabric.heap import BitHeap
 from hwq.fabric.lanes.fused import AND, LONGEST, Masked, Term, add_masked, add_terms
 from hwq.fabric.netlist import FALSE
 
-__all__ = ["add_masked_signs", "add_ternary"]
+__all__ = ["add_masked_signs", "add_signed_ternary", "add_ternary"]
 
-XOR = 0b0110
+XOR, XNOR = 0b0110, 0b1001
 
 
-def add_masked_signs(heap: BitHeap, codes: Sequence[Sequence[int]], signs: Sequence[int]) -> None:
+def add_masked_signs(heap: BitHeap, codes: Sequence[Sequence[int]], signs: Sequence[int], tally: Sequence[int] = ()) -> None:
     """Adds ``sum(t * s + 1)`` of ternary t and bipolar s: ``~mask + 2 * (mask & positive)``.
 
-    The masks stand in the heap as they are; two masked signs and a carry are a carry position.
+    The masks stand in the heap as they are, or their sum is the ``tally``; two masked signs and a carry are a carry position.
     """
-    for code in codes:
-        heap.add(code[0] ^ 1)
+    heap.add_unsigned(tally)
+    if not tally:
+        for code in codes:
+            heap.add(code[0] ^ 1)
     add_masked(heap, [Masked(code[0], XOR, code[1], s) for code, s in zip(codes, signs, strict=True)], 1)
 
 
@@ -47,6 +49,16 @@ def add_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Sequence[
         heap.add(bit)
     second += adders.columns[1] if len(adders.columns) > 1 else []
     _add_unlike(heap, rest, second)
+
+
+def add_signed_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Sequence[int]], tally: Sequence[int]) -> None:
+    """Adds ``sum(x * w + 2)`` of ternary numbers, ``tally`` the sum of 2 for a weight 0, 0 for 1, 1 for -1.
+
+    ``x * w + 2`` is, bit by bit, ``x ^ sign(w)`` with its upper bit complemented, plus the 1 of a negation: two masked bits of three pins.
+    """
+    heap.add_unsigned(tally)
+    add_masked(heap, [Masked(b[0], XOR, a[0], b[1]) for a, b in zip(x, w, strict=True)], 0)
+    add_masked(heap, [Masked(b[0], XNOR, a[1], b[1]) for a, b in zip(x, w, strict=True)], 1)
 
 
 def _add_unlike(heap: BitHeap, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], spare: list[int]) -> None:
