@@ -60,21 +60,22 @@ def rows_latency(form: LaneForm) -> int:
     return 1 + _two_rows(_registered_front(form)[1], form.y_bits)[1]
 
 
-def row_netlist(form: LaneForm, total_bits: int) -> Netlist:
+def row_netlist(form: LaneForm, total_bits: int, *, late: bool = False) -> Netlist:
     """A lane and its exact accumulator: the sum of the raw sums of a vector, modulo ``2**total_bits``.
 
     The last adder of the lane is a ternary adder whose third row is the accumulator: a LUT site a bit of ``total``, none for the lane's
     own last adder. ``first`` restarts through the adder's free input, ``valid`` low holds through the clock enable.
     Bit-exact with :class:`hwq.gateware.accumulator.Accumulator`, exact mode.
 
-    Timing: initiation interval 1; ``total`` includes operands :func:`row_latency` cycles after they, ``valid`` and ``first`` came.
+    Timing: initiation interval 1; ``total`` includes operands :func:`row_latency` cycles after they, ``valid`` and ``first`` came; where
+    ``late``, those two come a cycle before ``total``, and need no delays here.
 
     Ports: ``x``, ``w`` as in :func:`lane_netlist`; ``valid``: there are operands; ``first``: of a vector; ``total``: ``total_bits`` bits.
     """
     netlist, heap = _registered_front(form)
     valid, first = netlist.input("valid", 1), netlist.input("first", 1)
     columns, stages = _rows_and_carry(heap, total_bits if heap.total < 0 else min(form.y_bits, total_bits))
-    late_valid, late_first = (_delayed(netlist, bits[0], 1 + stages) for bits in (valid, first))
+    late_valid, late_first = (_delayed(netlist, bits[0], 0 if late else 1 + stages) for bits in (valid, first))
     total = netlist.register(total_bits)
     lowest, extra = columns[0][:3], columns[0][3:] or (FALSE,)
     wide = [lowest, *columns[1:], *[()] * (total_bits - len(columns))]
