@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hwq.fabric.heap import BitHeap
-from hwq.fabric.netlist import FALSE
+from hwq.fabric.netlist import FALSE, Netlist
 
 __all__ = ["AND", "LONGEST", "XNOR", "Masked", "Term", "add_masked", "add_terms"]
 
@@ -55,25 +55,22 @@ def add_terms(heap: BitHeap, terms: Sequence[Term], weight: int = 0, spare: Iter
         heap.add(bit, weight)
 
 
-def add_masked(heap: BitHeap, bits: Sequence[Masked], weight: int = 0, spare: Iterable[int] = (), longest: int = LONGEST) -> None:
-    """Adds ``bits``, two a carry position with the sum of the two before: chains as those of :func:`add_terms`, half a LUT a bit.
+def add_masked(heap: BitHeap, columns: Sequence[Sequence[Masked]], weight: int = 0, longest: int = LONGEST) -> None:
+    """Adds masked bits, ``columns[c]`` of weight ``weight + c``, all columns equally many: half a LUT a bit.
 
-    S = f(a, b) & m ^ f'(a', b') & m' is a LUT of six inputs whose last is m'. DI is the same LUT with m' = 0, f(a, b) & m: where S = 0
-    it is what both are, and where also m' = 0 it is 0. A position with its carry input and output is a full adder of both and the
-    carry; it is a chain of its own, half a CARRY8. Source: own.
+    Two bits of every column and a carry make a carry chain of as many positions as there are columns (half a CARRY8 up to four); its
+    lowest sum enters the next chain, up to ``longest`` of them in a row. S = f & m ^ f' & m' is a LUT of six inputs whose last is
+    m'. DI is the same LUT with m' = 0, f & m: where S = 0 it is what both are, and where also m' = 0 it is 0. Source: own.
     """
-    pairs = [bits[k : k + 2] for k in range(0, len(bits), 2)]
-    chains = -(-len(pairs) // longest)
-    waiting = [b for b in spare if not b & 1]
-    rest = [b for b in spare if b & 1]
-    for first in range(chains):
-        running = waiting.pop() if waiting else FALSE
-        for pair in pairs[first::chains]:
-            running, carry = _position(heap, pair, running)
-            heap.add(carry, weight + 1)
+    places = range(0, len(columns[0]), 2)
+    runs = -(-len(places) // longest)
+    for first in range(runs):
+        running = FALSE
+        for k in places[first::runs]:
+            (running, *others), carry = _chain(heap, [column[k : k + 2] for column in columns], running)
+            for c, bit in enumerate([*others, carry], weight + 1):
+                heap.add(bit, c)
         heap.add(running, weight)
-    for bit in (*waiting, *rest):
-        heap.add(bit, weight)
 
 
 def _adder(heap: BitHeap, pair: Sequence[Term], running: int) -> tuple[int, int]:
@@ -93,15 +90,25 @@ def _adder_tables(tables: tuple[int, ...]) -> tuple[int, int]:
     return total, carry
 
 
-def _position(heap: BitHeap, pair: Sequence[Masked], running: int) -> tuple[int, int]:
+def _chain(heap: BitHeap, pairs: Sequence[Sequence[Masked]], running: int) -> tuple[list[int], int]:
+    """Sums and the last carry of one or two masked bits of every column and a carry."""
     netlist = heap.netlist
+    if len(pairs) == 1 and len(pairs[0]) == 1:
+        (only,) = pairs[0]
+        pins = only.mask, only.a, only.b, running
+        total, carry = netlist.lut2(_masked_table(only.table, False), _masked_table(only.table, True), *pins)
+        return [total], carry
+    s, di = zip(*(_position(netlist, pair) for pair in pairs), strict=True)
+    o, co = netlist.chain(s, di, running)
+    return o, co[-1]
+
+
+def _position(netlist: Netlist, pair: Sequence[Masked]) -> tuple[int, int]:
     if len(pair) == 1:
-        only = pair[0]
-        return netlist.lut2(_masked_table(only.table, False), _masked_table(only.table, True), only.mask, only.a, only.b, running)
+        (only,) = pair
+        return netlist.position(_masked_table(only.table, False), 0, only.mask, only.a, only.b, FALSE)
     one, two = pair
-    s, di = netlist.lut6_2(_pair_table(one.table, two.table), one.mask, one.a, one.b, two.a, two.b, two.mask)
-    (o,), (co,) = netlist.chain([s], [di], running)
-    return o, co
+    return netlist.lut6_2(_pair_table(one.table, two.table), one.mask, one.a, one.b, two.a, two.b, two.mask)
 
 
 @lru_cache(maxsize=64)

@@ -26,11 +26,11 @@ def add_masked_signs(heap: BitHeap, codes: Sequence[Sequence[int]], signs: Seque
     if not tally:
         for code in codes:
             heap.add(code[0] ^ 1)
-    add_masked(heap, [Masked(code[0], XOR, code[1], s) for code, s in zip(codes, signs, strict=True)], 1)
+    add_masked(heap, [[Masked(code[0], XOR, code[1], s) for code, s in zip(codes, signs, strict=True)]], 1)
 
 
 def add_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Sequence[int]]) -> None:
-    """Adds ``sum(x * w + 2)`` of ternary numbers: ``both + 2 * ~(both & unlike)`` with ``both`` neither is zero, ``unlike`` their signs differ.
+    """Adds ``sum(x * w + 2)`` of ternary numbers: ``both + 2 * ~(both & unlike)``, neither of them zero and signs that differ.
 
     A third of the products get a LUT of their own for both bits. Of the others, the first bits are summed in fused adders and the second
     in a carry position each, together with a second bit of the first third, or a carry of the fused adders.
@@ -57,8 +57,8 @@ def add_signed_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Se
     ``x * w + 2`` is, bit by bit, ``x ^ sign(w)`` with its upper bit complemented, plus the 1 of a negation: two masked bits of three pins.
     """
     heap.add_unsigned(tally)
-    add_masked(heap, [Masked(b[0], XOR, a[0], b[1]) for a, b in zip(x, w, strict=True)], 0)
-    add_masked(heap, [Masked(b[0], XNOR, a[1], b[1]) for a, b in zip(x, w, strict=True)], 1)
+    low, high = ([Masked(b[0], table, a[k], b[1]) for a, b in zip(x, w, strict=True)] for k, table in ((0, XOR), (1, XNOR)))
+    add_masked(heap, [low, high])
 
 
 def _add_unlike(heap: BitHeap, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], spare: list[int]) -> None:
