@@ -41,6 +41,10 @@ class Steps:
                 codes.append(code)
         return Steps(tuple(points), tuple(codes))
 
+    def mirrored(self, full: int) -> Steps:
+        """The function of ``v`` whose value is this one's at ``full - v``."""
+        return Steps(tuple(full - p + 1 for p in reversed(self.points)), self.codes[::-1])
+
     def bit(self, k: int) -> Steps:
         """Bit ``k`` of the code alone."""
         codes = [c >> k & 1 for c in self.codes]
@@ -50,8 +54,9 @@ class Steps:
 
 @dataclass(frozen=True)
 class Decision:
-    """``stages[i]`` takes the class so far and the next ``stages[i]`` bits; ``luts``: LUT sites of all stages."""
+    """``stages[i]`` takes the class so far and the next ``stages[i]`` bits, behind ``skipped`` that do not matter; ``luts``: LUT sites."""
 
+    skipped: int
     stages: tuple[int, ...]
     luts: int
 
@@ -61,9 +66,11 @@ def decision(weights: tuple[int, ...], steps: Steps, width: int) -> Decision | N
     """The cheapest stages for bits of these ``weights`` (exponents, ascending); None where a class would not fit a LUT's pins."""
     count = len(weights)
     size = [_code_bits(_classes(weights, steps, n)) for n in range(count)] + [width]
-    best: list[tuple[int, int, tuple[int, ...]] | None] = [(0, 0, ())] + [None] * count
-    for n in range(1, count + 1):
-        for start in range(max(0, n - PINS), n):
+    skipped = max(n for n in range(count) if size[n] == 0)
+    best: list[tuple[int, int, tuple[int, ...]] | None] = [None] * (count + 1)
+    best[skipped] = (0, 0, ())
+    for n in range(skipped + 1, count + 1):
+        for start in range(max(skipped, n - PINS), n):
             before, inputs = best[start], size[start] + n - start
             if before is None or inputs > PINS:
                 continue
@@ -72,26 +79,26 @@ def decision(weights: tuple[int, ...], steps: Steps, width: int) -> Decision | N
             if current is None or found < current:
                 best[n] = found
     last = best[count]
-    return Decision(last[2], last[0]) if last else None
+    return Decision(skipped, last[2], last[0]) if last else None
 
 
 def decided(
-    netlist: Netlist, bits: Sequence[tuple[int, int]], steps: Steps, width: int, stages: Sequence[int], *, registered: bool
+    netlist: Netlist, bits: Sequence[tuple[int, int]], steps: Steps, width: int, way: Decision, *, registered: bool
 ) -> tuple[list[int], int]:
     """The code (``width`` literals) of the sum of ``bits`` (literal, weight), and the cycles taken: one a stage if ``registered``."""
     ordered = sorted(bits, key=lambda b: b[1])
     weights = tuple(w for _, w in ordered)
-    waiting = [b for b, _ in ordered]
+    waiting = [b for b, _ in ordered][way.skipped :]
     code: list[int] = []
-    n = 0
-    for taken in stages:
+    n = way.skipped
+    for taken in way.stages:
         tables, before = _tables(weights, steps, width, n, n + taken)
         pins = [*code, *waiting[:taken]]
         code = [_made(netlist, table, before, pins) for table in tables]
         waiting, n = waiting[taken:], n + taken
         if registered:
             code, waiting = [netlist.flop(b) for b in code], [netlist.flop(b) for b in waiting]
-    return code, len(stages) if registered else 0
+    return code, len(way.stages) if registered else 0
 
 
 def _made(netlist: Netlist, table: Sequence[int], given: Sequence[bool], pins: Sequence[int]) -> int:

@@ -65,14 +65,9 @@ def _forms(heap: BitHeap, steps: Steps) -> Iterator[tuple[BitHeap, Steps]]:
     low = next(k for k, c in enumerate(heap.columns) if c)
     for complement in (False, True):
         columns = [[b ^ complement for b in c] for c in heap.columns]
-        function = _mirrored(plain, full) if complement else plain
+        function = plain.mirrored(full) if complement else plain
         for more in (0, 1 << low):
             yield replace(heap, columns=columns, total=more), function.shifted(-more)
-
-
-def _mirrored(steps: Steps, full: int) -> Steps:
-    """The function of ``full - v``."""
-    return Steps(tuple(full - p + 1 for p in reversed(steps.points)), steps.codes[::-1])
 
 
 def _built(way: _Way, code: int, registered: bool, goal: Goal) -> tuple[list[int], int]:
@@ -94,7 +89,7 @@ def _from_columns(
     own = steps.shifted(constant).within(0, sum(1 << k for _, k in bits))
     found = decision(tuple(sorted(k for _, k in bits)), own, code)
     assert found, "fewer bits need no more pins"
-    made, cycles = decided(netlist, bits, own, code, found.stages, registered=registered)
+    made, cycles = decided(netlist, bits, own, code, found, registered=registered)
     return made, latency + cycles
 
 

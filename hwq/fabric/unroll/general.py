@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +27,28 @@ def general_layer(
     weights: NDArray[np.int64], x: Encoding, outputs: Sequence[RowOutput], *, registered: bool, goal: Goal = "luts", name: str = "layer"
 ) -> tuple[Netlist, int]:
     """The netlist (ports ``x``, ``y``) and latency of :func:`hwq.fabric.unroll.layer.unrolled_layer` for any weights and inputs."""
-    words = words_of(np.asarray(weights, np.int64), x)
+    distinct, uses = _distinct(np.asarray(weights, np.int64))
+    words = words_of(distinct, x)
     share_adders(words)
     share_pairs(words)
     build = _Build(Netlist(name), words, registered, goal)
     build.shared(x, weights.shape[1])
-    rows = build.rows(outputs)
+    rows = [build.row(*use, output) for use, output in zip(uses, outputs, strict=True)]
     latency = max((t for _, t in rows), default=0)
     latency = max(latency, 1) if registered else 0
     build.netlist.output("y", [b for bits, t in rows for b in build.later(bits, latency - t)])
     return prune(build.netlist), latency
+
+
+def _distinct(weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[tuple[int, bool]]]:
+    """Rows that differ in more than their sign, and for each row which of them it is and whether negated."""
+    number: dict[tuple[int, ...], int] = {}
+    uses = []
+    for row in weights.tolist():
+        negative = next((w < 0 for w in row if w), False)
+        own = tuple(-w for w in row) if negative else tuple(row)
+        uses.append((number.setdefault(own, len(number)), negative))
+    return np.array(list(number)), uses
 
 
 class _Build:
@@ -45,9 +57,11 @@ class _Build:
     def __init__(self, netlist: Netlist, words: Words, registered: bool, goal: Goal) -> None:
         self.netlist, self.words, self.registered, self.goal = netlist, words, registered, goal
         self._stage = stages_of(words) if registered else [0] * len(words.words)
-        self._first = 1 + max((self._stage[w] for row in words.rows for w, _ in row.terms), default=-1) if registered else 0
+        ends = [self._stage[w] + bool(words.words[w].terms) for row in words.rows for w, _ in row.terms]
+        self._first = max(ends, default=0) if registered else 0
         self._bits: list[Bits] = []
         self._sums: dict[tuple[Term, ...], Bits] = {}
+        self._rows: dict[object, tuple[Bits, int]] = {}
 
     def shared(self, x: Encoding, columns: int) -> None:
         """The input port and the words, inputs first."""
@@ -60,10 +74,24 @@ class _Build:
             total = self._sum(word, self._stage[number])
             self._bits.append((*total, *[FALSE] * word.bits)[word.low : word.low + word.bits])
 
-    def rows(self, outputs: Sequence[RowOutput]) -> list[tuple[Bits, int]]:
-        """Code and cycle of every row; equal rows of equal outputs once."""
-        known: dict[object, tuple[Bits, int]] = {}
-        return [self._row(row, output, known) for row, output in zip(self.words.rows, outputs, strict=True)]
+    def row(self, number: int, negative: bool, output: RowOutput) -> tuple[Bits, int]:
+        """Code and cycle of an output of a row or of its negative; equal ones are made once."""
+        row = self.words.rows[number]
+        if isinstance(output, Integers):
+            return self._once((number, negative, output), lambda: self._integers(row, negative, output))
+        lo, hi = self.words.reach(row)
+        steps = _steps(output, -hi, -lo).mirrored(0) if negative else _steps(output, lo, hi)
+        if not steps.points:
+            return tuple(steps.codes[0] >> k & 1 for k in range(output.bits)), 0
+        invert = steps.codes[0] == 1 and output.bits == 1
+        plain = Steps(steps.points, tuple(c ^ invert for c in steps.codes))
+        bits, time = self._once((number, plain, output.bits), lambda: self._decided(row, plain, output.bits))
+        return tuple(b ^ invert for b in bits), time
+
+    def _once(self, key: object, make: Callable[[], tuple[Bits, int]]) -> tuple[Bits, int]:
+        if key not in self._rows:
+            self._rows[key] = make()
+        return self._rows[key]
 
     def later(self, bits: Sequence[int], cycles: int) -> Bits:
         """The bits ``cycles`` later."""
@@ -88,30 +116,27 @@ class _Build:
             (heap.subtract if t.negative else heap.add_unsigned)(bits, t.shift)
         return heap
 
-    def _row(self, row: Row, output: RowOutput, known: dict[object, tuple[Bits, int]]) -> tuple[Bits, int]:
-        key = (frozenset(row.terms.items()), row.constant, output)
-        if key not in known:
-            heap = self._heap([Term(w, s, n) for (w, s), n in sorted(row.terms.items())], self._first)
-            heap.constant(row.constant)
-            lo, hi = self.words.reach(row)
-            bits, latency = self._integers(heap, output, lo, hi) if isinstance(output, Integers) else self._decided(heap, output, lo, hi)
-            known[key] = (bits, self._first + latency if row.terms else 0)
-        return known[key]
+    def _row_heap(self, row: Row, negative: bool = False) -> BitHeap:
+        heap = self._heap([Term(w, s, n ^ negative) for (w, s), n in sorted(row.terms.items())], self._first)
+        heap.constant(-row.constant if negative else row.constant)
+        return heap
 
-    def _integers(self, heap: BitHeap, output: Integers, lo: int, hi: int) -> tuple[Bits, int]:
+    def _integers(self, row: Row, negative: bool, output: Integers) -> tuple[Bits, int]:
         """The sum as a code: as many bits as its interval needs, then the sign."""
-        heap.constant(output.bias)
+        lo, hi = self.words.reach(row)
+        lo, hi = (-hi, -lo) if negative else (lo, hi)
         held = smallest_integer(lo + output.bias, hi + output.bias)
         halved = isinstance(output.encoding, Bipolar)
-        heap.constant(int(halved))
+        heap = self._row_heap(row, negative)
+        heap.constant(output.bias + halved)
         total = reduce(heap, held.bits + halved, self.registered, self.goal)
         bits = total.bits[halved:]
         fill = bits[-1] if held.signed else FALSE
-        return (*bits, *[fill] * output.bits)[: output.bits], total.latency
+        return (*bits, *[fill] * output.bits)[: output.bits], self._first + total.latency if row.terms else 0
 
-    def _decided(self, heap: BitHeap, output: RowOutput, lo: int, hi: int) -> tuple[Bits, int]:
-        bits, latency = decided_heap(heap, _steps(output, lo, hi), output.bits, self.registered, self.goal)
-        return tuple(bits), latency
+    def _decided(self, row: Row, steps: Steps, width: int) -> tuple[Bits, int]:
+        bits, latency = decided_heap(self._row_heap(row), steps, width, self.registered, self.goal)
+        return tuple(bits), self._first + latency
 
 
 def _steps(output: RowOutput, lo: int, hi: int) -> Steps:
