@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from hwq.fabric.adders import ternary_adder
 from hwq.fabric.heap import BitHeap, reduce, schedule_of, to_rows
+from hwq.fabric.heap_schedule import Schedule
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lanes.binary import add_signed_planes, add_xnor
 from hwq.fabric.lanes.table import add_tables
@@ -14,7 +15,19 @@ from hwq.fabric.lanes.ternary import add_masked_signs, add_signed_ternary, add_t
 from hwq.fabric.netlist import FALSE, Netlist
 from hwq.numerics.encoding import Bipolar
 
-__all__ = ["has_netlist", "lane_latency", "lane_netlist", "row_latency", "row_netlist", "rows_latency", "rows_netlist"]
+__all__ = [
+    "accumulated",
+    "delayed",
+    "has_netlist",
+    "lane_heap",
+    "lane_latency",
+    "lane_netlist",
+    "row_latency",
+    "row_netlist",
+    "rows_latency",
+    "rows_netlist",
+    "two_rows",
+]
 
 _CIRCUITS = ("xnor", "masked", "ternary", "planes", "table")
 
@@ -31,7 +44,7 @@ def lane_netlist(form: LaneForm) -> Netlist:
 
     Ports: ``x``, ``w``: code k from bit ``k * bits`` on, behind the weights their tally; ``y``: ``form.y_bits`` bits.
     """
-    netlist, heap = _registered_front(form)
+    netlist, heap = _lane(form)
     netlist.output("y", reduce(heap, form.y_bits, registered=True).bits)
     return netlist
 
@@ -39,25 +52,24 @@ def lane_netlist(form: LaneForm) -> Netlist:
 @lru_cache(maxsize=4096)
 def lane_latency(form: LaneForm) -> int:
     """Cycles from operands to ``y`` of :func:`lane_netlist`."""
-    return 1 + schedule_of(_heights(form), form.y_bits, True).latency
+    return 1 + _schedule(form, form.y_bits, 1).latency
 
 
-def rows_netlist(form: LaneForm) -> Netlist:
-    """The raw sum as two numbers ``a`` and ``b`` of ``form.y_bits`` bits each: ``(a + b) mod 2**y_bits = y``, for an adder elsewhere.
+def rows_netlist(form: LaneForm, bits: int) -> Netlist:
+    """The raw sum as two numbers ``a`` and ``b`` of ``bits`` bits: ``(a + b) mod 2**bits = y mod 2**bits``, for an adder elsewhere.
 
     Latency :func:`rows_latency`.
     """
-    netlist, heap = _registered_front(form)
-    columns, _ = _two_rows(heap, form.y_bits)
-    for name, k in (("a", 0), ("b", 1)):
-        netlist.output(name, [c[k] if len(c) > k else FALSE for c in columns])
+    netlist, heap = _lane(form)
+    for name, number in zip("ab", two_rows(heap, form, bits)[0], strict=True):
+        netlist.output(name, number)
     return netlist
 
 
 @lru_cache(maxsize=4096)
-def rows_latency(form: LaneForm) -> int:
+def rows_latency(form: LaneForm, bits: int) -> int:
     """Cycles from operands to the rows of :func:`rows_netlist`."""
-    return 1 + _two_rows(_registered_front(form)[1], form.y_bits)[1]
+    return 1 + _schedule(form, bits, (2, 2)).latency
 
 
 def row_netlist(form: LaneForm, total_bits: int, *, late: bool = False) -> Netlist:
@@ -72,30 +84,64 @@ def row_netlist(form: LaneForm, total_bits: int, *, late: bool = False) -> Netli
 
     Ports: ``x``, ``w`` as in :func:`lane_netlist`; ``valid``: there are operands; ``first``: of a vector; ``total``: ``total_bits`` bits.
     """
-    netlist, heap = _registered_front(form)
-    valid, first = netlist.input("valid", 1), netlist.input("first", 1)
-    columns, stages = _rows_and_carry(heap, total_bits if heap.total < 0 else min(form.y_bits, total_bits))
-    late_valid, late_first = (_delayed(netlist, bits[0], 0 if late else 1 + stages) for bits in (valid, first))
-    total = netlist.register(total_bits)
-    lowest, extra = columns[0][:3], columns[0][3:] or (FALSE,)
-    wide = [lowest, *columns[1:], *[()] * (total_bits - len(columns))]
-    netlist.close(total, ternary_adder(netlist, wide, total, late_first ^ 1, extra[0]), enable=late_valid)
-    netlist.output("total", total)
+    netlist, heap = _lane(form)
+    (valid,), (first,) = netlist.input("valid", 1), netlist.input("first", 1)
+    netlist.output("total", accumulated(heap, form, total_bits, valid, first, late=late))
     return netlist
 
 
 @lru_cache(maxsize=4096)
 def row_latency(form: LaneForm, total_bits: int) -> int:
     """Cycles from operands to the ``total`` of :func:`row_netlist` that includes them."""
-    heap = _registered_front(form)[1]
-    return 2 + _rows_and_carry(heap, total_bits if heap.total < 0 else min(form.y_bits, total_bits))[1]
+    return 2 + _schedule(form, total_bits, (4, 2)).latency
 
 
-def _front(netlist: Netlist, form: LaneForm) -> BitHeap:
-    """The heap of a lane's raw sum as the front leaves it, operands as new input ports."""
-    x = _codes(netlist.input("x", form.n * form.x.bits), form.x.bits)
-    word = netlist.input("w", form.word_bits)
-    w, tally = _codes(word[: form.n * form.w.bits], form.w.bits), word[form.n * form.w.bits :]
+# -- parts of larger circuits
+
+
+def lane_heap(netlist: Netlist, form: LaneForm, x: Sequence[int], word: Sequence[int]) -> BitHeap:
+    """The heap of the raw sum of activations ``x`` and a word of weights, behind the front's flip-flops: a cycle after both."""
+    front = _front(netlist, form, _codes(x, form.x.bits), _codes(word[: form.n * form.w.bits], form.w.bits), word[form.n * form.w.bits :])
+    return BitHeap(netlist, columns=[[netlist.flop(b) for b in c] for c in front.columns], total=front.total)
+
+
+def two_rows(heap: BitHeap, form: LaneForm, bits: int) -> tuple[list[list[int]], int]:
+    """The heap of :func:`lane_heap` as two numbers of ``bits`` bits, and the cycles that takes."""
+    columns, latency = to_rows(heap, _width(heap, form, bits), rows=(2, 2), registered=True)
+    wide = [*columns, *[()] * (bits - len(columns))]
+    return [[c[k] if len(c) > k else FALSE for c in wide] for k in range(2)], latency
+
+
+def accumulated(heap: BitHeap, form: LaneForm, total_bits: int, valid: int, first: int, *, late: bool = False) -> list[int]:
+    """The accumulator of :func:`row_netlist` behind the heap of :func:`lane_heap`; its ports are the arguments."""
+    netlist = heap.netlist
+    columns, latency = to_rows(heap, _width(heap, form, total_bits), rows=(4, 2), registered=True)
+    late_valid, late_first = (delayed(netlist, bit, 0 if late else 1 + latency) for bit in (valid, first))
+    total = netlist.register(total_bits)
+    lowest, extra = columns[0][:3], (*columns[0][3:], FALSE)[0]
+    wide = [lowest, *columns[1:], *[()] * (total_bits - len(columns))]
+    netlist.close(total, ternary_adder(netlist, wide, total, late_first ^ 1, extra), enable=late_valid)
+    return total
+
+
+def delayed(netlist: Netlist, bit: int, cycles: int) -> int:
+    """The bit some cycles later."""
+    for _ in range(cycles):
+        bit = netlist.flop(bit)
+    return bit
+
+
+# -- inside
+
+
+def _lane(form: LaneForm) -> tuple[Netlist, BitHeap]:
+    netlist = Netlist("lane")
+    x, word = netlist.input("x", form.n * form.x.bits), netlist.input("w", form.word_bits)
+    return netlist, lane_heap(netlist, form, x, word)
+
+
+def _front(netlist: Netlist, form: LaneForm, x: list[list[int]], w: list[list[int]], tally: Sequence[int]) -> BitHeap:
+    """The heap of a lane's raw sum as the front leaves it."""
     heap = BitHeap(netlist)
     numbers, signs = (w, x) if isinstance(form.x, Bipolar) else (x, w)
     if form.circuit == "xnor":
@@ -117,37 +163,22 @@ def _front(netlist: Netlist, form: LaneForm) -> BitHeap:
     return heap
 
 
-def _registered_front(form: LaneForm) -> tuple[Netlist, BitHeap]:
-    """A netlist with the front and the flip-flops behind it."""
-    netlist = Netlist("lane")
-    front = _front(netlist, form)
-    heap = BitHeap(netlist, columns=[[netlist.flop(b) for b in c] for c in front.columns], total=front.total)
-    return netlist, heap
+def _width(heap: BitHeap, form: LaneForm, bits: int) -> int:
+    """Columns that a sum modulo ``2**bits`` needs: those of the raw sum, or all where a negative constant borrows from beyond."""
+    return bits if heap.total < 0 else min(form.y_bits, bits)
 
 
 @lru_cache(maxsize=4096)
-def _heights(form: LaneForm) -> tuple[int, ...]:
-    """Heights of the heap behind the front, the constant's bits included."""
-    return tuple(len(c) for c in _registered_front(form)[1].settled(form.y_bits))
+def _settled(form: LaneForm, bits: int) -> tuple[tuple[int, ...], int]:
+    """Heights of a lane's heap modulo ``2**bits``, the constant's bits included, and its width."""
+    heap = _lane(form)[1]
+    width = _width(heap, form, bits)
+    return tuple(len(c) for c in heap.settled(width)), width
+
+
+def _schedule(form: LaneForm, bits: int, rows: int | tuple[int, int]) -> Schedule:
+    return schedule_of(*_settled(form, bits), True, "luts", rows)
 
 
 def _codes(bits: Sequence[int], width: int) -> list[list[int]]:
     return [list(bits[k : k + width]) for k in range(0, len(bits), width)]
-
-
-def _rows_and_carry(heap: BitHeap, width: int) -> tuple[list[tuple[int, ...]], int]:
-    """Two bits a column, up to four in the lowest, and the cycles they took."""
-    columns, latency = to_rows(heap, width, rows=(4, 2), registered=True)
-    return list(columns), latency
-
-
-def _two_rows(heap: BitHeap, width: int) -> tuple[list[tuple[int, ...]], int]:
-    """Two bits a column, and the cycles they took."""
-    columns, latency = to_rows(heap, width, rows=(2, 2), registered=True)
-    return list(columns), latency
-
-
-def _delayed(netlist: Netlist, bit: int, cycles: int) -> int:
-    for _ in range(cycles):
-        bit = netlist.flop(bit)
-    return bit
