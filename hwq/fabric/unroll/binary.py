@@ -12,6 +12,7 @@ from hwq.fabric.heap import BitHeap, Goal
 from hwq.fabric.levels import levels
 from hwq.fabric.netlist import Netlist
 from hwq.fabric.prune import prune
+from hwq.fabric.retime import retimed
 from hwq.fabric.unroll.factors import best_factors
 from hwq.fabric.unroll.outputs import Comparison, Integers, RowOutput
 from hwq.fabric.unroll.rows import row_code, steps_of
@@ -30,9 +31,9 @@ def binary_layer(
     """The netlist (ports ``x``, ``y``) and latency of :func:`hwq.fabric.unroll.layer.unrolled_layer` for +-1 and bipolar inputs."""
     netlist = Netlist(name)
     x = netlist.input("x", weights.shape[1])
-    bits, latency = binary_rows(netlist, x, weights, outputs, registered=registered, goal=goal)
+    bits, _ = binary_rows(netlist, x, weights, outputs, registered=registered, goal=goal)
     netlist.output("y", bits)
-    return prune(netlist), latency
+    return retimed(prune(netlist)) if registered else (prune(netlist), 0)
 
 
 def binary_rows(

@@ -38,12 +38,12 @@ def nested(weights: Signs, levels: int) -> list[list[tuple[int, ...]]]:
 
     Those join whose common cells hold the most counters of seven columns: a greedy matching.
     """
-    partition = [(r,) for r in range(len(weights))]
+    partition: list[tuple[int, ...]] = [(r,) for r in range(len(weights))]
     found = [partition]
     for _ in range(levels):
         gains = _gains(weights, partition)
         free = [True] * len(partition)
-        joined = []
+        joined: list[tuple[int, ...]] = []
         for place in np.argsort(-gains, axis=None, kind="stable").tolist():
             a, b = divmod(place, len(partition))
             if a < b and free[a] and free[b]:
@@ -56,7 +56,8 @@ def nested(weights: Signs, levels: int) -> list[list[tuple[int, ...]]]:
 
 def _gains(weights: Signs, partition: Sequence[tuple[int, ...]]) -> NDArray[np.float64]:
     """For each two clusters: whole counters in the cells of their union, then how unequal these are."""
-    blocks, starts = [], []
+    blocks: list[NDArray[np.float32]] = []
+    starts: list[int] = []
     for rows in partition:
         starts.append(len(blocks))
         for cell in cells(weights, rows):
