@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Value
 
-from hwq.fabric.portable_heap import counter_schedule
-from hwq.gateware.pipeline import named, register
+from hwq.fabric.portable_heap import counter_schedule, heap_levels
+from hwq.gateware.pipeline import Pace, named
 
 __all__ = ["compress", "count_six", "full_adder"]
 
@@ -26,28 +26,30 @@ def count_six(bits: Sequence[Value]) -> tuple[Value, Value, Value]:
     return ones, twos, fours
 
 
-def compress(m: Module, columns: Sequence[Value], name: str) -> Value:
+def compress(m: Module, columns: Sequence[Value], name: str, pace: Pace | None = None, done: int = 0) -> Value:
     """Sum of a bit heap: ``columns[c]`` holds the bits of weight ``2**c``.
 
     Timing: free-running, ``hwq.fabric.portable_heap.heap_levels`` of the heights. Wide vector operations only: emission costs some
-    fifteen cells a column and level, however many bits there are.
+    fifteen cells a column and level, however many bits there are. ``pace`` tells where registers stand, ``done`` of its levels being over.
     """
-    levels, _ = counter_schedule(tuple(len(c) for c in columns))
+    heights = tuple(len(c) for c in columns)
+    levels, _ = counter_schedule(heights)
+    pace = pace or Pace(max(1, heap_levels(heights)), heap_levels(heights))
     heap: list[Value] = [named(m, column, f"{name}_in{c}") for c, column in enumerate(columns)]
     for number, counters in enumerate(levels):
-        heap = _level(m, heap, counters, f"{name}_{number}")
+        heap = _level(m, heap, counters, f"{name}_{number}", pace, done + number)
     rows = [
         Cat(*(column[row] if row < len(column) else Const(0, 1) for column in heap)) for row in range(max(len(column) for column in heap))
     ]
-    step = 0
+    level = done + len(levels)
     while len(rows) > 1:
         pairs = [rows[k : k + 2] for k in range(0, len(rows), 2)]
-        rows = [register(m, sum(pair[1:], pair[0]), f"{name}_sum{step}_{k}") for k, pair in enumerate(pairs)]
-        step += 1
+        rows = [pace.after(m, level, sum(pair[1:], pair[0]), f"{name}_sum{level}_{k}") for k, pair in enumerate(pairs)]
+        level += 1
     return rows[0]
 
 
-def _level(m: Module, heap: Sequence[Value], counters: Sequence[int], name: str) -> list[Value]:
+def _level(m: Module, heap: Sequence[Value], counters: Sequence[int], name: str, pace: Pace, level: int) -> list[Value]:
     """One level of counters and its registers."""
     after: list[list[Value]] = [[] for _ in range(len(heap) + 2)]
     for c, (column, k) in enumerate(zip(heap, counters, strict=True)):
@@ -59,4 +61,4 @@ def _level(m: Module, heap: Sequence[Value], counters: Sequence[int], name: str)
         after[c].append(column[taken:])
     while not sum(len(v) for v in after[-1]):
         after.pop()
-    return [register(m, Cat(*vectors), f"{name}_column{c}") for c, vectors in enumerate(after)]
+    return [pace.after(m, level, Cat(*vectors), f"{name}_column{c}") for c, vectors in enumerate(after)]

@@ -23,6 +23,8 @@ class FabricPart(wiring.Component):
     """
 
     is_vector = True
+    #: Whether there is a structural form; a part without one is emitted as any other.
+    has_netlist = True
 
     @property
     def netlist(self) -> Netlist:

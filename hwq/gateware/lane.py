@@ -1,4 +1,4 @@
-"""Lane: a dot product of SIMD products a cycle, for any two encodings."""
+"""Lane: a dot product of SIMD products a cycle, for any two encodings; row: the same with the accumulator behind it."""
 
 from __future__ import annotations
 
@@ -6,53 +6,110 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import count
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib.wiring import In, Out
 
 from hwq.fabric.lane_form import LaneForm
+from hwq.fabric.lane_netlist import has_netlist, lane_netlist, row_latency, row_netlist
+from hwq.fabric.late_inputs import late_inputs
+from hwq.fabric.netlist import Netlist
 from hwq.gateware.compressor import compress
+from hwq.gateware.fabric_part import FabricPart
 from hwq.gateware.parts import content_key
-from hwq.gateware.pipeline import named, register
+from hwq.gateware.pipeline import Pace, named
 from hwq.numerics.encoding import Bipolar, Encoding
+from hwq.plan.latency import lane_cycles
 
-__all__ = ["Lane", "lane_hint", "lane_key"]
+__all__ = ["Lane", "Row", "lane_hint", "lane_key"]
 
 Truth = tuple[int, ...]
 
 
-class Lane(wiring.Component):
+class Lane(FabricPart):
     """Raw sum of ``n`` products of activation and weight codes; see :class:`hwq.fabric.lane_form.LaneForm` for what *raw* means.
 
     ``sum over k of x[k] * w[k] = form.step * y + form.low * n``. Element k of ``x`` and ``w`` stands in bits
     ``k * bits .. k * bits + bits - 1``.
 
-    Timing: free-running, initiation interval 1, latency ``form.latency`` for every input. No reset, no enable.
-    Cost: about 1.3 LUT a product for bipolar by bipolar (Yosys, xcup: 84 LUT and 112 FF for 64).
+    Timing: free-running, initiation interval 1, latency :func:`hwq.plan.latency.lane_cycles` for every input. No reset, no enable.
+    Cost: 0.84 LUT a product for bipolar by bipolar as a circuit of the fabric, 1.3 in its portable form.
 
     Members
     -------
     x : In(unsigned(n * x.bits))
         Activation codes.
-    w : In(unsigned(n * w.bits))
-        Weight codes.
+    w : In(unsigned(form.word_bits))
+        Weight codes, and their tally where the form has one.
     y : Out(unsigned(form.y_bits))
         Raw sum.
     """
 
     def __init__(self, form: LaneForm) -> None:
         self.form = form
-        super().__init__(
-            {"x": In(unsigned(form.n * form.x.bits)), "w": In(unsigned(form.n * form.w.bits)), "y": Out(unsigned(form.y_bits))}
-        )
+        self.has_netlist = has_netlist(form)
+        super().__init__({"x": In(unsigned(form.n * form.x.bits)), "w": In(unsigned(form.word_bits)), "y": Out(unsigned(form.y_bits))})
+
+    @property
+    def netlist(self) -> Netlist:
+        return lane_netlist(self.form)
 
     def elaborate(self, platform):
         m = Module()
-        fronts = {"table": self._table, "select": self._select, "multiply": self._multiply}
-        columns = fronts[self.form.front](m)
-        assert tuple(len(c) for c in columns) == self.form.heights
-        m.d.comb += self.y.eq(compress(m, columns, "heap"))
+        m.d.comb += self.y.eq(raw_sum(m, self.form, self.x, self.w, lane_cycles(self.form)))
         return m
+
+
+class Row(FabricPart):
+    """A lane and its exact accumulator: ``total = sum of y`` over the words of a vector, modulo ``2**bits``.
+
+    As a circuit of the fabric the accumulator is the third row of the lane's last adder.
+
+    Timing: free-running; ``total`` includes operands :func:`hwq.fabric.lane_netlist.row_latency` cycles after they came; ``valid`` and
+    ``first`` come one cycle before that. No reset: ``first`` restarts; ``valid`` low holds.
+
+    Members
+    -------
+    x, w : In(unsigned)
+        As in :class:`Lane`.
+    valid, first : In(1)
+        There are operands; they are the first of a vector.
+    total : Out(unsigned(bits))
+        The sum so far.
+    """
+
+    def __init__(self, form: LaneForm, bits: int) -> None:
+        self.form, self.bits = form, bits
+        operands = {"x": In(unsigned(form.n * form.x.bits)), "w": In(unsigned(form.word_bits))}
+        super().__init__({**operands, "valid": In(1), "first": In(1), "total": Out(unsigned(bits))})
+
+    @property
+    def netlist(self) -> Netlist:
+        return late_inputs(row_netlist(self.form, self.bits), ("valid", "first"))
+
+    def elaborate(self, platform):
+        m = Module()
+        raw = raw_sum(m, self.form, self.x, self.w, row_latency(self.form, self.bits) - 1)
+        total = Signal(self.bits, name="sum", reset_less=True)
+        with m.If(self.valid):
+            m.d.sync += total.eq(Mux(self.first, 0, total) + raw)
+        m.d.comb += self.total.eq(total)
+        return m
+
+
+def raw_sum(m: Module, form: LaneForm, x: Value, w: Value, cycles: int) -> Value:
+    """The raw sum of a word in vectors, ``cycles`` later."""
+    return _Sum(m, form, x, w, cycles).y
+
+
+class _Sum:
+    """Front and compressor of a lane, their registers spread over a given number of cycles."""
+
+    def __init__(self, m: Module, form: LaneForm, x: Value, w: Value, cycles: int) -> None:
+        self.form, self.x, self.w = form, x, w
+        self.pace = Pace(form.latency, cycles)
+        columns = {"table": self._table, "select": self._select, "multiply": self._multiply}[form.front](m)
+        assert tuple(len(c) for c in columns) == form.heights
+        self.y = compress(m, columns, "heap", self.pace, form.front_levels)
 
     def _table(self, m: Module) -> list[Value]:
         form = self.form
@@ -68,7 +125,7 @@ class Lane(wiring.Component):
                 variables += bit_slices(m, self.x, form.x.bits, start, tables, f"x{start}")
                 variables += bit_slices(m, self.w, form.w.bits, start, tables, f"w{start}")
             for bit, truth in enumerate(group_tables(form, size)):
-                columns[bit].append(register(m, lookup(m, truth, variables, f"table{first}_{bit}"), f"front{first}_{bit}"))
+                columns[bit].append(self.pace.after(m, 0, lookup(m, truth, variables, f"table{first}_{bit}"), f"front{first}_{bit}"))
         return [Cat(*vectors) for vectors in columns]
 
     def _select(self, m: Module) -> list[Value]:
@@ -80,8 +137,8 @@ class Lane(wiring.Component):
             vectors = [b ^ negative for b in bits[:-1]] + [~(bits[-1] ^ negative)]
         else:
             vectors = [*(b ^ negative for b in bits), ~negative]
-        columns = [register(m, v, f"front_{k}") for k, v in enumerate(vectors)]
-        columns[0] = Cat(columns[0], register(m, negative, "front_carry"))
+        columns = [self.pace.after(m, 0, v, f"front_{k}") for k, v in enumerate(vectors)]
+        columns[0] = Cat(columns[0], self.pace.after(m, 0, negative, "front_carry"))
         return list(columns)
 
     def _multiply(self, m: Module) -> list[Value]:
@@ -91,8 +148,8 @@ class Lane(wiring.Component):
         products = []
         for k in range(form.n):
             x, w = element(self.x, form.x, k), element(self.w, form.w, k)
-            first = register(m, x * w, f"product_{k}")
-            products.append(register(m, first, f"product_{k}_q"))
+            first = self.pace.after(m, 0, x * w, f"product_{k}")
+            products.append(self.pace.after(m, 1, first, f"product_{k}_q"))
         columns = [Cat(*(p[bit] for p in products)) for bit in range(width)]
         if is_signed:
             columns[-1] = ~columns[-1]
@@ -106,7 +163,7 @@ def lane_hint(form: LaneForm) -> str:
 
 def lane_key(form: LaneForm) -> str:
     """Stands for the hardware."""
-    return content_key("lane", form.x, form.w, form.n)
+    return content_key("lane", form)
 
 
 def element(codes: Value, encoding: Encoding, k: int) -> Value:

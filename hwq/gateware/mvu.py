@@ -132,7 +132,7 @@ class ContractionStage(wiring.Component):
         """What the accumulators of every window and row are told, as their raw sums arrive."""
         pe, is_masked = self.unit.plan.pe, self.form.raw.zero is not None
         control = Signal(AccumulatorControl(is_masked=is_masked), name="issue")
-        reader, early = self.reader, READ_LATENCY + self.form.lane.latency + self.tree - broadcast_levels(pe)
+        reader, early = self.reader, READ_LATENCY + self.form.control_at + self.tree - broadcast_levels(pe)
         m.d.comb += [control.valid.eq(reader.fire), control.first.eq(reader.first), control.last.eq(reader.last)]
         if isinstance(self.op.accumulation, Saturating):
             self._chunks(m, control)

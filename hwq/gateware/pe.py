@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, unsigned
+from amaranth.hdl import Module, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.gateware.accumulator import Accumulator, AccumulatorControl
 from hwq.gateware.activation import ActivationForm, AffineForm
-from hwq.gateware.lane import Lane, lane_hint, lane_key
+from hwq.gateware.lane import Lane, Row, lane_hint, lane_key
 from hwq.gateware.parts import Parts, content_key
 from hwq.gateware.requantize import RequantizeForm
 from hwq.gateware.threshold import ThresholdForm
@@ -19,7 +19,7 @@ from hwq.network.graph import Node
 from hwq.network.ops import Conv, Requantize, Threshold
 from hwq.numerics.encoding import Encoding
 from hwq.plan.domain import Domain, RawForm, accumulator_domain, raw_form, words_per_vector
-from hwq.plan.latency import accumulator_latency
+from hwq.plan.latency import lane_cycles, row_bits, row_cycles
 
 __all__ = ["ElementForm", "ProcessingElement", "activation_form"]
 
@@ -60,9 +60,19 @@ class ElementForm:
         return activation_form(self.node, accumulator_domain(self.op, self.x, self.simd), self.out)
 
     @property
+    def row_bits(self) -> int:
+        """Bits of an accumulator that is one with the lane; 0 where they are apart."""
+        return row_bits(self.op, self.x, self.simd)
+
+    @property
+    def control_at(self) -> int:
+        """Cycles from operands to the cycle in which the accumulator wants their control."""
+        return self.constants_at - 1 if self.row_bits else lane_cycles(self.lane)
+
+    @property
     def constants_at(self) -> int:
         """Cycles from the last operands of a vector to the cycle in which the activation wants its constants."""
-        return self.lane.latency + accumulator_latency(self.op, self.simd)
+        return row_cycles(self.op, self.x, self.simd)
 
     @property
     def latency(self) -> int:
@@ -80,7 +90,7 @@ class ProcessingElement(wiring.Component):
     """Lane, accumulator and activation of one output row.
 
     Timing: free-running; ``code`` stands ``form.latency`` cycles after the last operands of a vector. ``control`` comes
-    ``lane.latency`` after its operands, ``constants`` ``form.constants_at`` after the last operands.
+    ``form.control_at`` after its operands, ``constants`` ``form.constants_at`` after the last operands.
     Weights and constants are ports: rows differ in what they are fed, not in what they are.
 
     Members
@@ -110,17 +120,23 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         form = self.form
-        m.submodules.lane = lane = self.parts.place("lane", lane_hint(form.lane), lane_key(form.lane), lambda: Lane(form.lane))
-        m.submodules.accumulator = accumulator = Accumulator(form.op, form.x, form.simd)
         m.submodules.activation = activation = form.activation.build()
-        m.d.comb += [
-            lane.x.eq(self.x),
-            lane.w.eq(self.w),
-            accumulator.y.eq(lane.y),
-            accumulator.control.eq(self.control),
-            activation.value.eq(accumulator.total),
-            self.code.eq(activation.code),
-        ]
+        m.d.comb += [activation.value.eq(self._row(m) if form.row_bits else self._total(m)), self.code.eq(activation.code)]
         if form.activation.constant_width:
             m.d.comb += activation.constants.eq(self.constants)
         return m
+
+    def _row(self, m: Module) -> Value:
+        """Lane and accumulator in one."""
+        lane, bits = self.form.lane, self.form.row_bits
+        m.submodules.row = row = self.parts.place("row", f"{lane_hint(lane)}_{bits}", f"{lane_key(lane)}{bits}", lambda: Row(lane, bits))
+        m.d.comb += [row.x.eq(self.x), row.w.eq(self.w), row.valid.eq(self.control.valid), row.first.eq(self.control.first)]
+        return row.total
+
+    def _total(self, m: Module) -> Value:
+        """A lane, and an accumulator of its own."""
+        form = self.form
+        m.submodules.lane = lane = self.parts.place("lane", lane_hint(form.lane), lane_key(form.lane), lambda: Lane(form.lane))
+        m.submodules.accumulator = accumulator = Accumulator(form.op, form.x, form.simd)
+        m.d.comb += [lane.x.eq(self.x), lane.w.eq(self.w), accumulator.y.eq(lane.y), accumulator.control.eq(self.control)]
+        return accumulator.total

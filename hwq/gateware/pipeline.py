@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from amaranth.hdl import Module, Signal, Value
 
 from hwq.plan.latency import FANOUT, broadcast_levels
 
-__all__ = ["broadcast", "delay", "named", "register", "valid_chain"]
+__all__ = ["Pace", "broadcast", "delay", "named", "register", "valid_chain"]
 
 
 def named(m: Module, value: Value, name: str) -> Signal:
@@ -28,6 +30,21 @@ def delay(m: Module, value: Value, cycles: int, name: str) -> Value:
     for k in range(cycles):
         value = register(m, value, f"{name}_{k + 1}")
     return value
+
+
+class Pace:
+    """Registers of a pipeline of ``levels`` levels that shall take ``cycles``: spread evenly, some levels with none or several.
+
+    The last level has one where there is any.
+    """
+
+    def __init__(self, levels: int, cycles: int) -> None:
+        ends = [k * cycles // levels for k in range(levels + 1)]
+        self.counts = [b - a for a, b in pairwise(ends)]
+
+    def after(self, m: Module, level: int, value: Value, name: str) -> Value:
+        """``value`` behind the registers after ``level``; a signal in any case."""
+        return delay(m, value, self.counts[level], name) if self.counts[level] else named(m, value, name)
 
 
 def valid_chain(m: Module, valid: Value, cycles: int, name: str) -> Value:

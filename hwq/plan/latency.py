@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwq.fabric.lane_form import lane_form
+from hwq.fabric.lane_form import LaneForm, lane_form
+from hwq.fabric.lane_netlist import has_netlist, lane_latency, row_latency
 from hwq.fabric.portable_heap import heap_levels
 from hwq.network.graph import Network, Node
 from hwq.network.ops import Add, BorderAffine, Conv, Lookup, Mul, Pool, Requantize, Saturating, Threshold, TopK
-from hwq.numerics.encoding import Bipolar
+from hwq.numerics.encoding import Bipolar, Encoding
 from hwq.numerics.rounding import Rounding
-from hwq.plan.domain import Domain, accumulator_domain, chunk_folds, pool_domain, words_per_vector
+from hwq.plan.domain import Domain, accumulator_domain, chunk_folds, pool_domain, raw_form, words_per_vector
 from hwq.plan.geometry import Geometry
 from hwq.plan.join import JoinForm
 from hwq.plan.plan import StagePlan
@@ -27,9 +28,12 @@ __all__ = [
     "depthwise_latency",
     "elementwise_latency",
     "join_latency",
+    "lane_cycles",
     "mvu_latency",
     "pool_latency",
     "requantize_latency",
+    "row_bits",
+    "row_cycles",
     "threshold_base",
     "threshold_latency",
     "topk_latency",
@@ -75,6 +79,27 @@ def activation_latency(node: Node | None, domain: Domain) -> int:
     return threshold_latency(node.op) if isinstance(node.op, Threshold) else requantize_latency(node.op)
 
 
+def lane_cycles(form: LaneForm) -> int:
+    """Cycles from operands to the raw sum of a lane, that of its circuit in the fabric where it has one."""
+    return lane_latency(form) if has_netlist(form) else form.latency
+
+
+def row_bits(op: Conv, x: Encoding, simd: int) -> int:
+    """Bits of the accumulator in a row whose lane adds to it with its last adder; 0 where lane and accumulator are apart.
+
+    They are apart where a vector is one word, the accumulation saturates, words in the padding are replaced, or the lane is no circuit.
+    """
+    form = raw_form(op, x, simd)
+    apart = isinstance(op.accumulation, Saturating) or form.zero is not None or words_per_vector(op, simd) == 1
+    return 0 if apart or not has_netlist(form.lane) else accumulator_domain(op, x, simd).bits
+
+
+def row_cycles(op: Conv, x: Encoding, simd: int) -> int:
+    """Cycles from operands to the accumulated value that includes them."""
+    lane, bits = lane_form(x, op.weight_encoding, simd), row_bits(op, x, simd)
+    return row_latency(lane, bits) if bits else lane_cycles(lane) + accumulator_latency(op, simd)
+
+
 def accumulator_latency(op: Conv, simd: int) -> int:
     """Cycles from a raw sum of ``simd`` products to the accumulated value."""
     sf = words_per_vector(op, simd)
@@ -88,9 +113,8 @@ def mvu_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geome
     op = stage.node.op
     assert isinstance(op, Conv)
     x = network.tensors[stage.source].encoding
-    lane = lane_form(x, op.weight_encoding, plan.simd).latency
     tail = activation_latency(stage.activation, accumulator_domain(op, x, plan.simd))
-    return READ_LATENCY + broadcast_levels(plan.pe) + lane + accumulator_latency(op, plan.simd) + tail
+    return READ_LATENCY + broadcast_levels(plan.pe) + row_cycles(op, x, plan.simd) + tail
 
 
 def elementwise_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
@@ -125,7 +149,7 @@ def depthwise_latency(network: Network, stage: Stage, plan: StagePlan, geometry:
     assert isinstance(op, Conv)
     x = network.tensors[stage.source].encoding
     tail = activation_latency(stage.activation, accumulator_domain(op, x, 1))
-    return READ_LATENCY + lane_form(x, op.weight_encoding, 1).latency + accumulator_latency(op, 1) + tail
+    return READ_LATENCY + row_cycles(op, x, 1) + tail
 
 
 def pool_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geometry) -> int:

@@ -22,7 +22,7 @@ MW, MH = 784, 64  # the first layer of the TFC networks
 
 
 def xnor_lanes() -> dict[str, float]:
-    """``lanes``: the dot products alone; ``with_control``: the whole matrix-vector unit but weights and stream buffers;
+    """``lanes``: the dot products with their accumulators, in portable form; ``with_control``: the whole matrix-vector unit but weights and stream buffers;
     ``with_weight_feed``: with the weights in LUTs; each in LUTs a product and cycle. ``buffer_luts`` are those of the
     stream buffers, as memory, in all."""
     network, plan = _layer()
@@ -34,7 +34,7 @@ def xnor_lanes() -> dict[str, float]:
     cells = module_cells(stage, parts)
     kinds = {name: part.kind for name, part in parts.modules.items()}
     logic, memory = total(cells, "top")
-    lane = sum(total(cells, name)[0] for name, kind in kinds.items() if kind == "lane")
+    lane = sum(total(cells, name)[0] for name, kind in kinds.items() if kind in ("lane", "row"))
     feed = sum(sum(total(cells, name)) for name, kind in kinds.items() if kind == "rom")
     products = PE * SIMD
     return {

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hwq.fabric.prune import prune
 from hwq.gateware.fabric_part import FabricPart
 from hwq.gateware.parts import Part
 from hwq.target.fabric_text import cells_of, module_text, portable_body, slices_of, structural_body
@@ -35,10 +36,10 @@ class FabricParts:
     def __call__(self, part: Part) -> str | None:
         """Verilog of ``part`` where Amaranth is not needed for its portable form, else None."""
         component = part.component
-        if not isinstance(component, FabricPart):
+        if not isinstance(component, FabricPart) or not component.has_netlist:
             return None
         assert self.primitives in PRIMITIVES, self.primitives
-        netlist = component.netlist
+        netlist = prune(component.netlist)
         self.cells |= cells_of(netlist)
         self.slices |= slices_of(netlist)
         structural = structural_body(netlist, self.top, vendor=self.primitives == "unisim")

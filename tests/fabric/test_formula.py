@@ -22,7 +22,7 @@ def test_a_formula_has_the_values_of_its_table(case: tuple[int, int]) -> None:
     [
         (lambda *bits: sum(bits) % 2, 6, 5),
         (lambda *bits: all(bits), 6, 5),
-        (lambda *bits: not any(bits), 6, 6),
+        (lambda *bits: not any(bits), 6, 11),
         (lambda s, a, b: a if s else b, 3, 1),
         # The carry of two XNOR products and a carry: one multiplexer of two functions of an exclusive or.
         (lambda w0, x0, w1, x1, c: (w0 == x0) + (w1 == x1) + c >= 2, 5, 9),

@@ -9,6 +9,7 @@ from hwq.fabric.lane_form import lane_form
 from hwq.fabric.portable_heap import counter_schedule, heap_levels
 from hwq.gateware.lane import Lane
 from hwq.numerics.encoding import Bipolar, Integer, parse_encoding
+from hwq.plan.latency import lane_cycles
 from tests.gateware.stream import pack, simulate
 
 PAIRS = [
@@ -46,14 +47,14 @@ def test_sum_of_products_every_cycle_after_constant_latency(activation, weight, 
 
 
 def stream_through(form, x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    dut, got = Lane(form), []
+    dut, got, latency = Lane(form), [], lane_cycles(form)
 
     async def bench(ctx):
-        for t in range(len(x) + form.latency):
+        for t in range(len(x) + latency):
             if t < len(x):
                 ctx.set(dut.x, pack(x[t], form.x.bits))
                 ctx.set(dut.w, pack(w[t], form.w.bits))
-            if t >= form.latency:
+            if t >= latency:
                 got.append(ctx.get(dut.y))
             await ctx.tick()
 

@@ -26,6 +26,7 @@ from hwq.gateware.parts import Parts, rtlil_module
 from hwq.network.ops import ArgMax, Conv, Saturating, Window
 from hwq.numerics.encoding import Bipolar, parse_encoding
 from hwq.plan.dataflow import dataflow_of
+from hwq.plan.latency import lane_cycles
 from hwq.plan.plan import StagePlan
 from hwq.plan.units import ArgMaxUnit, AxiIn, AxiOut, Converter, Edge, Elementwise
 from tests.gateware import test_depthwise as depthwise
@@ -234,7 +235,7 @@ def lane_proof(activation: str, weight: str, n: int, *, bug: bool = False) -> tu
     result = Signal(signed(20))
     m.d.comb += [dut.x.eq(x), dut.w.eq(w), result.eq(total)]
     filled = Const(1, 1)
-    for k in range(form.latency):
+    for k in range(lane_cycles(form)):
         later, full = Signal(signed(20), name=f"sum_{k}"), Signal(name=f"full_{k}")
         m.d.sync += [later.eq(result), full.eq(filled)]
         result, filled = later, full

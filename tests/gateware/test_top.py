@@ -253,7 +253,7 @@ def test_equal_parts_are_emitted_once_and_text_is_the_same_every_time():
         parts = SeparateParts()
         texts.append(convert_modules(build_top(network, plan, parts), "top", parts))
         kinds = [p.kind for p in parts.modules.values()]
-        assert (kinds.count("pe"), kinds.count("lane")) == (2, 2)
+        assert (kinds.count("pe"), kinds.count("row")) == (2, 2)
     assert texts[0] == texts[1]
 
 

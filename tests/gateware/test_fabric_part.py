@@ -1,0 +1,107 @@
+"""Parts of fabric: the vectors that simulators run are the circuit that the device gets, for all operands."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from amaranth.hdl import Assert, Module, Mux, Signal
+
+from hwq.fabric.lane_form import LaneForm, lane_form
+from hwq.fabric.lane_netlist import row_latency
+from hwq.fabric.netlist import Lut, Netlist
+from hwq.fabric.prune import prune
+from hwq.fabric.simulate import Simulator
+from hwq.gateware.fabric_part import FabricPart, NetlistPart
+from hwq.gateware.lane import Lane, Row
+from hwq.numerics.encoding import parse_encoding
+from hwq.plan.latency import lane_cycles
+from tests.gateware.prover import by_hand, proven
+from tests.gateware.stream import simulate
+from tests.target.fabric import medley
+
+LANES = [
+    ("BIPOLAR", "BIPOLAR", 9),
+    ("TERNARY", "BIPOLAR", 4),
+    ("TERNARY", "TERNARY", 3),
+    ("UINT2", "INT2", 3),
+    ("INT4", "BIPOLAR", 3),
+    ("BIPOLAR", "UINT2", 4),
+]
+
+
+def test_statements_give_what_the_netlist_means() -> None:
+    netlist, rng = medley(2), random.Random(2)
+    dut, simulator = NetlistPart(netlist), Simulator(netlist, 1)
+
+    async def bench(ctx) -> None:
+        for _ in range(60):
+            inputs = {port: rng.getrandbits(len(bits)) for port, bits in netlist.inputs.items()}
+            for port, value in inputs.items():
+                ctx.set(getattr(dut, port), value)
+            expected = simulator.cycle({port: np.array([value]) for port, value in inputs.items()})
+            assert {port: ctx.get(getattr(dut, port)) for port in expected} == {port: int(v[0]) for port, v in expected.items()}
+            await ctx.tick()
+
+    simulate(dut, bench)
+
+
+def wrong(netlist: Netlist) -> Netlist:
+    """One truth table is its complement."""
+    cells = list(netlist.cells)
+    at = max(k for k, cell in enumerate(cells) if isinstance(cell, Lut))
+    lut = cells[at]
+    assert isinstance(lut, Lut)
+    cells[at] = replace(lut, init=lut.init ^ (1 << (64 if lut.o5 is not None else 1 << len(lut.pins))) - 1)
+    return replace(netlist, cells=cells)
+
+
+def side_by_side(part: FabricPart, bug: bool) -> tuple[Module, dict[str, Signal], tuple[FabricPart, NetlistPart]]:
+    """Both forms of ``part`` on the same free inputs."""
+    netlist = prune(part.netlist)
+    cells = NetlistPart(wrong(netlist) if bug else netlist)
+    m = Module()
+    m.submodules.vectors, m.submodules.cells = by_hand(part), by_hand(cells)
+    inputs = {port: Signal(len(bits), name=port) for port, bits in netlist.inputs.items()}
+    for port, signal in inputs.items():
+        m.d.comb += [getattr(part, port).eq(signal), getattr(cells, port).eq(signal)]
+    return m, inputs, (part, cells)
+
+
+def lane_proof(form: LaneForm, *, bug: bool) -> tuple[Module, dict[str, Signal]]:
+    """Both forms of a lane: equal once their pipelines are full."""
+    cycles = lane_cycles(form)
+    m, inputs, (vectors, cells) = side_by_side(Lane(form), bug)
+    age = Signal(range(cycles + 1))
+    m.d.sync += age.eq(Mux(age == cycles, cycles, age + 1))
+    m.d.comb += Assert((age < cycles) | (vectors.y == cells.y))
+    return m, inputs
+
+
+@pytest.mark.parametrize("bug", [False, True])
+@pytest.mark.parametrize(("activation", "weight", "n"), LANES)
+def test_a_lane_of_cells_is_the_lane_of_vectors(activation: str, weight: str, n: int, bug: bool) -> None:
+    form = lane_form(parse_encoding(activation), parse_encoding(weight), n)
+    assert proven(*lane_proof(form, bug=bug), steps=lane_cycles(form) + 3) == (not bug)
+
+
+def row_proof(form: LaneForm, *, bug: bool) -> tuple[Module, dict[str, Signal]]:
+    """Both forms of a row: totals are equal from the first vector on that begins when both pipelines hold the same operands."""
+    bits = form.y_bits + 2
+    part, cycles = Row(form, bits), row_latency(form, bits)
+    m, inputs, (vectors, cells) = side_by_side(part, bug)
+    age, begun = Signal(range(cycles + 1)), Signal()
+    m.d.sync += age.eq(Mux(age == cycles, cycles, age + 1))
+    with m.If((age == cycles) & inputs["valid"] & inputs["first"]):
+        m.d.sync += begun.eq(1)
+    m.d.comb += Assert(~begun | (vectors.total == cells.total))
+    return m, inputs
+
+
+@pytest.mark.parametrize("bug", [False, True])
+@pytest.mark.parametrize(("activation", "weight", "n"), LANES)
+def test_a_row_of_cells_is_the_row_of_vectors(activation: str, weight: str, n: int, bug: bool) -> None:
+    form = lane_form(parse_encoding(activation), parse_encoding(weight), n)
+    assert proven(*row_proof(form, bug=bug), steps=row_latency(form, form.y_bits + 2) + 4) == (not bug)
