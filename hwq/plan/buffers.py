@@ -19,10 +19,10 @@ from hwq.plan.units import LUTRAM_DEPTH, AxiIn, AxiOut, Converter, Fifo, SplitUn
 __all__ = ["BufferMemories", "channels_of", "first_buffer", "outputs_of"]
 
 
-def first_buffer(s: StageSummary, pe: int, simd: int, pixels: int) -> int:
+def first_buffer(s: StageSummary, pe: int, simd: int, pixels: int, style: str = "folded") -> int:
     """Words of an input buffer before sizing."""
     if s.kind in WINDOWED:
-        return expected_buffer(s.geometry(pe, simd, pixels))
+        return expected_buffer(s.geometry(pe, simd, pixels, style))
     return 2 * s.shape[1] * ceil_div(s.rows, pe) if s.kind == "upsample" else 2
 
 
@@ -69,7 +69,7 @@ class BufferMemories:
         s = self.summaries[plan.name]
         costs = {}
         for kind in ("lutram", "block", "ultra"):
-            memory = buffer_of(s, plan.pe, plan.simd, plan.pixels, plan.buffer, kind)
+            memory = buffer_of(s, plan.pe, plan.simd, plan.pixels, plan.buffer, kind, plan.style)
             if memory is None:
                 return plan
             costs[kind] = price(memory.cost, self.prices)

@@ -20,11 +20,14 @@ EGRESS = 4  # words, before sizing
 MOST = 40  # folds of a stage that are kept: the cheapest of each pair of words
 BUFFERED = (*WINDOWED, "upsample")
 ALL_BREAKPOINTS = 1024  # channels up to which lanes that do not divide them are tried
+UNROLLED = 0  # weights up to which a stage is unrolled without being asked to: circuits of many take minutes to make
+
+Shape = tuple[int, int, int, str]  # pe, simd, pixels, and "unrolled" or ""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Decisions for one stage: lanes, memories, and what they cost."""
+    """Decisions for one stage: lanes, memories, and what they cost; ``style`` is ``unrolled`` or empty."""
 
     pe: int
     simd: int
@@ -33,6 +36,12 @@ class Fold:
     buffer_memory: str
     constants: str
     cost: Resources
+    style: str = ""
+
+    @property
+    def shape(self) -> Shape:
+        """Lanes and style."""
+        return self.pe, self.simd, self.pixels, self.style
 
 
 def price(cost: Resources, prices: Mapping[str, float]) -> float:
@@ -49,7 +58,7 @@ def price(cost: Resources, prices: Mapping[str, float]) -> float:
 
 def expected_buffer(g: Geometry) -> int:
     """Words that a Reader is taken to need before it is sized: a vector and a half without a window, else those to start with."""
-    return max(2, ceil(1.5 * g.sf)) if g.height == g.width == 1 else start_buffer(g)
+    return max(2, ceil(1.5 * g.sf), g.least_buffer) if g.height == g.width == 1 else start_buffer(g)
 
 
 def breakpoints(n: int) -> set[int]:
@@ -74,8 +83,8 @@ class Candidates:
 
     def __init__(self, s: StageSummary, draft: StageDraft, hints: Iterable[int] = ()) -> None:
         self.s, self.d, self.hints = s, draft, frozenset(hints)
-        self._costs: dict[tuple[int, int, int, str, str], Resources] = {}
-        self._shapes: dict[int, list[tuple[int, int, int]]] = {}
+        self._costs: dict[tuple[Shape, str, str], Resources] = {}
+        self._shapes: dict[int, list[Shape]] = {}
 
     @property
     def pixels(self) -> list[int]:
@@ -84,31 +93,57 @@ class Candidates:
 
     def least_cycles(self) -> int:
         """Fewest cycles a frame."""
+        unrolled = [self._cycles(shape) for shape in self._unrolled()]
+        if self.d.style == "unrolled":
+            return min(unrolled)
+        return min(*unrolled, self._least_folded()) if unrolled else self._least_folded()
+
+    def _least_folded(self) -> int:
         return self.s.cycles(self.d.pe or self.s.rows, self.d.simd or max(self._simds()), self.pixels[-1])
 
     def most_cycles(self) -> int:
         """Cycles a frame with the fewest lanes."""
+        if self.d.style == "unrolled":
+            return max(self._cycles(shape) for shape in self._unrolled())
         return self.s.cycles(self.d.pe or min(self._pes()), self.d.simd or 1, self.pixels[0])
 
     def within(self, cycles: int, prices: Mapping[str, float]) -> list[Fold]:
         """Folds of at most ``cycles`` cycles a frame, the cheapest of each pair of words, cheapest first."""
-        best: dict[tuple[int, int, int], tuple[float, Fold]] = {}
+        best: dict[Shape, tuple[float, Fold]] = {}
         for shape in self.shapes(cycles):
             fold = self.priced(shape, prices)
             best[shape] = price(fold.cost, prices), fold
         ranked = sorted(best.values(), key=lambda b: (b[0], b[1].pe, b[1].simd, b[1].pixels))
         return [fold for _, fold in ranked[:MOST]]
 
-    def shapes(self, cycles: int) -> list[tuple[int, int, int]]:
-        """(pe, simd, pixels) of at most ``cycles`` cycles."""
+    def shapes(self, cycles: int) -> list[Shape]:
+        """Lanes and styles of at most ``cycles`` cycles."""
         if cycles not in self._shapes:
-            self._shapes = {cycles: sorted(self._contractions(cycles) if self.s.kind == "mvu" else self._lanes(cycles))}
+            folded: set[tuple[int, int, int]] = set()
+            if self.d.style != "unrolled":
+                folded = self._contractions(cycles) if self.s.kind == "mvu" else self._lanes(cycles)
+            unrolled = {shape for shape in self._unrolled() if self._cycles(shape) <= cycles}
+            self._shapes = {cycles: sorted({(*f, "") for f in folded} | unrolled)}
         return self._shapes[cycles]
+
+    def _cycles(self, shape: Shape) -> int:
+        return self.s.cycles(*shape)
+
+    def _unrolled(self) -> list[Shape]:
+        """The unrolled shapes, by the channels of a word; none where the stage cannot be unrolled or is not to be."""
+        s, d = self.s, self.d
+        asked = d.style == "unrolled" or (d.style is None and 0 < s.mw * s.mh <= UNROLLED)
+        if not asked or not s.slides or d.pe not in (None, s.mh) or d.pixels not in (None, 1) or d.memory not in (None, "logic"):
+            return []
+        channels = s.shape[2]
+        simds = {d.simd} if d.simd else {1} if s.kind != "mvu" else divisors(channels) | {h for h in self.hints if h <= channels}
+        least = {n: s.slide(n).least_buffer for n in simds}
+        return [(s.mh, n, 1, "unrolled") for n in sorted(simds) if d.buffer is None or d.buffer >= least[n]]
 
     def _contractions(self, cycles: int) -> set[tuple[int, int, int]]:
         s, d = self.s, self.d
         if d.style == "constant" or d.memory == "logic":
-            return {(s.rows, s.columns, v) for v in self.pixels}
+            return {shape for shape in self._constant() if s.cycles(*shape) <= cycles}
         found = set()
         for v in self.pixels:
             for simd in self._simds():
@@ -118,6 +153,13 @@ class Candidates:
                 passes = min(s.rows, max(1, cycles // (s.geometry(s.rows, simd, v).firings)))
                 found |= {(pe, simd, v) for pe in self._rows(ceil_div(s.rows, passes), simd)}
         return found
+
+    def _constant(self) -> set[tuple[int, int, int]]:
+        """All rows at once, or all columns."""
+        s, d = self.s, self.d
+        rows = {(s.rows, simd, v) for simd in self._simds() for v in self.pixels} if s.groups == 1 and d.pe in (None, s.rows) else set()
+        simds = {max(self._simds())} & {s.columns} if s.taps == 1 else set()
+        return rows | {(pe, simd, v) for simd in simds for pe in self._pes() for v in self.pixels}
 
     def _rows(self, least: int, simd: int) -> set[int]:
         """Rows a cycle, ``least`` or more."""
@@ -149,6 +191,8 @@ class Candidates:
         return sorted(n for n in whole if not s.chunk or s.chunk % n == 0)
 
     def _lanes(self, cycles: int) -> set[tuple[int, int, int]]:
+        if self.s.kind == "depthwise" and "constant" in (self.d.style, "constant" * (self.d.memory == "logic")) and self.s.taps > 1:
+            return {(self.s.rows, 1, v) for v in self.pixels if self.s.cycles(self.s.rows, 1, v) <= cycles}
         return {(pe, 1, v) for v in self.pixels for pe in self._pes() if self.s.cycles(pe, 1, v) <= cycles}
 
     def _pes(self) -> list[int]:
@@ -164,7 +208,7 @@ class Candidates:
         flat = s.shape[:2] == (1, 1) and s.rows <= ALL_BREAKPOINTS
         return sorted((breakpoints(s.rows) if flat else divisors(s.rows)) | {h for h in self.hints if h <= s.rows and flat})
 
-    def priced(self, shape: tuple[int, int, int], prices: Mapping[str, float]) -> Fold:
+    def priced(self, shape: Shape, prices: Mapping[str, float]) -> Fold:
         """The cheapest memories for ``shape``."""
         memories, constants, buffers = self._kinds(shape)
         cores = [(price(self._core(shape, m, c), prices), m, c) for m in memories for c in constants]
@@ -174,49 +218,49 @@ class Candidates:
 
     def alternatives(self, fold: Fold) -> Iterator[Fold]:
         """``fold`` with one of its memories of another kind."""
-        shape = fold.pe, fold.simd, fold.pixels
+        shape = fold.shape
         memories, constants, buffers = self._kinds(shape)
         yield from (self._fold(shape, m, fold.buffer_memory, fold.constants) for m in memories if m != fold.memory)
         yield from (self._fold(shape, fold.memory, b, fold.constants) for b in buffers if b != fold.buffer_memory)
         yield from (self._fold(shape, fold.memory, fold.buffer_memory, c) for c in constants if c != fold.constants)
 
-    def _kinds(self, shape: tuple[int, int, int]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    def _kinds(self, shape: Shape) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
         """Possible memories of weights, of constants, of the input buffer."""
         s, d = self.s, self.d
-        pe, simd, _ = shape
+        pe, simd, _, style = shape
+        buffers: tuple[str, ...] = ("lutram", "block", "ultra") if s.kind in BUFFERED else ("auto",)
+        buffers = (d.buffer_memory,) if d.buffer_memory else buffers
+        if style:
+            return ("logic",), (d.constants or "auto",), ("auto",) if s.slide(simd).is_gathered and not d.buffer_memory else buffers
         one_fold = s.kind == "mvu" and s.taps * s.groups == 1 and pe >= s.rows and simd >= s.columns
         memories: tuple[str, ...] = ("lutram", "block") if s.w_bits else ("lutram",)
-        if one_fold and d.style != "folded" and d.memory in (None, "logic"):
+        if d.style == "constant" or (one_fold and d.style != "folded" and d.memory in (None, "logic")):
             memories = ("logic",)
         constants: tuple[str, ...] = ("auto",)
         if (s.thresholds or s.multiplier_bits) and memories != ("logic",) and s.groups * s.rows > pe:
             constants = ("lutram", "block")
-        buffers: tuple[str, ...] = ("lutram", "block", "ultra") if s.kind in BUFFERED else ("auto",)
-        return (
-            (d.memory,) if d.memory else memories,
-            (d.constants,) if d.constants else constants,
-            (d.buffer_memory,) if d.buffer_memory else buffers,
-        )
+        return (d.memory,) if d.memory else memories, (d.constants,) if d.constants else constants, buffers
 
-    def _fold(self, shape: tuple[int, int, int], memory: str, buffer: str, constants: str) -> Fold:
-        return Fold(*shape, memory, buffer, constants, self._core(shape, memory, constants) + self._queues(shape, buffer))
+    def _fold(self, shape: Shape, memory: str, buffer: str, constants: str) -> Fold:
+        cost = self._core(shape, memory, constants) + self._queues(shape, buffer)
+        return Fold(*shape[:3], memory, buffer, constants, cost, shape[3])
 
-    def _core(self, shape: tuple[int, int, int], memory: str, constants: str) -> Resources:
-        key = (*shape, memory, constants)
+    def _core(self, shape: Shape, memory: str, constants: str) -> Resources:
+        key = shape, memory, constants
         if key not in self._costs:
-            pe, simd, pixels = shape
-            self._costs[key] = stage_cost(self.s, pe, simd, memory, pixels, constants)
+            pe, simd, pixels, style = shape
+            self._costs[key] = stage_cost(self.s, pe, simd, memory, pixels, constants, style)
         return self._costs[key]
 
-    def _queues(self, shape: tuple[int, int, int], kind: str) -> Resources:
+    def _queues(self, shape: Shape, kind: str) -> Resources:
         """Egress and input buffer, as deep as they normally get."""
-        key = (*shape, kind, "queues")
+        key = shape, kind, "queues"
         if key not in self._costs:
             s = self.s
-            pe, simd, pixels = shape
+            pe, simd, pixels, style = shape
             total = fifo_cost(s.lanes_out(pe) * pixels * s.out_bits, EGRESS) if s.kind != "flatten" else Resources()
-            depth = expected_buffer(s.geometry(pe, simd, pixels)) if s.kind in WINDOWED else 2 * s.shape[1] * ceil_div(s.rows, pe)
-            buffer = buffer_of(s, pe, simd, pixels, depth, kind)
+            depth = expected_buffer(s.geometry(pe, simd, pixels, style)) if s.kind in WINDOWED else 2 * s.shape[1] * ceil_div(s.rows, pe)
+            buffer = buffer_of(s, pe, simd, pixels, depth, kind, style)
             if buffer:
                 total += Resources(lut=FIFO_CONTROL, ff=FIFO_CONTROL_FF) + buffer.cost
             self._costs[key] = total

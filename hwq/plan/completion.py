@@ -17,6 +17,7 @@ from hwq.plan.folding import Folder, Folding
 from hwq.plan.law import bottleneck
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
 from hwq.plan.sizing import keeps_interval, least_depths, start_depths
+from hwq.plan.summary import CONTRACTIONS
 from hwq.plan.token_network import TokenNetwork, buffer_name
 from hwq.plan.units import LUTRAM_DEPTH, Converter, Fifo
 
@@ -48,10 +49,10 @@ class Completion:
 
     def stage_plan(self, folder: Folder, name: str, folding: Folding) -> StagePlan:
         f, d, s = folding.folds[name], self.draft.stage(name), folder.summaries[name]
-        one_fold = s.kind == "mvu" and s.taps * s.groups == 1 and f.pe >= s.rows and f.simd >= s.columns
-        style = d.style or ("constant" if one_fold and f.memory == "logic" else "folded")
-        buffer = d.buffer or first_buffer(s, f.pe, f.simd, f.pixels)
-        return StagePlan(name, f.pe, f.simd, f.pixels, style, f.memory, buffer, d.depth or 2, d.buffer_memory or "auto", f.constants)
+        style = f.style if f.style == "unrolled" else "constant" if f.memory == "logic" and s.kind in CONTRACTIONS else "folded"
+        buffer = d.buffer or first_buffer(s, f.pe, f.simd, f.pixels, style)
+        memories = d.depth or 2, d.buffer_memory or "auto", f.constants, d.multiplier or "auto", d.accumulator or "auto"
+        return StagePlan(name, f.pe, f.simd, f.pixels, d.style or style, f.memory, buffer, *memories)
 
     def with_depths(self, plan: Plan, folder: Folder, sized: bool) -> Plan:
         """``plan`` with depths, and memories that go with them."""

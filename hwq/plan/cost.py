@@ -105,6 +105,8 @@ def estimate_of(dataflow: Dataflow, plan: Plan, summaries: Mapping[str, StageSum
 
 
 def _weight_width(s: StageSummary, p: StagePlan) -> int:
+    if p.style == "unrolled":
+        return s.weight_bits
     return p.pe * (p.simd if s.kind == "mvu" else 1) * s.w_bits
 
 
@@ -119,9 +121,9 @@ def unit_memories(unit: Unit, dataflow: Dataflow, summaries: Mapping[str, StageS
     stage = getattr(unit, "stage", None)
     if stage is not None:
         s, p = summaries[stage.name], unit.plan  # type: ignore[attr-defined]
-        found += roms_of(s, p.pe, p.simd, p.memory, p.constants)
+        found += roms_of(s, p.pe, p.simd, p.memory, p.constants, p.style)
         if isinstance(unit, WindowUnit | UpsampleUnit):
-            buffer = buffer_of(s, p.pe, p.simd, p.pixels, unit.buffer, p.buffer_memory)
+            buffer = buffer_of(s, p.pe, p.simd, p.pixels, unit.buffer, p.buffer_memory, p.style)
             found += [buffer] if buffer else []
     if isinstance(unit, Fifo) and unit.memory != "lutram":
         edge = dataflow.edges[unit.outputs[0]]
@@ -144,4 +146,4 @@ def _unit_cost(unit: Unit, dataflow: Dataflow, summaries: Mapping[str, StageSumm
         return queues
     p = unit.plan  # type: ignore[attr-defined]
     s = summaries[unit.stage.name]  # type: ignore[attr-defined]
-    return queues + stage_cost(s, p.pe, p.simd, p.memory, p.pixels, p.constants)
+    return queues + stage_cost(s, p.pe, p.simd, p.memory, p.pixels, p.constants, p.style)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
 
-__all__ = ["FifoDraft", "PlanDraft", "StageDraft"]
+__all__ = ["SILENT", "FifoDraft", "PlanDraft", "StageDraft"]
 
 # Fields with a value that always works: they may be left out of a plan that is otherwise whole.
-OPTIONAL = ("buffer_memory", "constants")
+OPTIONAL = ("buffer_memory", "constants", "multiplier", "accumulator")
+# Those of them that stand in a file only where they are not automatic.
+SILENT = ("multiplier", "accumulator")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class StageDraft:
     depth: int | None = None
     buffer_memory: str | None = None
     constants: str | None = None
+    multiplier: str | None = None
+    accumulator: str | None = None
 
     @property
     def open_fields(self) -> list[str]:
@@ -61,13 +65,12 @@ class PlanDraft:
     @classmethod
     def of(cls, plan: Plan) -> PlanDraft:
         """Everything that ``plan`` says."""
-        names = [f.name for f in fields(StageDraft)]
         return cls(
             plan.network,
             plan.target,
             plan.clock_mhz,
             {s.name: s.bus_bits for s in plan.streams},
-            {s.name: StageDraft(**{n: getattr(s, n) for n in names}) for s in plan.stages},
+            {s.name: StageDraft(**{k: v for k, v in vars(s).items() if k not in SILENT or v != "auto"}) for s in plan.stages},
             {f.name: FifoDraft(f.name, f.depth, f.memory) for f in plan.fifos},
         )
 

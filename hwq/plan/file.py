@@ -14,7 +14,7 @@ from hwq.errors import HwqError, InputError, Problems
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.plan.dataflow import dataflow_of
-from hwq.plan.draft import FifoDraft, PlanDraft, StageDraft
+from hwq.plan.draft import SILENT, FifoDraft, PlanDraft, StageDraft
 from hwq.plan.geometry import ceil_div
 from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.rules import breaches
@@ -24,7 +24,7 @@ from hwq.plan.units import Converter, Fifo, Fork
 
 __all__ = ["FORMAT_VERSION", "plan_text", "read_draft", "read_plan", "target_of", "write_plan"]
 
-FORMAT_VERSION = 2  # 2: buffer_memory, constants, memory of FIFOs; both read
+FORMAT_VERSION = 3  # 2: buffer_memory, constants, memory of FIFOs; 3: style unrolled, multiplier, accumulator; all read
 MAX_FILE = 1 << 24
 TOML_HINT = "A plan is the plan.toml of an output folder, or lines of it"
 
@@ -35,14 +35,16 @@ HEADER = """\
 """
 NOTES = """\
 # [[stage]]: pe rows and simd columns a cycle (they need not divide the layer), pixels windows side by side a cycle,
-#   style folded | constant (one fold only), memory lutram | block | logic (constants),
+#   style folded | constant (all rows or all columns at once) | unrolled (weights are wiring: a window a cycle, pe all rows, simd
+#   the channels of an input word), memory lutram | block for folded, logic for the others,
 #   buffer input words of pixels x simd elements (pe without columns), depth output words of pixels x pe elements,
-#   buffer_memory auto | lutram | block | ultra, constants (thresholds, multipliers) auto | logic | lutram | block.
+#   buffer_memory auto | lutram | block | ultra, constants (thresholds, multipliers) auto | logic | lutram | block,
+#   multiplier and accumulator auto | lut | dsp (auto where they are left out).
 # [[fifo]]: depth words, memory as buffer_memory.
 """
 
 _TOP = ("format_version", "network", "target", "clock_mhz", "stream", "stage", "fifo")
-_TEXTS = ("name", "style", "memory", "buffer_memory", "constants")
+_TEXTS = ("name", "style", "memory", "buffer_memory", "constants", "multiplier", "accumulator")
 _TABLES: Mapping[str, tuple[str, ...]] = {
     "stream": ("name", "bus_bits"),
     "stage": tuple(f.name for f in fields(StageDraft)),
@@ -64,7 +66,8 @@ def plan_text(plan: Plan, network: Network | None = None) -> str:
     lines += ["", NOTES.rstrip()]
     summaries = {s.name: summary_of(network, s) for s in stages_of(network)} if network else {}
     for stage in plan.stages:
-        lines += _table("stage", vars(stage), _folds(summaries[stage.name], stage) if network else "")
+        said = {k: v for k, v in vars(stage).items() if v != "auto" or k not in SILENT}
+        lines += _table("stage", said, _folds(summaries[stage.name], stage) if network else "")
     ways = _ways(network, plan) if network and plan.fifos else {}
     for fifo in plan.fifos:
         lines += _table("fifo", vars(fifo), ways.get(fifo.name, ""))
@@ -72,10 +75,13 @@ def plan_text(plan: Plan, network: Network | None = None) -> str:
 
 
 def _folds(s: StageSummary, stage: StagePlan) -> str:
+    image = f", {s.out_shape[0]}x{s.out_shape[1]} pixels" if s.out_shape[:2] != (1, 1) else ""
+    size = f"{s.mw} x {s.mh}" if s.groups == 1 else f"{s.groups} groups of {s.mw} x {s.mh // s.groups}"
+    if stage.style == "unrolled":
+        words = s.slide(stage.simd).words
+        return f"{size}, unrolled{f', {words} words a pixel' if words > 1 else ''}{image}"
     if s.kind == "mvu":
         g = s.geometry(stage.pe, stage.simd, stage.pixels)
-        size = f"{s.mw} x {s.mh}" if s.groups == 1 else f"{s.groups} groups of {s.mw} x {s.rows}"
-        image = f", {s.out_shape[0]}x{s.out_shape[1]} pixels" if s.out_shape[:2] != (1, 1) else ""
         return f"{size}, {g.sf} x {g.passes * g.blocks} folds{image}"
     return f"{s.kind}, {ceil_div(s.rows, stage.pe)} words"
 

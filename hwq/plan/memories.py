@@ -77,7 +77,7 @@ def ultra_count(width: int, depth: int) -> int:
 
 def memory_cost(width: int, depth: int, kind: str) -> Resources:
     """A read-only memory of ``depth`` words of ``width`` bits: ``logic``, ``lutram`` (LUTs as a table) or ``block``."""
-    if kind == "logic" or depth <= 1:
+    if depth <= 1:
         return Resources()
     if kind == "block":
         return Resources(bram36=block_count(width, depth))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["FifoPlan", "Plan", "StagePlan", "StreamPlan", "plan_hash"]
 
@@ -23,9 +23,10 @@ class StagePlan:
     pixels
         Windows (or pixels) a cycle, V; divides the width of the images read and written.
     style
-        ``folded`` (weights in memory) or ``constant`` (one fold only: weights are constants).
+        ``folded`` (weights in memory), ``constant`` (all rows or all columns at once: weights are functions of the fold, in logic) or
+        ``unrolled`` (weights are wiring: a whole window a cycle, ``pe`` all rows, ``simd`` the channels of a word read).
     memory
-        Weight memory: ``logic`` (constants), ``lutram`` or ``block``.
+        Weight memory: ``lutram`` or ``block``; ``logic`` where style is ``constant`` or ``unrolled``.
     buffer
         Input buffer of the Reader, in words of ``pixels`` x ``simd`` (``pe`` without columns) elements.
     depth
@@ -34,6 +35,10 @@ class StagePlan:
         Memory of the input buffer: ``lutram``, ``block``, ``ultra``; ``auto`` is LUT RAM up to 64 words, block RAM beyond.
     constants
         Memory of thresholds and other constants of channels: ``logic``, ``lutram``, ``block``; ``auto`` follows ``memory``.
+    multiplier
+        What multiplies in lanes and requantizers: ``lut``, ``dsp``; ``auto`` follows the widths.
+    accumulator
+        What sums up: ``lut``, ``dsp`` (slices of several sums each); ``auto`` is LUTs.
     """
 
     name: str
@@ -46,6 +51,9 @@ class StagePlan:
     depth: int = 2
     buffer_memory: str = "auto"
     constants: str = "auto"
+    # Out of the text that names a plan: what was chosen before they existed keeps its name.
+    multiplier: str = field(default="auto", repr=False)
+    accumulator: str = field(default="auto", repr=False)
 
 
 @dataclass(frozen=True)
@@ -89,4 +97,5 @@ class Plan:
 
 def plan_hash(plan: Plan) -> str:
     """sha256 (hex) of all decisions of ``plan``."""
-    return hashlib.sha256(repr(plan).encode()).hexdigest()
+    later = [(s.name, s.multiplier, s.accumulator) for s in plan.stages if (s.multiplier, s.accumulator) != ("auto", "auto")]
+    return hashlib.sha256((repr(plan) + (repr(later) if later else "")).encode()).hexdigest()

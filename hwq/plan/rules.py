@@ -13,13 +13,14 @@ from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.geometry import ceil_div
 from hwq.plan.stages import Stage, stages_of
-from hwq.plan.summary import WINDOWED, StageSummary, summary_of
+from hwq.plan.summary import CONTRACTIONS, WINDOWED, StageSummary, summary_of
 from hwq.plan.units import pitch_of
 
-__all__ = ["BUSES", "CONSTANTS", "MEMORIES", "RAMS", "STYLES", "breaches", "device_breaches"]
+__all__ = ["BUSES", "CONSTANTS", "MEMORIES", "RAMS", "STYLES", "breaches", "device_breaches", "unrolled_breaches"]
 
 BUSES = (8, 16, 32, 64, 128, 256, 512, 1024)
-STYLES = ("folded", "constant")
+STYLES = ("folded", "constant", "unrolled")
+ARITHMETIC = ("auto", "lut", "dsp")
 MEMORIES = ("logic", "lutram", "block")
 RAMS = ("auto", "lutram", "block", "ultra")
 CONSTANTS = ("auto", "logic", "lutram", "block")
@@ -115,20 +116,56 @@ def _choice(where: str, field: str, value: str | None, choices: tuple[str, ...])
 
 def _stage_breaches(s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     where = f"stage {s.name}"
+    yield from _choice(where, "style", d.style, STYLES)
+    if d.style != "unrolled":
+        yield from _lanes_breaches(where, s, d)
+    yield from _choice(where, "memory", d.memory, MEMORIES)
+    yield from _choice(where, "buffer_memory", d.buffer_memory, RAMS)
+    yield from _choice(where, "constants", d.constants, CONSTANTS)
+    yield from _choice(where, "multiplier", d.multiplier, ARITHMETIC)
+    yield from _choice(where, "accumulator", d.accumulator, ARITHMETIC)
+    yield from _range(where, "depth", d.depth, 1, MAX_DEPTH, DEPTH_WHY)
+    if d.style == "unrolled":
+        yield from unrolled_breaches(where, s, d)
+        return
+    if s.kind in CONTRACTIONS:
+        yield from _constant_breaches(where, s, d)
+    if s.kind == "mvu":
+        yield from _chunk_breaches(where, s, d)
+    yield from _buffer_breaches(where, s, d)
+
+
+def _lanes_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     yield from _range(where, "pe", d.pe, 1, s.rows, _rows_why(s))
     top = f"a dot product has {s.columns} terms" if s.taps == 1 else f"a tap has {s.columns} channels"
     yield from _range(where, "simd", d.simd, 1, s.columns, top if s.kind == "mvu" else "only layers have simd")
     yield from _pixel_breaches(where, s, d)
-    yield from _lane_breaches(where, s, d)
-    yield from _choice(where, "style", d.style, STYLES)
-    yield from _choice(where, "memory", d.memory, MEMORIES)
-    yield from _choice(where, "buffer_memory", d.buffer_memory, RAMS)
-    yield from _choice(where, "constants", d.constants, CONSTANTS)
-    yield from _range(where, "depth", d.depth, 1, MAX_DEPTH, DEPTH_WHY)
-    if s.kind == "mvu":
-        yield from _constant_breaches(where, s, d)
-        yield from _chunk_breaches(where, s, d)
-    yield from _buffer_breaches(where, s, d)
+    yield from _whole_breaches(where, s, d)
+
+
+def unrolled_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+    """Why a stage cannot be unrolled, and what an unrolled stage cannot have."""
+    if s.kind not in CONTRACTIONS:
+        yield InputError("PLAN-STYLE", f"style is 'unrolled', but a stage of kind {s.kind} has no weights", where=where)
+        return
+    if s.chunk:
+        message = f"style is 'unrolled', but the accumulator saturates every {s.chunk} products, one after the other"
+        yield InputError("PLAN-STYLE", message, where=where, hint="Take folded or constant for this stage")
+        return
+    if not s.slides:
+        message = f"style is 'unrolled', but a padding of {s.window.padding} is so wide that windows lie side by side in it"
+        yield InputError("PLAN-STYLE", message, where=where, hint="Take folded or constant for this stage")
+        return
+    channels = s.shape[2] if s.kind == "mvu" else 1
+    yield from _range(where, "pe", d.pe, s.mh, s.mh, "an unrolled stage computes all output channels at once")
+    yield from _range(where, "simd", d.simd, 1, channels, f"a word holds at most the {channels} channels of a pixel")
+    yield from _range(where, "pixels", d.pixels, 1, 1, "an unrolled stage computes one window at a time")
+    if d.memory not in (None, "logic"):
+        yield InputError("PLAN-STYLE", f"style {d.style!r} does not go with memory {d.memory!r}", where=where, hint=PAIRS_HINT)
+    g = s.slide(d.simd if d.simd and d.simd <= channels else channels)
+    if not g.is_gathered:
+        what = f"a column of the window spans {g.least_buffer} words"
+        yield from _range(where, "buffer", d.buffer, g.least_buffer if d.simd else 1, max(MAX_DEPTH, 2 * (g.least_buffer + g.frame)), what)
 
 
 def _rows_why(s: StageSummary) -> str:
@@ -155,7 +192,7 @@ def _pixel_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[Inpu
         yield InputError("PLAN-RANGE", f"pixels is {d.pixels}, expected a divisor of {most} (images {widths} pixels wide)", where=where)
 
 
-def _lane_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+def _whole_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     """Lanes that must divide something, or be a multiple of it."""
     if s.kind == "mvu" and s.groups > 1:
         for field, value, whole in (("simd", d.simd, s.columns), ("pe", d.pe, s.rows)):
@@ -172,15 +209,15 @@ def _constant_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[I
     constant = "style is 'constant'" if d.style == "constant" else "memory is 'logic'" if d.memory == "logic" else None
     if constant is None:
         return
-    folds = s.groups * s.taps * ceil_div(s.columns, d.simd or s.columns) * ceil_div(s.rows, d.pe or s.rows)
-    if folds > 1:
-        one = s.taps * s.groups == 1
-        hint = (
-            f"Weights are constants only in one fold: pe={s.mh}, simd={s.mw}" if one else "A window of several taps or groups has several"
-        )
-        yield InputError("PLAN-STYLE", f"{constant}, but pe and simd leave {folds} folds", where=where, hint=hint)
-    elif s.chunk % s.mw:
-        yield InputError("PLAN-STYLE", f"{constant}, but the accumulator saturates every {s.chunk} of {s.mw} products", where=where)
+    # What the draft leaves open can still become whole.
+    across = s.taps * ceil_div(s.columns, d.simd or s.columns)
+    groups = s.groups if s.kind == "mvu" else 1
+    down = groups * ceil_div(s.rows, d.pe or s.rows)
+    if across > 1 and down > 1:
+        one = f"pe={s.rows} or simd={s.columns}" if s.taps * groups == 1 else f"pe={s.rows}"
+        hint = f"Constant weights want all rows or all columns at once: {one}" if groups == 1 else "Take folded for a grouped convolution"
+        message = f"{constant}, but pe and simd leave {across} x {down} folds"
+        yield InputError("PLAN-STYLE", message, where=where, hint=hint)
     if (d.style or "constant", d.memory or "logic") != ("constant", "logic"):
         yield InputError("PLAN-STYLE", f"style {d.style!r} does not go with memory {d.memory!r}", where=where, hint=PAIRS_HINT)
 
@@ -220,4 +257,4 @@ def _fits(value: int | None, top: int) -> bool:
 
 THROUGH_HINT = "What comes in need not go through the hardware: take it on the host"
 CHUNK_HINT = "simd must divide that number"
-PAIRS_HINT = "constant goes with logic, folded with lutram or block"
+PAIRS_HINT = "constant and unrolled go with logic, folded with lutram or block"

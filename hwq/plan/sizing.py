@@ -55,7 +55,7 @@ def start_buffer(g: Geometry) -> int:
     ``least + (max(0, (kh - 1) dy - top - bottom) + sy - 1) rows + max(2, kw - 1) pixels``: a start for the sizing, not a law.
     """
     if g.height == g.width == 1:
-        return 2 * g.words
+        return max(2 * g.words, g.least_buffer)
     (kh, kw), (sy, _), (dy, _), (top, _, bottom, _) = g.window.kernel, g.window.stride, g.window.dilation, g.window.padding
     rows = max(0, (kh - 1) * dy - top - bottom) + sy - 1
     return g.least_buffer + rows * g.row + max(2, kw - 1) * g.words

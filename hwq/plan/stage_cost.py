@@ -11,10 +11,12 @@ from hwq.plan.resources import Resources
 from hwq.plan.summary import WINDOWED, StageSummary
 from hwq.plan.units import memory_kind
 
-__all__ = ["buffer_of", "constants_kind", "lanes_cost", "roms_of", "stage_cost"]
+__all__ = ["buffer_of", "constants_kind", "lanes_cost", "roms_of", "stage_cost", "unrolled_cost"]
 
 XNOR_PRODUCT = 1.25  # LUT a binary product: XNOR folded into a 6:3 counter tree
 XNOR_CONSTANT = 0.8  # the same with weights as wiring
+UNROLLED_PRODUCT = 0.4  # LUT a binary product of an unrolled matrix, its threshold included
+UNROLLED_REGISTERS = 1.6  # FF a LUT of it
 SIGNED_BIT = 1.0  # LUT a bit of a signed term in an adder tree
 TERNARY_PRODUCT = 2.8  # LUT a product of two ternary codes, with its share of two counter trees
 MULTIPLIER_BIT = 1.1  # LUT a partial-product bit of a multiplier in LUTs
@@ -65,8 +67,10 @@ def constants_kind(memory: str, constants: str) -> str:
     return memory if constants == "auto" else constants
 
 
-def roms_of(s: StageSummary, pe: int, simd: int, memory: str, constants: str = "auto") -> tuple[Memory, ...]:
-    """Weight memory and memory of constants of a stage; all V pixels share them."""
+def roms_of(s: StageSummary, pe: int, simd: int, memory: str, constants: str = "auto", style: str = "folded") -> tuple[Memory, ...]:
+    """Weight memory and memory of constants of a stage; all V pixels share them. An unrolled one has none."""
+    if style == "unrolled":
+        return ()
     words = s.groups * ceil_div(s.rows, pe) if s.kind == "mvu" else ceil_div(s.rows, pe)
     found = []
     if s.kind == "mvu":
@@ -86,9 +90,12 @@ def _constant_bits(s: StageSummary) -> int:
     return s.thresholds * s.acc_bits
 
 
-def buffer_of(s: StageSummary, pe: int, simd: int, pixels: int, depth: int, kind: str = "auto") -> Memory | None:
+def buffer_of(s: StageSummary, pe: int, simd: int, pixels: int, depth: int, kind: str = "auto", style: str = "folded") -> Memory | None:
     """The memory of an input buffer of ``depth`` words; that of a Reader lies in banks, one or more a pixel of its words."""
     width = s.lanes_in(pe, simd) * s.x_bits
+    if style == "unrolled":
+        g = s.slide(simd)
+        return None if g.is_gathered else ram(width, g.row, kind, g.banks(depth), bits=depth * width)
     if s.kind == "upsample":
         return ram(width, depth, kind)
     if s.kind not in WINDOWED:
@@ -97,16 +104,39 @@ def buffer_of(s: StageSummary, pe: int, simd: int, pixels: int, depth: int, kind
     return ram(width, layout.depth, layout.memory, pixels * layout.split, bits=depth * pixels * width)
 
 
-def stage_cost(s: StageSummary, pe: int, simd: int, memory: str, pixels: int = 1, constants: str = "auto") -> Resources:
+def stage_cost(
+    s: StageSummary, pe: int, simd: int, memory: str, pixels: int = 1, constants: str = "auto", style: str = "folded"
+) -> Resources:
     """A stage without its buffer and Egress."""
     if s.kind == "flatten":
         return Resources()
+    if style == "unrolled":
+        return unrolled_cost(s, simd)
     total = Resources(lut=STAGE_CONTROL, ff=STAGE_CONTROL_FF)
     if s.kind in WINDOWED and (s.taps > 1 or s.shape[:2] != (1, 1)):
         total += Resources(lut=WINDOW_CONTROL, ff=WINDOW_CONTROL_FF)
     for memory_ in roms_of(s, pe, simd, memory, constants):
         total += memory_.cost
     return total + _datapath(s, pe, simd, pixels)
+
+
+def unrolled_cost(s: StageSummary, simd: int) -> Resources:
+    """An unrolled stage without its buffer and Egress: the circuit, the registers of its window, control."""
+    g = s.slide(simd)
+    products = s.mw * s.mh * s.nonzero
+    # A weight of several bits has a non-zero digit in three (canonical signed digits).
+    digits = 1.0 if s.w_bits <= 2 else (s.w_bits + 1) / 3
+    circuit = UNROLLED_PRODUCT * products * s.x_bits * digits
+    more = COMPARE_BIT * s.acc_bits * max(0, s.thresholds - 1) * s.mh
+    total = Resources(lut=circuit + more, ff=UNROLLED_REGISTERS * circuit + more)
+    if s.multiplier_bits:
+        total += _staircase(s, s.mh)
+    if g.is_gathered:
+        return total + Resources(lut=STAGE_CONTROL, ff=STAGE_CONTROL_FF + g.words * s.lanes_in(s.mh, simd) * s.x_bits)
+    window = s.taps * s.shape[2] * s.x_bits
+    rows = g.window.kernel[0] * s.lanes_in(s.mh, simd) * s.x_bits
+    choice = MUX_BIT * rows * (g.banks(g.least_buffer) - 1).bit_length()
+    return total + Resources(lut=STAGE_CONTROL + WINDOW_CONTROL + choice, ff=STAGE_CONTROL_FF + WINDOW_CONTROL_FF + 2 * window + rows)
 
 
 def _datapath(s: StageSummary, pe: int, simd: int, pixels: int) -> Resources:

@@ -195,7 +195,7 @@ name = "a"
     [
         ("format_version = 1\nspeed = 3\n", "'speed' is no field of a plan"),
         ("format_version = true\n", "format_version is True"),
-        ("format_version = 3\n", "newer than this hwq reads"),
+        ("format_version = 4\n", "newer than this hwq reads"),
         ("format_version = 1\nclock_mhz = -1\n", "clock_mhz is -1"),
         ('format_version = 1\nclock_mhz = "fast"\n', "clock_mhz is 'fast'"),
         ("format_version = 1\nclock_mhz = nan\n", "clock_mhz is nan"),

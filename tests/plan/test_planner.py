@@ -245,10 +245,11 @@ def test_a_draft_that_breaks_a_rule_is_refused(bad: dict[str, int | str]) -> Non
         plan_network(tfc(), VU9P, base=PlanDraft(stages={"fc0": StageDraft("fc0", **bad)}))  # type: ignore[arg-type]
 
 
-def test_a_constant_stage_is_fully_parallel_whatever_the_goal() -> None:
+def test_a_constant_stage_takes_all_rows_or_all_columns_at_once_whatever_the_goal() -> None:
     draft = PlanDraft(stages={"fc3": StageDraft("fc3", style="constant")})
     stage = plan_network(tfc(), VU9P, Goal(fps=1e5), base=draft).stage("fc3")
-    assert (stage.pe, stage.simd, stage.memory) == (10, 64, "logic")
+    assert stage.memory == "logic"
+    assert stage.pe == 10 or stage.simd == 64
 
 
 def test_a_folded_stage_of_one_fold_keeps_its_memory() -> None:

@@ -56,7 +56,7 @@ BAD = [
     (convnets.residual(), "conv8", {"pixels": 8}, "expected a divisor of 4 (images 8 and 4 pixels wide)"),
     (convnets.residual(), "conv0", {"simd": 4}, "simd is 4, expected 1..3 (a tap has 3 channels)"),
     (convnets.residual(), "conv2", {"buffer": 17, "simd": 8, "pe": 8}, "buffer is 17, expected 19"),
-    (convnets.residual(), "conv2", {"memory": "logic"}, "leave 9 folds"),
+    (convnets.residual(), "conv2", {"memory": "logic", "pe": 4}, "leave 9 x 2 folds"),
     (convnets.residual(), "conv2", {"buffer_memory": "uram"}, "buffer_memory is 'uram'"),
     (convnets.residual(), "conv2", {"constants": "ultra"}, "constants is 'ultra'"),
     (convnets.residual(), "add", {"simd": 2}, "only layers have simd"),
