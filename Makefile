@@ -7,7 +7,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   := rtl_out/demo
 
-.PHONY: demo test test-slow lint format bench bench-conv venv clean
+.PHONY: demo test test-slow lint format bench bench-conv bench-hw venv clean
 .DEFAULT_GOAL := demo
 
 venv: $(VENV)/.ready
@@ -45,6 +45,11 @@ bench: venv
 # PART=cycles, cnv, resnet18 or resnet50 measures that alone
 bench-conv: venv
 	$(BIN)/python -m hwq.report.bench_conv $(PART)
+
+# WORK=popcount measures the works whose names begin so; alkaid and matplotlib are optional there
+bench-hw: venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]" || true
+	$(BIN)/python -m hwq.report.bench_hw $(WORK)
 
 clean:
 	rm -rf $(VENV) rtl_out/* build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,256 @@
+"""One flow for every contender of the circuit benchmark: same ports, same registers, same synthesis, same check, same counter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.fabric.netlist import Netlist
+from hwq.fabric.simulate import Simulator
+from hwq.fabric.sites import Sites, count_sites, sites_of
+from hwq.numerics.encoding import Encoding
+from hwq.target.synthesis import synthesize
+from hwq.target.yosys_netlist import cells_of_module, netlist_of_module
+
+__all__ = ["Circuit", "NotExact", "Port", "Values", "Work", "measure", "row_of", "wrapper"]
+
+# Integers by port: (cycles, vectors, elements).
+Values = Mapping[str, NDArray[np.int64]]
+IO = Literal["combinational", "registered"]
+TOP = "bench_top"
+VECTORS = 48
+
+
+class NotExact(RuntimeError):
+    """A contender computes something else: it is not counted."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """``count`` elements of an encoding side by side, the first in the lowest bits."""
+
+    encoding: Encoding
+    count: int
+
+    @property
+    def width(self) -> int:
+        """Bits."""
+        return self.encoding.bits * self.count
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """One contender: Verilog with a ``core`` module.
+
+    Parameters
+    ----------
+    circuit
+        ``hwq``, ``behavioural`` or ``alkaid``.
+    files, core
+        Verilog by file name, and the module in it.
+    ports
+        Names of the core's ports by those of the work, where they differ.
+    clocked
+        Whether it has a port ``clk`` (and ``rst``, if ``reset``).
+    latency
+        Cycles from the core's inputs to its outputs.
+    registers
+        Which of ``inputs`` and ``outputs`` the core registers itself; the bench adds the others where the work asks for them.
+    seconds
+        Spent on making it.
+    netlist
+        Of the core, where it is one of ours: its own count must agree with that of the synthesised text.
+    notes
+        More fields of its row.
+    outputs, coded
+        Where its outputs are other codes than the work's: their ports, and the integers they hold from those expected.
+    scale
+        How many times as large the whole is as this sample of it: its counts are multiplied.
+    """
+
+    circuit: str
+    files: Mapping[str, str]
+    core: str
+    ports: Mapping[str, str] = field(default_factory=dict)
+    clocked: bool = True
+    reset: bool = False
+    latency: int = 0
+    registers: frozenset[str] = frozenset()
+    seconds: float = 0.0
+    netlist: Netlist | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Port] | None = None
+    coded: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    scale: int = 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every contender of one line of the table computes.
+
+    Parameters
+    ----------
+    name, title
+        The key in ``hw.json``, and a line for people.
+    io
+        ``combinational``: no register anywhere; ``registered``: inputs go to flip-flops first, outputs come from flip-flops.
+    inputs, outputs
+        Ports by name.
+    expected
+        Integers at the outputs from integers at the inputs, both :data:`Values`: cycle by cycle what leaves ``latency`` cycles later.
+    products
+        Products a cycle, for costs per product; 0 where that means nothing.
+    contenders
+        Makers of the circuits, by name.
+    target
+        LUT sites to reach, or None.
+    quoted
+        Figures of others that are not measured here: (circuit, LUTs, source).
+    """
+
+    name: str
+    title: str
+    io: IO
+    inputs: Mapping[str, Port]
+    outputs: Mapping[str, Port]
+    expected: Callable[[Values], Values]
+    contenders: Mapping[str, Callable[[], Circuit]]
+    products: int = 0
+    target: float | None = None
+    quoted: tuple[tuple[str, float, str], ...] = ()
+
+
+def measure(work: Work, circuit: Circuit) -> dict[str, Any]:
+    """A row of ``hw.json``. Raises :class:`NotExact` where the synthesised netlist gives other bits than expected."""
+    started = time.perf_counter()
+    files = {**circuit.files, f"{TOP}.v": wrapper(work, circuit)}
+    modules = synthesize(files, TOP, flatten=True)
+    synthesis_seconds = time.perf_counter() - started
+    sites = count_sites(cells_of_module(modules, TOP))
+    latency = circuit.latency + len(_added(work, circuit))
+    _check(work, circuit, netlist_of_module(modules, TOP), latency)
+    if circuit.netlist is not None:
+        _compare(work, circuit, sites)
+    return {
+        "work": work.name,
+        "circuit": circuit.circuit,
+        **row_of(sites, circuit.scale),
+        "seconds": round(circuit.seconds, 2),
+        "synthesis_seconds": round(synthesis_seconds, 1),
+        "io": work.io,
+        "latency": latency,
+        "per_product": round(sites.luts * circuit.scale / work.products, 4) if work.products else None,
+        "bit_exact_vectors": VECTORS,
+        **circuit.notes,
+    }
+
+
+def row_of(sites: Sites, scale: int = 1) -> dict[str, Any]:
+    """The counts of a row, ``scale`` times those of what was synthesised."""
+    counts = {
+        "lut_physical": sites.luts,
+        "lut_related": sites.luts_related,
+        "lut_cells": sites.cells,
+        "carry": sites.carry,
+        "carry_cells": sites.carry_cells,
+        "dsp": sites.dsp,
+        "ff": sites.ff,
+        "clb": max(-(-(sites.luts + sites.lutram) // 8), sites.carry),
+        "clb_with_ff": sites.clb,
+        "lutram": sites.lutram,
+        "bram36": sites.bram36,
+    }
+    return {
+        **{name: count * scale for name, count in counts.items()},
+        "depth": sites.depth,
+        **({"scaled_from": scale} if scale > 1 else {}),
+    }
+
+
+def _added(work: Work, circuit: Circuit) -> list[str]:
+    """Registers that the bench puts around the core."""
+    return [side for side in ("inputs", "outputs") if work.io == "registered" and side not in circuit.registers]
+
+
+def _outputs(work: Work, circuit: Circuit) -> Mapping[str, Port]:
+    return work.outputs if circuit.outputs is None else circuit.outputs
+
+
+def wrapper(work: Work, circuit: Circuit) -> str:
+    """Verilog of the module that is measured: the core between the registers of the I/O convention."""
+    added = _added(work, circuit)
+    ports = [f"input [{p.width - 1}:0] {name}" for name, p in work.inputs.items()]
+    ports += [f"output [{p.width - 1}:0] {name}" for name, p in _outputs(work, circuit).items()]
+    if work.io == "registered":
+        ports.insert(0, "input clk")
+    body: list[str] = []
+    pins = {"clk": ["clk"], "rst": ["1'b0"]}
+    connections = [f".{p}({pins[p][0]})" for p, there in (("clk", circuit.clocked), ("rst", circuit.reset)) if there]
+    for port, made in work.inputs.items():
+        name = f"{port}_r" if "inputs" in added else port
+        body += [f"  reg [{made.width - 1}:0] {name};\n  always @(posedge clk) {name} <= {port};"] if "inputs" in added else []
+        connections.append(f".{circuit.ports.get(port, port)}({name})")
+    for port, made in _outputs(work, circuit).items():
+        body.append(f"  wire [{made.width - 1}:0] {port}_c;")
+        connections.append(f".{circuit.ports.get(port, port)}({port}_c)")
+        body += _leaving(port, made.width, "outputs" in added)
+    instance = f"  {circuit.core} core ({', '.join(connections)});"
+    return "\n".join([f"module {TOP}({', '.join(ports)});", *body, instance, "endmodule", ""])
+
+
+def _leaving(port: str, width: int, registered: bool) -> list[str]:
+    if not registered:
+        return [f"  assign {port} = {port}_c;"]
+    return [f"  reg [{width - 1}:0] {port}_r;\n  always @(posedge clk) {port}_r <= {port}_c;\n  assign {port} = {port}_r;"]
+
+
+# -- bit-exactness, on the very netlist that is counted
+
+
+def _check(work: Work, circuit: Circuit, netlist: Netlist, latency: int) -> None:
+    """New random inputs in every cycle; each output against the inputs ``latency`` cycles before."""
+    cycles = latency + 4
+    rng = np.random.default_rng(7)
+    inputs = {name: _drawn(rng, port, cycles) for name, port in work.inputs.items()}
+    coded = circuit.coded or (lambda integers: integers)
+    expected = {name: _codes(_outputs(work, circuit)[name], coded(values)) for name, values in work.expected(inputs).items()}
+    stimuli = {name: _codes(work.inputs[name], values) for name, values in inputs.items()}
+    simulator = Simulator(netlist, VECTORS)
+    for cycle in range(cycles):
+        got = simulator.cycle({name: codes[cycle] for name, codes in stimuli.items()})
+        for name, wanted in expected.items():
+            wrong = int((got[name] != wanted[cycle - latency]).sum()) if cycle >= latency else 0
+            if wrong:
+                raise NotExact(f"{work.name}: {wrong} of {VECTORS} vectors differ at {name}")
+
+
+def _drawn(rng: np.random.Generator, port: Port, cycles: int) -> NDArray[np.int64]:
+    """Random integers of the encoding, and vectors of its smallest and of its largest alone."""
+    encoding = port.encoding
+    count = (encoding.hi - encoding.lo) // encoding.step + 1
+    values = encoding.lo + encoding.step * rng.integers(0, count, (cycles, VECTORS, port.count))
+    values[:, 0], values[:, 1] = encoding.lo, encoding.hi
+    return values
+
+
+def _codes(port: Port, integers: NDArray[np.int64]) -> NDArray[Any]:
+    """Words (cycles, vectors) of any width that hold the integers' codes."""
+    codes, bits = port.encoding.encode(integers), port.encoding.bits
+    flat = ((codes[..., None] >> np.arange(bits)) & 1).reshape(-1, port.width)
+    packed = np.packbits(flat.astype(np.uint8), axis=1, bitorder="little")
+    words = [int.from_bytes(row.tobytes(), "little") for row in packed]
+    return np.array(words, dtype=np.int64 if port.width <= 62 else object).reshape(codes.shape[:2])
+
+
+def _compare(work: Work, circuit: Circuit, found: Sites) -> None:
+    """The count of the own netlist, which has no registers of the bench around it, is that of its synthesised text."""
+    assert circuit.netlist is not None
+    own = sites_of(circuit.netlist)
+    for what in ("luts", "cells", "carry", "dsp"):
+        if getattr(own, what) != getattr(found, what) and work.io == "combinational":
+            raise AssertionError(f"{work.name}: {what} counted {getattr(own, what)} in the netlist, {getattr(found, what)} after synthesis")

@@ -1,0 +1,74 @@
+"""Circuits of our own for the circuit benchmark: netlists of the fabric, written as instances of the vendor's cells."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from hwq.fabric.lane_form import LaneForm
+from hwq.fabric.netlist import Netlist
+from hwq.fabric.prune import prune
+from hwq.numerics.encoding import Integer
+from hwq.report.bench_hw_flow import Circuit, Port
+from hwq.target.fabric_text import module_text, slices_of, structural_body
+from hwq.target.primitives import slice_modules
+
+__all__ = ["lanes", "own", "structural"]
+
+CORE = "core"
+
+
+def structural(netlist: Netlist, name: str = CORE) -> str:
+    """The netlist as one module of cells by the vendor's names, with the slices it uses."""
+    body = structural_body(netlist, "hwq", vendor=True)
+    text = module_text(netlist, name, body, clocked=_clocked(netlist))
+    return f"{text}\n{slice_modules('hwq', slices_of(netlist), 'unisim')}\n"
+
+
+def _clocked(netlist: Netlist) -> bool:
+    return bool(netlist.flops) or bool(slices_of(netlist))
+
+
+def own(make: Callable[[], tuple[Netlist, int]], notes: Mapping[str, Any] | None = None) -> Circuit:
+    """The circuit that ``make`` gives as (netlist, latency); a latency above 0 means that its outputs come from flip-flops."""
+    started = time.perf_counter()
+    made, latency = make()
+    netlist = prune(made)
+    clocked = _clocked(netlist)
+    return Circuit(
+        "hwq",
+        {f"{CORE}.v": structural(netlist)},
+        CORE,
+        clocked=clocked,
+        reset=clocked,
+        latency=latency,
+        registers=frozenset({"outputs"} if latency else ()),
+        seconds=time.perf_counter() - started,
+        netlist=netlist,
+        notes=notes or {},
+    )
+
+
+def lanes(make: Callable[[], tuple[Netlist, int]], form: LaneForm, count: int) -> Circuit:
+    """``count`` times the lane that ``make`` gives, all with the same x; its outputs are raw sums."""
+    one = own(make)
+    assert one.netlist is not None
+    netlist, bits = one.netlist, form.y_max.bit_length()
+    n = {port: len(b) for port, b in netlist.inputs.items()}
+    clock = ".clk(clk), .rst(1'b0), " if one.clocked else ""
+    ports = [f"input [{n['x'] - 1}:0] x", f"input [{count * n['w'] - 1}:0] w", f"output [{count * bits - 1}:0] y"]
+    head = f"module lanes({', '.join(['input clk', *ports] if one.clocked else ports)});"
+    instances = [f"  {CORE} lane{r} ({clock}.x(x), .w(w[{r * n['w']} +: {n['w']}]), .y(y[{r * bits} +: {bits}]));" for r in range(count)]
+    text = "\n".join([head, *instances, "endmodule", ""])
+    outputs = {"y": Port(Integer(bits, False), count)}
+    return replace(
+        one,
+        files={**one.files, "lanes.v": text},
+        core="lanes",
+        reset=False,
+        netlist=None,
+        outputs=outputs,
+        coded=lambda sums: (sums - form.low * form.n) // form.step,
+    )

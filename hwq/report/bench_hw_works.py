@@ -1,0 +1,159 @@
+"""The works of the circuit benchmark: what is computed, by whom, and the figure to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from hwq.fabric.heap import BitHeap, Goal, reduce
+from hwq.fabric.lane_form import lane_form
+from hwq.fabric.netlist import Netlist
+from hwq.numerics.encoding import Bipolar, Encoding, Integer
+from hwq.report import bench_hw_behavioural as behavioural
+from hwq.report.bench_hw_alkaid import alkaid, available
+from hwq.report.bench_hw_flow import Circuit, Port, Values, Work
+from hwq.report.bench_hw_own import lanes, own
+from hwq.report.bench_hw_unrolled import unrolled_works
+
+__all__ = ["works"]
+
+BIT, TERNARY = Integer(1, False), Integer(2, True, narrow=True)
+PE, SIMD = 16, 64
+Makers = dict[str, Callable[[], Circuit]]
+
+
+def works() -> dict[str, Work]:
+    """Every work by name, in the order of the table."""
+    return {work.name: work for work in (*_popcounts(), *_lanes(), *unrolled_works())}
+
+
+# -- popcount
+
+
+def _popcounts() -> tuple[Work, ...]:
+    return (
+        _popcount("popcount256", 256, registered=False, target=184),
+        _popcount("popcount256_pipelined", 256, registered=True, target=140),
+        _popcount("popcount32", 32, registered=False),
+    )
+
+
+def _popcount(name: str, width: int, *, registered: bool, target: float | None = None) -> Work:
+    bits = width.bit_length()
+    makers: Makers = {
+        "hwq": lambda: own(lambda: _heap_popcount(width, registered, "luts")),
+        "behavioural": lambda: behavioural.popcount(width, bits),
+        "alkaid": lambda: alkaid(np.ones((1, width), np.int64), None, 4 if registered else 0),
+    }
+    return Work(
+        name,
+        f"popcount of {width} variable bits",
+        "registered" if registered else "combinational",
+        {"x": Port(BIT, width)},
+        {"y": Port(Integer(bits, False), 1)},
+        lambda values: {"y": values["x"].sum(axis=2, keepdims=True)},
+        _available(makers),
+        target=target,
+    )
+
+
+def _heap_popcount(width: int, registered: bool, goal: Goal) -> tuple[Netlist, int]:
+    netlist = Netlist("popcount")
+    heap = BitHeap(netlist)
+    for bit in netlist.input("x", width):
+        heap.add(bit)
+    total = reduce(heap, width.bit_length(), registered=registered, goal=goal)
+    netlist.output("y", total.bits)
+    return netlist, total.latency
+
+
+# -- lanes with variable weights
+
+
+def _lanes() -> tuple[Work, ...]:
+    bits = SIMD.bit_length()
+    return (
+        _lane_work(
+            "xnor_lanes_16x64",
+            "XNOR lanes, variable weights, 16 rows of 64, without accumulators",
+            Bipolar(),
+            Bipolar(),
+            lambda: _half(behavioural.binary_lanes(PE, SIMD, bits)),
+            0.84,
+        ),
+        _lane_work(
+            "ternary_bipolar_lanes_16x64",
+            "ternary weights, bipolar inputs, 16 rows of 64, without accumulators",
+            Bipolar(),
+            TERNARY,
+            lambda: behavioural.ternary_lanes(PE, SIMD, 1, bits + 1),
+            None,
+        ),
+        _lane_work(
+            "ternary_ternary_lanes_16x64",
+            "ternary weights, ternary inputs, 16 rows of 64, without accumulators",
+            TERNARY,
+            TERNARY,
+            lambda: behavioural.ternary_lanes(PE, SIMD, 2, bits + 1),
+            None,
+        ),
+        *(_integer_lanes(width) for width in (2, 4, 8)),
+    )
+
+
+def _integer_lanes(width: int) -> Work:
+    encoding, rows, n = Integer(width, True), 4, 16
+    bits = 2 * width + 4
+    title = f"int{width} x int{width} lanes in LUTs, {rows} rows of {n}, without accumulators"
+    return _lane_work(
+        f"int{width}_lanes_{rows}x{n}",
+        title,
+        encoding,
+        encoding,
+        lambda: behavioural.integer_lanes(rows, n, width, bits + 1),
+        None,
+        rows=rows,
+        n=n,
+    )
+
+
+def _half(circuit: Circuit) -> Circuit:
+    """A circuit that counts agreements: the sum of products plus n, by two."""
+    from dataclasses import replace
+
+    return replace(circuit, outputs={"y": Port(Integer(SIMD.bit_length(), False), PE)}, coded=lambda sums: (sums + SIMD) // 2)
+
+
+def _lane_work(
+    name: str, title: str, x: Encoding, w: Encoding, plain: Callable[[], Circuit], target: float | None, rows: int = PE, n: int = SIMD
+) -> Work:
+    def expected(values: Values) -> Values:
+        weights = values["w"].reshape(*values["w"].shape[:2], rows, n)
+        return {"y": (weights * values["x"][:, :, None, :]).sum(axis=3)}
+
+    corner = max(abs(a * b) for a in (x.lo, x.hi) for b in (w.lo, w.hi)) * n
+    sums = Integer((2 * corner).bit_length(), True)
+    return Work(
+        name,
+        title,
+        "registered",
+        {"x": Port(x, n), "w": Port(w, rows * n)},
+        {"y": Port(sums, rows)},
+        expected,
+        {"hwq": partial(_own_lanes, x, w, n, rows), "behavioural": plain},
+        products=rows * n,
+        target=target and target * rows * n,
+    )
+
+
+def _own_lanes(x: Encoding, w: Encoding, n: int, rows: int) -> Circuit:
+    from hwq.fabric.lane_netlist import lane_latency, lane_netlist
+
+    form = lane_form(x, w, n)
+    return lanes(lambda: (lane_netlist(form), lane_latency(form)), form, rows)
+
+
+def _available(makers: Makers) -> Mapping[str, Callable[[], Circuit]]:
+    return {name: make for name, make in makers.items() if name != "alkaid" or available()}

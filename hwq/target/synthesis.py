@@ -1,0 +1,62 @@
+"""Synthesis by Yosys: Verilog in, a netlist of the device's cells out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hwq.errors import InputError
+from hwq.target.tools import yosys
+
+__all__ = ["FABRIC", "FAMILIES", "SynthesisFailed", "synthesize"]
+
+# Chosen for every figure of ours: fabric cells as instances, by the vendor's names.
+FABRIC = ("HWQ_FABRIC", "HWQ_UNISIM")
+# Yosys' names of the families of boards/*.toml.
+FAMILIES = {"7series": "xc7", "ultrascale": "xcu", "ultrascale+": "xcup"}
+# Shift registers would turn pipeline registers into LUTs, and families differ in that: they stay flip-flops.
+OPTIONS = "-noiopad -noclkbuf -nosrl"
+
+
+class SynthesisFailed(InputError):
+    """Yosys refused the Verilog, or ended early."""
+
+
+def synthesize(
+    files: Mapping[str, str],
+    top: str,
+    *,
+    family: str = "xcup",
+    flatten: bool = False,
+    defines: Sequence[str] = FABRIC,
+    verilog: str = "-sv",
+) -> dict[str, Any]:
+    """Modules by name after ``synth_xilinx``, as Yosys' ``write_json`` has them; without ``flatten`` one for each distinct module.
+
+    ``files`` are Verilog (``.v``, read in this order) and memory files by name; ``defines`` their macros.
+
+    Raises :class:`InputError` where no Yosys is found, :class:`SynthesisFailed` with its last words.
+    """
+    tool = yosys()
+    if tool is None:
+        raise InputError("TOOL-YOSYS", "no Yosys was found", hint="Install it: pip install 'hwq[synth]'")
+    with tempfile.TemporaryDirectory(prefix="hwq-synthesis-") as name:
+        # Relative paths only: the WebAssembly build of Yosys sees nothing but its working folder.
+        folder = Path(name)
+        for file, text in files.items():
+            (folder / file).write_text(text)
+        macros = " ".join(f"-D {d}" for d in defines)
+        sources = " ".join(file for file in files if file.endswith(".v"))
+        flat = "-flatten" if flatten else ""
+        steps = (f"read_verilog {verilog} {macros} {sources}", f"synth_xilinx -family {family} {OPTIONS} {flat} -top {top}")
+        (folder / "script.ys").write_text("\n".join([*steps, "write_json netlist.json", ""]))
+        done = subprocess.run([*tool.command, "-q", "-s", "script.ys"], cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            words = (done.stderr.strip() or done.stdout.strip())[-600:]
+            raise SynthesisFailed("SYNTHESIS-FAILED", f"Yosys ended with {done.returncode}: {words}", where=top)
+        modules: dict[str, Any] = json.loads((folder / "netlist.json").read_text())["modules"]
+    return modules
