@@ -18,6 +18,8 @@ from hwq.numerics.encoding import Bipolar, Encoding, Integer
 __all__ = ["LUT_INPUTS", "LaneForm", "lane_form"]
 
 LUT_INPUTS = 6
+#: Products this wide stay in LUTs: four by four bits, as synthesis tools have it.
+PRODUCT_BITS = 8
 TERNARY = Integer(2, True, True)
 
 
@@ -53,7 +55,10 @@ class LaneForm:
 
     @property
     def circuit(self) -> str:
-        """Which front of :mod:`hwq.fabric.lanes` makes the bits: ``xnor``, ``planes``, ``masked``, ``ternary``, ``table``, ``multiply``."""
+        """Which front of :mod:`hwq.fabric.lanes` makes the bits: ``xnor``, ``planes``, ``masked``, ``ternary``, ``table``, ``product``.
+
+        ``multiply``: none of them, a DSP slice's work.
+        """
         kinds = [_kind(self.x), _kind(self.w)]
         if kinds == ["bipolar", "bipolar"]:
             return "xnor"
@@ -63,7 +68,9 @@ class LaneForm:
             return "ternary"
         if "bipolar" in kinds:
             return "planes"
-        return "table" if self.front == "table" and self.x.bits + self.w.bits <= 5 else "multiply"
+        if self.front == "table" and self.x.bits + self.w.bits < LUT_INPUTS:
+            return "table"
+        return "product" if self.x.bits + self.w.bits <= PRODUCT_BITS else "multiply"
 
     @property
     def tallies(self) -> tuple[int, ...]:

@@ -10,10 +10,12 @@ from hwq.fabric.heap import BitHeap, reduce, schedule_of, to_rows
 from hwq.fabric.heap_schedule import Schedule
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lanes.binary import add_signed_planes, add_xnor
+from hwq.fabric.lanes.product import add_products, product_front
 from hwq.fabric.lanes.table import add_tables
 from hwq.fabric.lanes.ternary import add_masked_signs, add_signed_ternary, add_ternary
+from hwq.fabric.multiplier import Number
 from hwq.fabric.netlist import FALSE, Netlist
-from hwq.numerics.encoding import Bipolar
+from hwq.numerics.encoding import Bipolar, Encoding
 
 __all__ = [
     "accumulated",
@@ -29,7 +31,7 @@ __all__ = [
     "two_rows",
 ]
 
-_CIRCUITS = ("xnor", "masked", "ternary", "planes", "table")
+_CIRCUITS = ("xnor", "masked", "ternary", "planes", "table", "product")
 
 
 def has_netlist(form: LaneForm) -> bool:
@@ -157,10 +159,19 @@ def _front(netlist: Netlist, form: LaneForm, x: list[list[int]], w: list[list[in
     elif form.circuit == "planes":
         add_signed_planes(heap, [s[0] for s in signs], numbers, form.integer, tally)
         heap.constant(-form.n * (form.low + (1 << (form.integer.bits - form.integer.signed))))
+    elif form.circuit == "product" or (_is_full(form.x) and _is_full(form.w)):
+        pairs = [(Number(tuple(a), form.x.signed), Number(tuple(b), form.w.signed)) for a, b in zip(x, w, strict=True)]
+        add_products(heap, pairs, product_front(form.x, form.w, form.n, True).kind)
+        heap.constant(-form.n * form.low)
     else:
         assert form.circuit == "table", form
         add_tables(heap, x, w, form.raw, form.raw_max.bit_length())
     return heap
+
+
+def _is_full(encoding: Encoding) -> bool:
+    """Whether every code stands for an integer of its own: none is brought into range."""
+    return encoding.hi - encoding.lo + 1 == 1 << encoding.bits
 
 
 def _width(heap: BitHeap, form: LaneForm, bits: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hwq.fabric.heap import BitHeap
 from hwq.fabric.netlist import FALSE, TRUE, Netlist, inverted
 
-__all__ = ["Number", "add_booth", "add_table", "table_bits"]
+__all__ = ["LUT_INPUTS", "Number", "add_booth"]
 
 LUT_INPUTS = 6
 
@@ -34,21 +34,6 @@ class Number:
     def value(self, code: int) -> int:
         """The integer of a bit pattern."""
         return code - ((code >> (len(self) - 1)) << len(self)) if self.signed else code
-
-
-def table_bits(values: Sequence[int]) -> tuple[int, tuple[int, ...]]:
-    """The smallest of ``values``, and the truth tables of the bits of what they are above it."""
-    low = min(values)
-    return low, tuple(sum((v - low >> k & 1) << i for i, v in enumerate(values)) for k in range((max(values) - low).bit_length()))
-
-
-def add_table(heap: BitHeap, x: Number, w: Number) -> None:
-    """Adds ``x * w``, at most six bits together, as one table: the bits of the product above its smallest value, at one level."""
-    assert len(x) + len(w) <= LUT_INPUTS
-    low, tables = table_bits([x.value(i & ((1 << len(x)) - 1)) * w.value(i >> len(x)) for i in range(1 << (len(x) + len(w)))])
-    heap.constant(low)
-    for k, table in enumerate(tables):
-        heap.add(heap.netlist.lut(table, *x.bits, *w.bits), k)
 
 
 def add_booth(heap: BitHeap, x: Number, w: Number) -> None:

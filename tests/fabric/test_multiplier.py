@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hwq.fabric.heap import BitHeap, reduce
-from hwq.fabric.multiplier import Number, add_booth, add_table
+from hwq.fabric.multiplier import Number, add_booth
 from hwq.fabric.netlist import TRUE, Chain, Netlist
 from hwq.fabric.simulate import evaluate
 from hwq.fabric.sites import sites_of
@@ -41,13 +41,6 @@ def test_booth_rows_add_up_to_every_product(a: int, b: int, x_signed: bool, w_si
 
 def test_booth_rows_add_up_to_every_product_of_int8() -> None:
     got, expected = all_products(add_booth, 8, 8, True, True)
-    np.testing.assert_array_equal(got, expected)
-
-
-@pytest.mark.parametrize(("x_signed", "w_signed"), SIGNS)
-@pytest.mark.parametrize(("a", "b"), [(2, 2), (3, 3), (4, 2), (1, 5)])
-def test_small_products_are_tables(a: int, b: int, x_signed: bool, w_signed: bool) -> None:
-    got, expected = all_products(add_table, a, b, x_signed and a > 1, w_signed)
     np.testing.assert_array_equal(got, expected)
 
 

@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from hwq.fabric.heap import BitHeap, schedule_of
 from hwq.fabric.lanes.fused import AND, LONGEST, Term, add_terms
-from hwq.fabric.multiplier import LUT_INPUTS, Number, add_booth, add_table
+from hwq.fabric.lanes.table import add_tables
+from hwq.fabric.multiplier import LUT_INPUTS, Number, add_booth
 from hwq.fabric.netlist import Netlist
 from hwq.fabric.sites import sites_of
 from hwq.numerics.encoding import Encoding
@@ -56,14 +57,30 @@ def add_products(heap: BitHeap, pairs: Sequence[tuple[Number, Number]], kind: st
     """Adds the sum of all ``x * w`` by one of :data:`KINDS`; signs and constants are folded into the heap."""
     if kind == "ands":
         add_ands(heap, pairs)
-        return
-    for x, w in pairs:
-        if kind == "table":
-            add_table(heap, x, w)
-        elif kind == "booth_w":
-            add_booth(heap, x, w)
-        else:
-            add_booth(heap, w, x)
+    elif kind == "table":
+        add_product_tables(heap, pairs)
+    else:
+        for x, w in pairs:
+            add_booth(heap, *((x, w) if kind == "booth_w" else (w, x)))
+
+
+def add_product_tables(heap: BitHeap, pairs: Sequence[tuple[Number, Number]]) -> None:
+    """Adds the sum of all ``x * w`` of at most six bits together as tables, see :func:`hwq.fabric.lanes.table.add_tables`."""
+    x, w = pairs[0]
+    values = [a * b for a in _values(x) for b in _values(w)]
+    low = min(values)
+    heap.constant(low * len(pairs))
+    add_tables(
+        heap,
+        [p.bits for p, _ in pairs],
+        [q.bits for _, q in pairs],
+        lambda a, b: x.value(a) * w.value(b) - low,
+        (max(values) - low).bit_length(),
+    )
+
+
+def _values(number: Number) -> list[int]:
+    return [number.value(code) for code in range(1 << len(number))]
 
 
 @lru_cache(maxsize=1024)
@@ -83,11 +100,13 @@ def _priced(x: Encoding, w: Encoding, n: int, kind: str, registered: bool | int)
     total = schedule_of(tuple(len(c) for c in heap.settled(width)), width, registered).luts
     if kind == "ands":
         return ProductFront(kind, total - (-n * x.bits * w.bits // 2), LONGEST)
-    single = BitHeap(Netlist())
-    add_products(single, [_numbers(single.netlist, x, w, 0)], kind)
-    single.netlist.output("bits", [single.netlist.flop(b) for column in single.columns for b in column])
-    found = sites_of(single.netlist)
-    return ProductFront(kind, total + n * found.luts, found.depth)
+    # Of tables eight: their fused adders are shared between products.
+    few = 8 if kind == "table" else 1
+    part = BitHeap(Netlist())
+    add_products(part, [_numbers(part.netlist, x, w, k) for k in range(few)], kind)
+    part.netlist.output("bits", [part.netlist.flop(b) for column in part.columns for b in column])
+    found = sites_of(part.netlist)
+    return ProductFront(kind, total + -(-n * found.luts // few), found.depth)
 
 
 def _numbers(netlist: Netlist, x: Encoding, w: Encoding, k: int) -> tuple[Number, Number]:
