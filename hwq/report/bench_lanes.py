@@ -22,9 +22,9 @@ MW, MH = 784, 64  # the first layer of the TFC networks
 
 
 def xnor_lanes() -> dict[str, float]:
-    """``lanes``: the dot products with their accumulators, in portable form; ``with_control``: the whole matrix-vector unit but weights and stream buffers;
-    ``with_weight_feed``: with the weights in LUTs; each in LUTs a product and cycle. ``buffer_luts`` are those of the
-    stream buffers, as memory, in all."""
+    """``lanes``: the dot products with their accumulators; ``with_control``: the whole matrix-vector unit but weights and stream
+    buffers; ``with_weight_feed``: with the weights in LUTs; each in LUTs a product and cycle, in portable form. ``buffer_luts`` are
+    those of the stream buffers, as memory, in all."""
     network, plan = _layer()
     dataflow = dataflow_of(network, plan)
     unit = next(u for u in dataflow.units if isinstance(u, Mvu))
