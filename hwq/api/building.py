@@ -40,6 +40,7 @@ def plan(
     latency: float | None = None,
     budget: Mapping[str, float] | None = None,
     clock_mhz: float | None = None,
+    style: str | None = None,
     draft: str | os.PathLike[str] | Plan | PlanDraft | None = None,
     progress: Progress | None = None,
 ) -> Plan:
@@ -59,6 +60,8 @@ def plan(
         Shares of the device by resource, ``{"lut": 0.4, "bram36": 0.5}``.
     clock_mhz
         Assumed clock; the target's when None.
+    style
+        ``folded``, ``constant`` or ``unrolled`` for every layer that can have it and of which the draft says none; chosen when None.
     draft
         A plan, or a ``plan.toml``, possibly with gaps: what it says is kept, the rest is planned.
 
@@ -78,7 +81,7 @@ def plan(
     seconds = number(latency, "latency", "seconds as a number, 5e-6 for 5 us")
     goal = Goal(number(fps, "fps", "frames a second as a number, for example 1e5"), seconds, budget_of(budget))
     clock = number(clock_mhz, "clock_mhz", "megahertz as a number")
-    return plan_network(network, device, goal, clock_mhz=clock, base=base, progress=progress)
+    return plan_network(network, device, goal, clock_mhz=clock, base=base, style=style, progress=progress)
 
 
 def _draft(draft: str | os.PathLike[str] | Plan | PlanDraft | None, network: Network) -> PlanDraft | None:
@@ -187,6 +190,7 @@ def compile(
     budget: Mapping[str, float] | None = None,
     plan: str | os.PathLike[str] | Plan | PlanDraft | None = None,
     clock_mhz: float | None = None,
+    style: str | None = None,
     name: str | None = None,
     input_encoding: str | None = None,
     input_scale: float | str | None = None,
@@ -217,7 +221,7 @@ def compile(
         residual_encoding=residual_encoding,
     )
     report("planning", None)
-    chosen = _plan(model, device, fps=fps, latency=latency, budget=budget, clock_mhz=clock_mhz, draft=plan, progress=progress)
+    chosen = _plan(model, device, fps=fps, latency=latency, budget=budget, clock_mhz=clock_mhz, style=style, draft=plan, progress=progress)
     design = elaborate(model, chosen, target=device, primitives=primitives, progress=progress)
     asked = {
         "target": design.device.name,
@@ -225,6 +229,7 @@ def compile(
         "latency_s": None if latency is None else float(latency),
         "budget": budget_of(budget) or None,
         "clock_mhz": None if clock_mhz is None else float(clock_mhz),
+        "style": style,
         "plan": plan is not None,
         "name": name,
         "input_encoding": input_encoding,

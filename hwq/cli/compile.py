@@ -6,6 +6,7 @@ examples:
   hwq compile model.pt --target vu9p
   hwq compile model.onnx --target vu9p --fps 1e6 --clock 300 -o out
   hwq compile model.onnx --target vu9p --budget lut=40%,bram=50%
+  hwq compile model.onnx --target vu9p --style unrolled              weights as wiring, a frame a cycle where the bus allows it
   hwq compile model.onnx --target vu9p --plan out/plan.toml          edited by hand
   hwq compile float_input.onnx --target vu9p --input-encoding UINT8 --input-scale 1/255
 """
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     goal.add_argument("--latency", metavar="T", help="at most this long from the first beat in to the last beat out: 5us, 800ns")
     goal.add_argument("--budget", metavar="B", help="shares of the device: lut=40%%,bram=50%%")
     goal.add_argument("--plan", type=Path, metavar="FILE", help="a plan.toml: what it says is kept, what it leaves out is planned")
+    goal.add_argument("--style", choices=("folded", "constant", "unrolled"), help="of all layers that can have it (default: chosen)")
     goal.add_argument("--clock", metavar="MHZ", help="assumed clock (default: the target's)")
     parser.add_argument(
         "--primitives",
@@ -64,7 +66,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
         check_output(args.output)  # before the long work
     with console.progress() as progress:
         design = api.compile(
-            args.model, target=args.target, plan=args.plan, primitives=args.primitives, progress=progress, **source_options(args), **goal
+            args.model,
+            target=args.target,
+            plan=args.plan,
+            primitives=args.primitives,
+            progress=progress,
+            style=args.style,
+            **source_options(args),
+            **goal,
         )
         output = args.output or Path("rtl_out") / folder_name(design.model.name)
         progress("writing", None)

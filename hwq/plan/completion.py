@@ -56,6 +56,8 @@ class Completion:
 
     def with_depths(self, plan: Plan, folder: Folder, sized: bool) -> Plan:
         """``plan`` with depths, and memories that go with them."""
+        if any(s.style == "unrolled" for s in plan.stages):
+            self.progress("making the circuits of unrolled layers", None)
         dataflow = dataflow_of(self.network, plan)
         _refuse_unknown_fifos(self.draft.fifos, [u.name for u in dataflow.units if isinstance(u, Converter | Fifo)])
         fixed = self.fixed(dataflow)

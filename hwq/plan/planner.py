@@ -26,6 +26,7 @@ from hwq.plan.plan import Plan
 from hwq.plan.prediction import predict_tokens
 from hwq.plan.resources import Resources
 from hwq.plan.rules import BUSES, breaches, device_breaches
+from hwq.plan.styles import is_unrolled, with_style
 from hwq.plan.token_network import TokenNetwork
 from hwq.plan.units import pitch_of
 from hwq.plan.verdict import does_not_fit
@@ -47,17 +48,21 @@ def plan_network(
     *,
     clock_mhz: float | None = None,
     base: Plan | PlanDraft | None = None,
+    style: str | None = None,
     progress: Progress | None = None,
 ) -> Plan:
     """A plan for ``network`` on ``device`` that meets ``goal`` with the least fabric, or as fast as fits.
 
-    ``base`` is honoured exactly in every field it gives. Raises :class:`InputError` (``GOAL-FPS``, ``GOAL-LATENCY``) for what
+    ``base`` is honoured exactly in every field it gives; ``style`` is that of all layers that can have it and of which ``base`` says
+    none. Raises :class:`InputError` (``GOAL-FPS``, ``GOAL-LATENCY``) for what
     no plan can reach, :class:`NegativeVerdict` (``DOES-NOT-FIT``) for what the device cannot hold, :class:`Problems` for a
     ``base`` that breaks rules.
     """
     draft = PlanDraft.of(base) if isinstance(base, Plan) else base or PlanDraft()
     clock = clock_mhz or draft.clock_mhz or device.clock_mhz
     _check(network, draft, clock, device)
+    if style is not None:
+        draft = with_style(network, draft, style)
     return _Planner(network, device, goal or Goal(), clock, draft, progress or (lambda text, fraction: None)).plan()
 
 
@@ -90,8 +95,12 @@ class _Planner:
         if self.goal.fps is not None:
             cycles = self.cycles_for(self.goal.fps)
             return self.fitting(self.folder_for(cycles), cycles)
-        folder = self.folder(DEFAULT_BUS)
-        return self.fastest(folder)
+        return self.fastest(self.wide_enough() if is_unrolled(self.network, self.draft) else self.folder(DEFAULT_BUS))
+
+    def wide_enough(self) -> Folder:
+        """The folder on the narrowest buses, 64 bits or more, that keep up with the stages; else on the widest."""
+        folders = [self.folder(bus) for bus in WIDE_BUSES]
+        return next((f for f in folders if f.io_cycles <= f.least_cycles()[0]), folders[-1])
 
     # -- goals
 

@@ -16,7 +16,7 @@ from hwq.plan.stages import Stage, stages_of
 from hwq.plan.summary import CONTRACTIONS, WINDOWED, StageSummary, summary_of
 from hwq.plan.units import pitch_of
 
-__all__ = ["BUSES", "CONSTANTS", "MEMORIES", "RAMS", "STYLES", "breaches", "device_breaches", "unrolled_breaches"]
+__all__ = ["BUSES", "CONSTANTS", "MEMORIES", "RAMS", "STYLES", "breaches", "device_breaches", "stage_breaches", "unrolled_breaches"]
 
 BUSES = (8, 16, 32, 64, 128, 256, 512, 1024)
 STYLES = ("folded", "constant", "unrolled")
@@ -40,7 +40,7 @@ def breaches(network: Network, draft: PlanDraft) -> list[InputError]:
     found += _unknown("stage", draft.stages, tuple(summaries))
     for name, summary in summaries.items():
         if name in draft.stages:
-            found += _stage_breaches(summary, draft.stages[name])
+            found += stage_breaches(summary, draft.stages[name])
     words = _frame_words(network, stages, draft)
     for name, fifo in draft.fifos.items():
         found += _fifo_breaches(name, fifo.depth, words)
@@ -114,7 +114,8 @@ def _choice(where: str, field: str, value: str | None, choices: tuple[str, ...])
         yield InputError("PLAN-VALUE", f"{field} is {value!r}, expected one of {', '.join(choices)}", where=where)
 
 
-def _stage_breaches(s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+def stage_breaches(s: StageSummary, d: StageDraft) -> Iterator[InputError]:
+    """Every rule of a stage that the given fields of ``d`` break."""
     where = f"stage {s.name}"
     yield from _choice(where, "style", d.style, STYLES)
     if d.style != "unrolled":

@@ -16,6 +16,7 @@ from hwq.plan.device import Device
 from hwq.plan.plan import plan_hash
 from hwq.plan.resources import Resources
 from hwq.plan.stages import Stage, stages_of
+from hwq.plan.summary import summary_of
 from hwq.plan.units import Converter, Fifo, memory_kind
 from hwq.plan.waiting import deepest_fifo
 from hwq.target.design import Design
@@ -64,7 +65,7 @@ LAYER_FIELDS = {
     "pe": "outputs computed at once",
     "simd": "inputs taken at once",
     "pixels": "pixels, side by side, computed at once",
-    "style": "folded: weights come from memory; constant: weights are built into the logic",
+    "style": "folded: weights come from memory; constant: they are functions of the fold in logic; unrolled: they are wiring",
     "memory": "what holds the weights: logic, lutram or block",
     "constants": "what holds thresholds and multipliers; auto: what holds the weights",
     "buffer": "words of the input buffer, 0 where there is none",
@@ -134,7 +135,8 @@ def report_document(
 
 def _layer(design: Design, stage: Stage, cost: Estimate) -> dict[str, Any]:
     p = design.plan.stage(stage.name)
-    has_buffer = stage.kind in BUFFERED
+    gathers = p.style == "unrolled" and summary_of(design.network, stage).slide(p.simd).is_gathered
+    has_buffer = stage.kind in BUFFERED and not gathers
     layer: dict[str, Any] = {
         "name": stage.name,
         "op": "dense" if isinstance(stage.node.op, Conv) and stage.node.op.is_dense else stage.node.op.kind,
