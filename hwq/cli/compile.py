@@ -65,16 +65,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.output:
         check_output(args.output)  # before the long work
     with console.progress() as progress:
-        design = api.compile(
-            args.model,
-            target=args.target,
-            plan=args.plan,
-            primitives=args.primitives,
-            progress=progress,
-            style=args.style,
-            **source_options(args),
-            **goal,
-        )
+        chosen = {"target": args.target, "plan": args.plan, "style": args.style, "primitives": args.primitives}
+        design = api.compile(args.model, progress=progress, **chosen, **source_options(args), **goal)
         output = args.output or Path("rtl_out") / folder_name(design.model.name)
         progress("writing", None)
         report = load_folder(design.write(output)).report
