@@ -9,13 +9,14 @@ from functools import lru_cache
 from typing import Literal
 
 from hwq.fabric.counters import count, counter
-from hwq.fabric.heap_schedule import Schedule, Stage
+from hwq.fabric.heap_schedule import Schedule, Stage, priced
 from hwq.fabric.heap_search import search
+from hwq.fabric.heap_store import stored
 from hwq.fabric.netlist import FALSE, TRUE, Netlist
 
 __all__ = ["BitHeap", "Goal", "Step", "Sum", "reduce", "schedule_of", "to_rows"]
 
-Goal = Literal["luts", "levels"]
+Goal = Literal["luts", "levels", "slices"]
 
 
 Weighted = tuple[tuple[int, int], ...]
@@ -111,7 +112,7 @@ def reduce(heap: BitHeap, width: int, registered: bool | int = False, goal: Goal
     """The heap's sum modulo ``2**width`` as ``width`` literals.
 
     ``registered``: flip-flops after every stage of counters (True), after every N stages and the last (N), none (False). ``goal``:
-    fewest LUT sites or fewest levels.
+    fewest LUT sites, fewest levels or fewest slices (see :func:`hwq.fabric.heap_schedule.price_of`).
     """
     columns, latency = _staged(heap, width, int(registered), goal, rows=1)
     return Sum(tuple(c[0] if c else FALSE for c in columns), latency)
@@ -137,7 +138,9 @@ def schedule_of(
 
     Its ``luts`` are the LUT sites of the sum, its ``stages`` the levels, ``latency`` the cycles.
     """
-    return search(tuple(heights), width, int(registered), goal, rows)
+    place = (tuple(heights), width, int(registered), goal, rows)
+    known = stored(*place)
+    return search(*place) if known is None else priced(place[0], known, width, int(registered))
 
 
 def _staged(heap: BitHeap, width: int, every: int, goal: Goal, rows: int | tuple[int, int]) -> tuple[list[list[int]], int]:

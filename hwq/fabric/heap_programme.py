@@ -28,7 +28,7 @@ class Wanted:
     heights: tuple[int, ...]
     width: int
     every: int
-    rows: int
+    rows: int | tuple[int, int]
     stages: int
     halves: int | None = None
     half: float = 0.0
@@ -78,7 +78,8 @@ def solve(wanted: Wanted, seconds: float) -> Schedule | None:
 def _written(wanted: Wanted) -> _Programme:
     programme = _Programme()
     halves: dict[int, float] = defaultdict(float)
-    before: list[int | None] = [None] * wanted.width
+    before: list[int] = []
+    now: list[int] = []
     for stage in range(wanted.stages):
         kept = wanted.every > 0 and ((stage + 1) % wanted.every == 0 or stage + 1 == wanted.stages)
         now = [programme.variable(("n", stage, c), wanted.flop if kept else 0.0) for c in range(wanted.width)]
@@ -87,12 +88,13 @@ def _written(wanted: Wanted) -> _Programme:
             height = wanted.heights[c] if stage == 0 and c < len(wanted.heights) else 0
             made = {v: -k for v, k in given[c].items()}
             passed = {now[c]: 1.0, **{v: taken[c].get(v, 0) + made.get(v, 0) for v in {*taken[c], *made}}}
-            if before[c] is not None:
+            if before:
                 passed[before[c]] = -1.0
             programme.rows += [(passed, height, np.inf), ({now[c]: 1.0, **made}, 0, np.inf)]
-        before = list(now)
-    for c, variable in enumerate(before):
-        programme.upper[variable] = wanted.rows + (wanted.rows > 1 and c == 0)
+        before = now
+    first, others = wanted.rows if isinstance(wanted.rows, tuple) else (wanted.rows + (wanted.rows > 1), wanted.rows)
+    for c, variable in enumerate(now):
+        programme.upper[variable] = others if c else first
     if wanted.halves is not None:
         programme.rows.append((dict(halves), 0, wanted.halves))
     return programme

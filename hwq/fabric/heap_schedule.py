@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hwq.fabric.counters import counter, given
 
-__all__ = ["Placed", "Schedule", "Stage", "after", "levelled", "priced", "stage_luts"]
+__all__ = ["Placed", "Schedule", "Stage", "after", "levelled", "price_of", "priced", "stage_luts"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,17 @@ def priced(heights: Sequence[int], stages: Sequence[Stage], width: int, every: i
         if kept:
             latency, flops = latency + 1, flops + sum(now)
     return Schedule(tuple(heights), tuple(stages), now, luts, positions, halves, flops, latency)
+
+
+def price_of(schedule: Schedule, goal: str) -> tuple[float, ...]:
+    """What a goal makes least: ``luts`` (CARRY8 and flip-flops at what little they cost), ``levels`` before LUTs, or ``slices``: CLBs of
+    eight LUTs and one CARRY8 before LUTs.
+    """
+    luts = schedule.luts + schedule.halves / 16 + schedule.flops / 40
+    if goal == "levels":
+        return len(schedule.stages), luts
+    slices = max(-(-schedule.luts // 8), -(-schedule.halves // 2))
+    return (slices, luts) if goal == "slices" else (luts, len(schedule.stages))
 
 
 def stage_luts(stage: Stage, width: int, kept: bool) -> int:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from hwq.fabric.counters import counter as kind_of
-from hwq.fabric.heap_schedule import Placed, Schedule, Stage, after, levelled, priced, stage_luts
+from hwq.fabric.heap_schedule import Placed, Schedule, Stage, after, levelled, price_of, priced, stage_luts
 
 __all__ = ["search"]
 
@@ -45,9 +45,7 @@ def search(heights: tuple[int, ...], width: int, every: int, goal: str, rows: in
         if not beam or (done and (goal == "levels" or level > min(len(s.stages) for s in done) + 2)):
             break
         beam = _next(beam, width, every, level)
-    if goal == "levels":
-        return min(done, key=lambda s: (len(s.stages), s.luts, s.halves))
-    return min(done, key=lambda s: (s.luts + s.halves / 16 + s.flops / 40, len(s.stages)))
+    return min(done, key=lambda s: price_of(s, goal))
 
 
 def _finished(state: _State, width: int, every: int, rows: int | tuple[int, int]) -> tuple[Stage, ...] | None:
