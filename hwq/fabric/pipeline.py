@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from hwq.fabric.netlist import Chain, Lut, Netlist
-from hwq.fabric.stages import assigned
+from hwq.fabric.cutting import cut
+from hwq.fabric.netlist import Netlist
+from hwq.fabric.retime import retimed
+from hwq.fabric.stages import earliest, latest
 
 __all__ = ["cut", "pipeline"]
 
@@ -15,46 +15,24 @@ def pipeline(
 ) -> tuple[Netlist, int]:
     """The circuit with flip-flops after every stage, the last included, and its latency in cycles.
 
-    Give ``levels_per_stage`` (then as few stages as that takes) or ``stages`` (then as few levels in each). All outputs have the same
-    latency: a flip-flop rank after every stage, and one before the first if ``registered_inputs``. A signal needed in several later
-    stages passes one line of flip-flops.
+    Give ``levels_per_stage`` (then as few stages as that takes) or ``stages`` (at most so many, then as few levels in each). All outputs
+    have the same latency: a flip-flop rank after every stage, and one before the first if ``registered_inputs``. A signal needed in
+    several later stages passes one line of flip-flops. Cells stand as soon or as late as the levels allow, whichever leads to fewer
+    flip-flops after retiming (:mod:`hwq.fabric.retime`).
     """
     assert not netlist.flops, "a circuit with flip-flops is not cut again"
-    plan = assigned(netlist, levels_per_stage, stages)
-    return cut(netlist, plan.stage_of_cell, plan.stages, int(registered_inputs)), plan.stages + registered_inputs
+    plans = [find(netlist, levels_per_stage, stages) for find in (earliest, latest)]
+    made, latency = min((retimed(cut(netlist, plan.stage_of_cell, plan.stages)) for plan in plans), key=lambda m: len(m[0].flops))
+    if registered_inputs:
+        made, latency = _registered(made), latency + 1
+    return made, latency
 
 
-def cut(netlist: Netlist, stage_of_cell: Sequence[int], stages: int, first: int = 0) -> Netlist:
-    """The circuit with every cell in its stage and outputs after ``stages`` stages; ``first``: flip-flop ranks at the inputs."""
+def _registered(netlist: Netlist) -> Netlist:
+    """The pipeline with one more flip-flop at every input."""
     made = Netlist(netlist.name)
-    lines: dict[int, list[int]] = {0: [0]}
-    born = {0: 0}
-
-    def at(bit: int, stage: int) -> int:
-        """The literal as it stands in a stage: behind as many flip-flops as stages have passed since it was made."""
-        if bit <= 1:
-            return bit
-        line = lines[bit >> 1]
-        while len(line) <= stage - born[bit >> 1]:
-            line.append(made.flop(line[-1]))
-        return line[stage - born[bit >> 1]] ^ (bit & 1)
-
-    def new(bit: int, stage: int) -> int:
-        lines[bit >> 1], born[bit >> 1] = [made.signal()], stage
-        return lines[bit >> 1][0]
-
+    signal = [0] * netlist.signals
     for name, bits in netlist.inputs.items():
         for bit, own in zip(bits, made.input(name, len(bits)), strict=True):
-            lines[bit >> 1], born[bit >> 1] = [own], -first
-    for cell, stage in zip(netlist.cells, stage_of_cell, strict=True):
-        if isinstance(cell, Lut):
-            pins = tuple(at(p, stage) for p in cell.pins)
-            made.cells.append(Lut(cell.init, pins, new(cell.o6, stage), None if cell.o5 is None else new(cell.o5, stage)))
-        else:
-            assert isinstance(cell, Chain), "slices bring their own registers"
-            s, di = (tuple(at(p, stage) for p in pins) for pins in (cell.s, cell.di))
-            o, co = (tuple(new(p, stage) for p in pins) for pins in (cell.o, cell.co))
-            made.cells.append(Chain(s, di, at(cell.ci, stage), o, co))
-    for name, bits in netlist.outputs.items():
-        made.output(name, [at(b, stages) for b in bits])
-    return made
+            signal[bit >> 1] = made.flop(own)
+    return _copied(netlist, made, signal)
