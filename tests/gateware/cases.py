@@ -17,7 +17,7 @@ def values(rng: np.random.Generator, encoding: Encoding, shape: tuple[int, ...])
     """Random integers of an encoding, its rails among them."""
     x = rng.choice(np.arange(encoding.lo, encoding.hi + 1, encoding.step), shape).astype(np.int64)
     flat = x.reshape(-1)
-    flat[:2] = encoding.lo, encoding.hi
+    flat[:2] = (encoding.lo, encoding.hi)[: len(flat)]
     return x
 
 
