@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.fabric.cutting import cut
 from hwq.fabric.netlist import FALSE, TRUE, Chain, Dsp, Lut, Netlist
-from hwq.fabric.pipeline import cut
+from hwq.fabric.prune import prune
 
 __all__ = ["retimed"]
 
@@ -41,9 +42,10 @@ def retimed(netlist: Netlist) -> tuple[Netlist, int]:
     """The circuit with few flip-flops and its latency: as many cycles as its longest path has connections with flip-flops.
 
     A connection without flip-flops stays one or gets some; one with flip-flops keeps at least one: no stage grows deeper. For free
-    running pipelines of LUTs and chains (no enable, reset, feedback or slice) whose outputs have one latency, at least 1.
+    running pipelines of LUTs and chains (no enable, reset, feedback or slice) whose outputs have one latency, at least 1. Cells that no
+    output needs are dropped.
     """
-    circuit = _stripped(netlist)
+    circuit = _stripped(prune(netlist))
     if not circuit.links:
         return circuit.netlist, 1
     node = _nodes(circuit)
