@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,13 @@ from hwq.fabric.netlist import FALSE, Netlist
 from hwq.fabric.prune import prune
 from hwq.fabric.unroll.decide import Steps
 from hwq.fabric.unroll.decide_heap import decided_heap
-from hwq.fabric.unroll.outputs import Comparison, Integers, RowOutput, Staircase
+from hwq.fabric.unroll.outputs import Integers, RowOutput
+from hwq.fabric.unroll.rows import row_code, steps_of
 from hwq.fabric.unroll.share_bits import share_adders
+from hwq.fabric.unroll.share_counters import share_counters
 from hwq.fabric.unroll.share_words import share_pairs
 from hwq.fabric.unroll.words import Row, Term, Word, Words, stages_of, words_of
-from hwq.numerics.encoding import Bipolar, Encoding, smallest_integer
+from hwq.numerics.encoding import Encoding
 
 __all__ = ["general_layer"]
 
@@ -29,6 +31,7 @@ def general_layer(
     """The netlist (ports ``x``, ``y``) and latency of :func:`hwq.fabric.unroll.layer.unrolled_layer` for any weights and inputs."""
     distinct, uses = _distinct(np.asarray(weights, np.int64))
     words = words_of(distinct, x)
+    share_counters(words)
     share_adders(words)
     share_pairs(words)
     build = _Build(Netlist(name), words, registered, goal)
@@ -80,7 +83,7 @@ class _Build:
         if isinstance(output, Integers):
             return self._once((number, negative, output), lambda: self._integers(row, negative, output))
         lo, hi = self.words.reach(row)
-        steps = _steps(output, -hi, -lo).mirrored(0) if negative else _steps(output, lo, hi)
+        steps = steps_of(output, -hi, -lo).mirrored(0) if negative else steps_of(output, lo, hi)
         if not steps.points:
             return tuple(steps.codes[0] >> k & 1 for k in range(output.bits)), 0
         invert = steps.codes[0] == 1 and output.bits == 1
@@ -122,33 +125,11 @@ class _Build:
         return heap
 
     def _integers(self, row: Row, negative: bool, output: Integers) -> tuple[Bits, int]:
-        """The sum as a code: as many bits as its interval needs, then the sign."""
         lo, hi = self.words.reach(row)
-        lo, hi = (-hi, -lo) if negative else (lo, hi)
-        held = smallest_integer(lo + output.bias, hi + output.bias)
-        halved = isinstance(output.encoding, Bipolar)
-        heap = self._row_heap(row, negative)
-        heap.constant(output.bias + halved)
-        total = reduce(heap, held.bits + halved, self.registered, self.goal)
-        bits = total.bits[halved:]
-        fill = bits[-1] if held.signed else FALSE
-        return (*bits, *[fill] * output.bits)[: output.bits], self._first + total.latency if row.terms else 0
+        reach = (-hi, -lo) if negative else (lo, hi)
+        bits, latency = row_code(self._row_heap(row, negative), output, *reach, self.registered, self.goal)
+        return tuple(bits), self._first + latency if row.terms else 0
 
     def _decided(self, row: Row, steps: Steps, width: int) -> tuple[Bits, int]:
         bits, latency = decided_heap(self._row_heap(row), steps, width, self.registered, self.goal)
         return tuple(bits), self._first + latency
-
-
-def _steps(output: RowOutput, lo: int, hi: int) -> Steps:
-    """A comparison or staircase on sums between ``lo`` and ``hi``."""
-    points = sorted({p for p in _points(output) if lo < p <= hi})
-    codes = output.codes(np.array([lo, *points], np.int64))
-    return Steps(tuple(points), tuple(int(c) for c in codes)).within(lo, hi)
-
-
-def _points(output: RowOutput) -> Iterator[int]:
-    if isinstance(output, Comparison):
-        yield output.threshold
-    else:
-        assert isinstance(output, Staircase)
-        yield from output.points

@@ -146,7 +146,7 @@ def words_of(weights: NDArray[np.int64], x: Encoding) -> Words:
 def stages_of(words: Words) -> list[int]:
     """The pipeline stage of every word: inputs 0, as late as the deepest chain of words allows (inputs wait, being fewer than sums).
 
-    Words of single bits, a LUT each, follow each other within a stage; all others read flip-flops.
+    Bits of full adders, a LUT each, follow each other within a stage; all others read flip-flops.
     """
     count = len(words.words)
     early = [0] * count
@@ -161,8 +161,12 @@ def stages_of(words: Words) -> list[int]:
 
 def _apart(words: Words, used: int, user: int) -> int:
     """Stages between a word and the one that uses it."""
-    first, second = words.words[used], words.words[user]
-    return int(bool(first.terms) and not (first.bits == second.bits == 1))
+    return int(bool(words.words[used].terms) and not (_is_lut(words.words[used]) and _is_lut(words.words[user])))
+
+
+def _is_lut(word: Word) -> bool:
+    """Whether the word is a single bit of a sum of up to three: a LUT, no carry chain."""
+    return word.bits == 1 and len(word.terms) <= 3
 
 
 def _affine(x: Encoding) -> tuple[int, int]:
