@@ -30,6 +30,11 @@ class ActivationForm:
         raise NotImplementedError
 
     @property
+    def held(self) -> int:
+        """Cycles, from the value's on, for which the constants must stand."""
+        return 1
+
+    @property
     def constant_width(self) -> int:
         """Bits of the constants of one channel."""
         raise NotImplementedError
@@ -58,7 +63,7 @@ class ActivationUnit(wiring.Component):
     value : In
         In ``form.domain``.
     constants : In(unsigned(form.constant_width))
-        The word of ``form.words`` that belongs to the channel of ``value``; absent where the width is 0.
+        The word of ``form.words`` that belongs to the channel of ``value``, for ``form.held`` cycles; absent where the width is 0.
     code : Out(unsigned)
         Code of the result.
     """

@@ -168,7 +168,8 @@ class ContractionStage(wiring.Component):
         width = form.activation.constant_width
         channels = form.activation.words(self.op.mh) + [0] * (self.turns * plan.pe - self.op.mh)
         words = [sum(word << (k * width) for k, word in enumerate(channels[f : f + plan.pe])) for f in range(0, len(channels), plan.pe)]
-        late = delay(m, turn, self.tree + form.constants_at, "turn")
+        # The turn stood before the vector's last firing as long as the constants shall stand after it.
+        late = delay(m, turn, self.tree + form.constants_at + form.activation.held - 1, "turn")
         kind = plan.memory if plan.constants == "auto" else plan.constants
         return self._rom(m, "constants", words, plan.pe * width, kind, late)
 

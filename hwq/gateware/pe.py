@@ -24,12 +24,15 @@ from hwq.plan.latency import lane_cycles, row_bits, row_cycles
 __all__ = ["ElementForm", "ProcessingElement", "activation_form"]
 
 
-def activation_form(node: Node | None, domain: Domain, out: Encoding) -> ActivationForm:
-    """What ``node`` computes on values of ``domain``; without a node, the integers themselves."""
+def activation_form(node: Node | None, domain: Domain, out: Encoding, hold: int = 1) -> ActivationForm:
+    """What ``node`` computes on values of ``domain``; without a node, the integers themselves.
+
+    The constants of a channel can stand for ``hold`` cycles.
+    """
     if node is None:
         return AffineForm(domain, out)
     if isinstance(node.op, Threshold):
-        return ThresholdForm(domain, out, node.op)
+        return ThresholdForm(domain, out, node.op, hold)
     assert isinstance(node.op, Requantize)
     return RequantizeForm(domain, out, node.op)
 
@@ -57,7 +60,9 @@ class ElementForm:
     @property
     def activation(self) -> ActivationForm:
         """The staircase, or the plain integers."""
-        return activation_form(self.node, accumulator_domain(self.op, self.x, self.simd), self.out)
+        # A vector's turn stands for its words: so long may the activation look at its constants.
+        domain, hold = accumulator_domain(self.op, self.x, self.simd), words_per_vector(self.op, self.simd)
+        return activation_form(self.node, domain, self.out, hold)
 
     @property
     def row_bits(self) -> int:
@@ -90,7 +95,8 @@ class ProcessingElement(wiring.Component):
     """Lane, accumulator and activation of one output row.
 
     Timing: free-running; ``code`` stands ``form.latency`` cycles after the last operands of a vector. ``control`` comes
-    ``form.control_at`` after its operands, ``constants`` ``form.constants_at`` after the last operands.
+    ``form.control_at`` after its operands, ``constants`` ``form.constants_at`` after the last operands, for as
+    many cycles as the activation wants.
     Weights and constants are ports: rows differ in what they are fed, not in what they are.
 
     Members

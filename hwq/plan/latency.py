@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.fabric.lane_netlist import has_netlist, lane_latency, row_latency
-from hwq.fabric.portable_heap import heap_levels
 from hwq.network.graph import Network, Node
 from hwq.network.ops import Add, BorderAffine, Conv, Lookup, Mul, Pool, Requantize, Saturating, Threshold, TopK
-from hwq.numerics.encoding import Bipolar, Encoding
+from hwq.numerics.encoding import Encoding
 from hwq.numerics.rounding import Rounding
 from hwq.plan.domain import Domain, accumulator_domain, chunk_folds, pool_domain, raw_form, words_per_vector
 from hwq.plan.geometry import Geometry
 from hwq.plan.join import JoinForm
 from hwq.plan.plan import StagePlan
 from hwq.plan.stages import Stage
+from hwq.plan.threshold import threshold_latency
 
 __all__ = [
     "FANOUT",
@@ -34,8 +32,7 @@ __all__ = [
     "requantize_latency",
     "row_bits",
     "row_cycles",
-    "threshold_base",
-    "threshold_latency",
+    "threshold_bits",
     "topk_latency",
     "upsample_latency",
 ]
@@ -54,29 +51,27 @@ def broadcast_levels(leaves: int) -> int:
     return levels
 
 
-def threshold_base(op: Threshold) -> np.ndarray:
-    """Code below every threshold, (C,) or (1,), with the falling steps counted as inverted comparisons."""
-    falling = (op.steps < 0).sum(1)
-    first = 0 if isinstance(op.out, Bipolar) else op.out.lo
-    return (op.base - falling + first) & ((1 << op.out.bits) - 1)
-
-
-def threshold_latency(op: Threshold) -> int:
-    """Comparators, their count, and the base where there is one."""
-    return 1 + heap_levels((op.count,)) + bool(threshold_base(op).any()) if op.count else 1
-
-
 def requantize_latency(op: Requantize) -> int:
     """Operands, product, offset, half-even where asked for, clip."""
     return 4 + (op.rounding is Rounding.HALF_EVEN and op.shift > 0)
 
 
-def activation_latency(node: Node | None, domain: Domain) -> int:
-    """Cycles of the staircase behind an accumulator, or of the map from its domain to integers where there is none."""
+def threshold_bits(domain: Domain) -> int:
+    """Width of a threshold of values of ``domain``: one more than the largest value never fires."""
+    return Domain(domain.lo, domain.hi + 1).bits
+
+
+def activation_latency(node: Node | None, domain: Domain, hold: int = 1) -> int:
+    """Cycles of the staircase behind an accumulator, or of the map from its domain to integers where there is none.
+
+    The constants of a channel stand for ``hold`` cycles from its value on.
+    """
     if node is None:
         return 0 if domain.is_integer else 1
     assert isinstance(node.op, Threshold | Requantize)
-    return threshold_latency(node.op) if isinstance(node.op, Threshold) else requantize_latency(node.op)
+    if isinstance(node.op, Threshold):
+        return threshold_latency(node.op, threshold_bits(domain), hold)
+    return requantize_latency(node.op)
 
 
 def lane_cycles(form: LaneForm) -> int:
@@ -113,7 +108,7 @@ def mvu_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geome
     op = stage.node.op
     assert isinstance(op, Conv)
     x = network.tensors[stage.source].encoding
-    tail = activation_latency(stage.activation, accumulator_domain(op, x, plan.simd))
+    tail = activation_latency(stage.activation, accumulator_domain(op, x, plan.simd), words_per_vector(op, plan.simd))
     return READ_LATENCY + broadcast_levels(plan.pe) + row_cycles(op, x, plan.simd) + tail
 
 
@@ -148,7 +143,7 @@ def depthwise_latency(network: Network, stage: Stage, plan: StagePlan, geometry:
     op = stage.node.op
     assert isinstance(op, Conv)
     x = network.tensors[stage.source].encoding
-    tail = activation_latency(stage.activation, accumulator_domain(op, x, 1))
+    tail = activation_latency(stage.activation, accumulator_domain(op, x, 1), words_per_vector(op, 1))
     return READ_LATENCY + row_cycles(op, x, 1) + tail
 
 

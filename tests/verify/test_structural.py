@@ -30,7 +30,7 @@ def two_dense() -> tuple[Network, list[StagePlan]]:
 def convolution_with_padding() -> tuple[Network, list[StagePlan]]:
     rng = np.random.default_rng(6)
     conv = convolution(rng, 6, 4, Window((3, 3), padding=(1, 1, 1, 1)), "BIPOLAR")
-    network = image_chain("UINT2", (5, 4, 4), conv, staircase(rng, 6, "BIPOLAR", reach=9))
+    network = image_chain("UINT2", (5, 4, 4), conv, staircase(rng, 6, "UINT4", reach=40))
     return network, [StagePlan("conv0", pe=3, simd=4, buffer=40)]
 
 

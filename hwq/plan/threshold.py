@@ -1,0 +1,75 @@
+"""Which form a threshold unit has, by cost: all comparisons at once and their count, or a binary search, a comparison a cycle."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwq.fabric.portable_heap import heap_levels
+from hwq.network.ops import Threshold
+from hwq.numerics.encoding import Bipolar
+
+__all__ = ["MARGIN", "falling_channels", "is_search", "search_levels", "threshold_base", "threshold_latency"]
+
+# A search is deeper: it must be so much cheaper to be taken.
+MARGIN = 0.9
+# LUTs a flip-flop counts as: there are two a LUT, and half of them stand idle anyway.
+FLIP_FLOP = 0.25
+
+
+def threshold_base(op: Threshold) -> NDArray[np.int64]:
+    """Code below every threshold, (C,) or (1,), with the falling steps counted as inverted comparisons."""
+    falling = (op.steps < 0).sum(1)
+    first = 0 if isinstance(op.out, Bipolar) else op.out.lo
+    return (op.base - falling + first) & ((1 << op.out.bits) - 1)
+
+
+def falling_channels(op: Threshold) -> NDArray[np.bool_] | None:
+    """Whether the steps of a channel all fall, (C,) or (1,); None where rising and falling ones meet in a channel."""
+    falling = op.steps < 0
+    return falling[:, 0] if op.count and (falling == falling[:, :1]).all() else None
+
+
+def search_levels(count: int) -> int:
+    """Comparisons of a binary search among ``count`` thresholds: ``ceil(log2(count + 1))``."""
+    return count.bit_length()
+
+
+def is_search(op: Threshold, bits: int, hold: int) -> bool:
+    """Whether the staircase is searched.
+
+    That needs ascending thresholds and one direction a channel; where directions differ between channels, also as many thresholds as a tree
+    has. ``bits`` is the width of a threshold; the constants of a channel stand for ``hold`` cycles, for what is needed later
+    there are registers.
+    """
+    falling = falling_channels(op)
+    if op.count < 2 or falling is None or (np.diff(op.thresholds, axis=1) < 0).any():
+        return False
+    full = op.count + 1 == 1 << search_levels(op.count)
+    if not full and not (falling == falling[0]).all():
+        return False
+    return _search_luts(op.count, bits, hold) < MARGIN * _parallel_luts(op.count, bits)
+
+
+def threshold_latency(op: Threshold, bits: int, hold: int = 1) -> int:
+    """Cycles of a staircase: comparators and their count, or the levels of a search; and the base where there is one."""
+    if not op.count:
+        return 1
+    found = search_levels(op.count) if is_search(op, bits, hold) else 1 + heap_levels((op.count,))
+    return found + bool(threshold_base(op).any())
+
+
+def _parallel_luts(count: int, bits: int) -> float:
+    """A comparator of two bits a LUT for each threshold; the count of its results, a LUT a bit removed."""
+    return count * (bits / 2 + 1) + FLIP_FLOP * count
+
+
+def _search_luts(count: int, bits: int, hold: int) -> float:
+    """A comparator a level, behind a multiplexer of its thresholds: four to one a LUT and bit."""
+    luts = 0.0
+    for level in range(search_levels(count)):
+        choices = 1 << level
+        luts += bits / 2 + 1 + bits * (choices / 4 if choices > 1 else 0)
+        waits = max(0, level + 1 - hold)
+        luts += FLIP_FLOP * bits * (1 + choices * waits)
+    return luts
