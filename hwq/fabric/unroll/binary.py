@@ -11,6 +11,7 @@ from hwq.fabric.counters import count, counter
 from hwq.fabric.heap import BitHeap, Goal
 from hwq.fabric.levels import levels
 from hwq.fabric.netlist import Netlist
+from hwq.fabric.polarity import plain_outputs
 from hwq.fabric.prune import prune
 from hwq.fabric.retime import retimed
 from hwq.fabric.unroll.factors import best_factors
@@ -23,33 +24,58 @@ __all__ = ["LEVELS", "binary_layer", "binary_rows"]
 LEVELS = 2  # LUTs in a row between registers before the rows' heaps
 
 Timed = tuple[int, int]  # literal, cycle
+Terms = Sequence[tuple[int, int]]  # literal, weight
 
 
 def binary_layer(
     weights: NDArray[np.int64], outputs: Sequence[RowOutput], *, registered: bool, goal: Goal = "luts", name: str = "layer"
 ) -> tuple[Netlist, int]:
-    """The netlist (ports ``x``, ``y``) and latency of :func:`hwq.fabric.unroll.layer.unrolled_layer` for +-1 and bipolar inputs."""
+    """The netlist (ports ``x``, ``y``) and latency of :func:`hwq.fabric.unroll.layer.unrolled_layer` for +-1 and bipolar inputs.
+
+    Columns with other weights, few of them, are added to the heaps of the rows.
+    """
     netlist = Netlist(name)
     x = netlist.input("x", weights.shape[1])
-    bits, _ = binary_rows(netlist, x, weights, outputs, registered=registered, goal=goal)
+    binary = (np.abs(weights) == 1).all(0)
+    core = [bit for bit, is_one in zip(x, binary, strict=True) if is_one]
+    wide = [(bit, weights[:, k]) for k, bit in enumerate(x) if not binary[k]]
+    bits, _ = binary_rows(netlist, core, weights[:, binary], outputs, registered=registered, goal=goal, wide=wide)
     netlist.output("y", bits)
-    return retimed(prune(netlist)) if registered else (prune(netlist), 0)
+    netlist = plain_outputs(prune(netlist))
+    return retimed(netlist) if registered else (netlist, 0)
 
 
 def binary_rows(
-    netlist: Netlist, x: Sequence[int], weights: NDArray[np.int64], outputs: Sequence[RowOutput], *, registered: bool, goal: Goal = "luts"
+    netlist: Netlist,
+    x: Sequence[int],
+    weights: NDArray[np.int64],
+    outputs: Sequence[RowOutput],
+    *,
+    registered: bool,
+    goal: Goal = "luts",
+    wide: Sequence[tuple[int, NDArray[np.int64]]] = (),
 ) -> tuple[list[int], int]:
-    """Code bits of all rows for literals ``x``, one a column, and the latency (at least 1 if ``registered``)."""
+    """Code bits of all rows for literals ``x``, one a column, and the latency (at least 1 if ``registered``).
+
+    ``wide``: further literals, each with its weight in every row.
+    """
     columns = weights.shape[1]
-    alive = [r for r, o in enumerate(outputs) if not _is_constant(o, columns)]
-    sums = best_factors(weights[alive].astype(np.int8), [_extra(outputs[r], columns) for r in alive]) if alive else Sums(columns)
+    more = [tuple((bit, int(column[r])) for bit, column in wide if column[r]) for r in range(len(outputs))]
+    alive = [r for r, o in enumerate(outputs) if not _is_constant(o, _reach(columns, more[r]))]
+    extras = [None if more[r] else _extra(outputs[r], columns) for r in alive]
+    sums = best_factors(weights[alive].astype(np.int8), extras) if alive else Sums(columns)
     made = _Made(netlist, x, registered)
     for gate in sums.gates:
         made.gate(gate)
     heaps = dict(zip(alive, sums.rows, strict=True))
-    rows = made.rows([heaps.get(r, Heap()) for r in range(len(outputs))], outputs, columns, goal)
+    rows = made.rows([heaps.get(r, Heap()) for r in range(len(outputs))], outputs, columns, goal, more)
     latency = max(max(t for _, t in rows), 1) if registered else 0
     return [made.later((bit, t), latency) for code, t in rows for bit in code], latency
+
+
+def _reach(columns: int, more: Terms) -> int:
+    """The largest sum of products."""
+    return columns + sum(abs(weight) for _, weight in more)
 
 
 def _is_constant(output: RowOutput, columns: int) -> bool:
@@ -84,21 +110,34 @@ class _Made:
             self._depth[bit >> 1] = 1 + max(self._depth.get(p >> 1, 0) for p in pins)
             self._signals.append((bit, time))
 
-    def rows(self, heaps: Sequence[Heap], outputs: Sequence[RowOutput], columns: int, goal: Goal) -> list[tuple[tuple[int, ...], int]]:
+    def rows(
+        self, heaps: Sequence[Heap], outputs: Sequence[RowOutput], columns: int, goal: Goal, more: Sequence[Terms]
+    ) -> list[tuple[tuple[int, ...], int]]:
         """Code and cycle of every row; equal rows of equal outputs once."""
         arrival = [] if self.registered else levels(self.netlist)
         known: dict[object, tuple[tuple[int, ...], int]] = {}
-        for heap, output in zip(heaps, outputs, strict=True):
-            key = self._key(heap, output)
+        keys = [self._key(heap, output, terms) for heap, output, terms in zip(heaps, outputs, more, strict=True)]
+        for heap, output, terms, key in zip(heaps, outputs, more, keys, strict=True):
             if key not in known:
                 bits, time = self._heap(heap, arrival, columns)
-                code, latency = row_code(bits, output, -columns, columns, self.registered, goal)
+                self._widened(bits, terms, time)
+                reach = _reach(columns, terms)
+                code, latency = row_code(bits, output, -reach, reach, self.registered, goal)
                 known[key] = (tuple(code), time + latency)
-        return [known[self._key(heap, output)] for heap, output in zip(heaps, outputs, strict=True)]
+        return [known[key] for key in keys]
 
     @staticmethod
-    def _key(heap: Heap, output: RowOutput) -> object:
-        return tuple(tuple(sorted(c.items())) for c in heap.columns), heap.constant, output
+    def _key(heap: Heap, output: RowOutput, more: Terms) -> object:
+        return tuple(tuple(sorted(c.items())) for c in heap.columns), heap.constant, output, tuple(more)
+
+    def _widened(self, heap: BitHeap, more: Terms, time: int) -> None:
+        """Adds the products of wide weights and bits of +-1: twice the weight where the bit is 1, less the weight."""
+        for bit, weight in more:
+            late = self.later((bit, 0), time)
+            heap.constant(-weight)
+            for k in range(abs(weight).bit_length()):
+                if abs(weight) >> k & 1:
+                    heap.add(late, k + 1) if weight > 0 else heap.subtract([late], k + 1)
 
     def _heap(self, heap: Heap, arrival: Sequence[int], columns: int) -> tuple[BitHeap, int]:
         """The sum of products: twice the agreements less the columns."""

@@ -19,6 +19,9 @@ from hwq.numerics.encoding import Bipolar, Encoding
 __all__ = ["Goal", "UnrolledLayer", "unrolled_layer"]
 
 
+FEW = 4  # a layer of bits is binary where less than one column in so many has other weights than +-1
+
+
 @dataclass(frozen=True)
 class UnrolledLayer:
     """A netlist with ports ``x`` (code of element k in bits ``k*bits .. (k+1)*bits - 1``) and ``y`` (codes of the rows, likewise).
@@ -57,7 +60,7 @@ def unrolled_layer(
     """
     found = np.asarray(weights, np.int64)
     _check(found, outputs, name)
-    if isinstance(x, Bipolar) and (np.abs(found) == 1).all():
+    if isinstance(x, Bipolar) and (np.abs(found) == 1).all(0).sum() * FEW > found.shape[1] * (FEW - 1):
         return UnrolledLayer(*binary_layer(found, outputs, registered=registered, goal=goal, name=name))
     return UnrolledLayer(*general_layer(found, x, outputs, registered=registered, goal=goal, name=name))
 
