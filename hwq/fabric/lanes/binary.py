@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwq.fabric.heap import BitHeap
-from hwq.fabric.lanes.fused import XNOR, Term, add_terms
+from hwq.fabric.lanes.fused import XNOR, Term, add_terms, counted
 from hwq.numerics.encoding import Encoding
 
 __all__ = ["add_signed_planes", "add_xnor"]
@@ -21,20 +21,23 @@ def add_signed_planes(
 ) -> None:
     """Adds ``sum of (sign ? x : -x) + 2**b``, with b the bits of ``encoding`` without its sign bit.
 
-    Plane by plane: ``-x = ~x + 1``, so a plane is a sum of XNOR products of the signs; the ones of the negations enter where the chains of
-    the lowest plane begin. An unsigned number grows a sign bit, which is the sign itself. ``tally``: the sum of both, if it is known.
+    Plane by plane: ``-x = ~x + 1``, so a plane is a sum of XNOR products of the signs. The ones of the negations enter where the chains of
+    the lowest plane begin. An unsigned number has a sign bit more, the sign itself, and N negations add ``N - (N << b)``: N is
+    counted by sevens. ``tally``: what the negations add, if it is known.
     """
     top = encoding.bits - encoding.signed
-    negative = [] if tally else [s ^ 1 for s in signs]
+    negative = [s ^ 1 for s in signs]
     heap.add_unsigned(tally)
     for plane in range(top):
         terms = [Term(XNOR, code[plane], s) for code, s in zip(codes, signs, strict=True)]
-        if plane == 0 and negative:
+        if plane == 0 and encoding.signed and not tally:
             add_terms(heap, terms, 0, negative, longest=1)
         else:
             add_terms(heap, terms, plane)
     if encoding.signed:
         add_terms(heap, [Term(XNOR ^ 0b1111, code[top], s) for code, s in zip(codes, signs, strict=True)], top)
     elif not tally:
-        for s in signs:
-            heap.add(s, top)
+        heap.constant(len(signs) << top)
+        for number in counted(heap.netlist, negative):
+            heap.add_unsigned(number)
+            heap.subtract(number, top)

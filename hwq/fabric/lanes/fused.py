@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from hwq.fabric.counters import count, counter
 from hwq.fabric.heap import BitHeap
 from hwq.fabric.netlist import FALSE, Netlist
 
-__all__ = ["AND", "LONGEST", "XNOR", "Masked", "Term", "add_masked", "add_terms"]
+__all__ = ["AND", "LONGEST", "XNOR", "Masked", "Term", "add_masked", "add_terms", "counted"]
 
 #: Links of a chain of adders: LUT levels of a front.
 LONGEST = 4
@@ -71,6 +72,12 @@ def add_masked(heap: BitHeap, columns: Sequence[Sequence[Masked]], weight: int =
             for c, bit in enumerate([*others, carry], weight + 1):
                 heap.add(bit, c)
         heap.add(running, weight)
+
+
+def counted(netlist: Netlist, bits: Sequence[int]) -> list[list[int]]:
+    """How many of every seven ``bits`` are 1, as numbers: two LUTs each, and fewer flip-flops behind the front than the bits take."""
+    kind = counter("6")
+    return [[b for made in count(netlist, kind, [bits[k : k + 7]]) for b in made] for k in range(0, len(bits), 7)]
 
 
 def _adder(heap: BitHeap, pair: Sequence[Term], running: int) -> tuple[int, int]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hwq.fabric.counters import count, counter
 from hwq.fabric.heap import BitHeap
-from hwq.fabric.lanes.fused import AND, LONGEST, Masked, Term, add_masked, add_terms
+from hwq.fabric.lanes.fused import AND, LONGEST, Masked, Term, add_masked, add_terms, counted
 from hwq.fabric.netlist import FALSE
 
 __all__ = ["add_masked_signs", "add_signed_ternary", "add_ternary"]
@@ -25,7 +24,8 @@ def add_masked_signs(heap: BitHeap, codes: Sequence[Sequence[int]], signs: Seque
     """
     heap.add_unsigned(tally)
     if not tally:
-        _add_counted(heap, [code[0] ^ 1 for code in codes])
+        for number in counted(heap.netlist, [code[0] ^ 1 for code in codes]):
+            heap.add_unsigned(number)
     add_masked(heap, [[Masked(code[0], XOR, code[1], s) for code, s in zip(codes, signs, strict=True)]], 1)
 
 
@@ -49,14 +49,6 @@ def add_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Sequence[
         heap.add(bit)
     second += adders.columns[1] if len(adders.columns) > 1 else []
     _add_unlike(heap, rest, second)
-
-
-def _add_counted(heap: BitHeap, bits: Sequence[int]) -> None:
-    """Adds bits of weight 0 as counts of up to seven: two LUTs each, and fewer flip-flops behind the front."""
-    for start in range(0, len(bits), 7):
-        for k, made in enumerate(count(heap.netlist, counter("6"), [bits[start : start + 7]])):
-            for bit in made:
-                heap.add(bit, k)
 
 
 def add_signed_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Sequence[int]], tally: Sequence[int]) -> None:
