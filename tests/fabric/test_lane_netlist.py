@@ -32,6 +32,9 @@ PAIRS = [
     ("UINT4", "INT4"),
     ("INT3", "INT3"),
     ("TERNARY", "INT4"),
+    ("INT4", "INT4"),
+    ("INT8", "INT8"),
+    ("UINT8", "INT4"),
 ]
 STIMULI = 24
 
@@ -147,5 +150,5 @@ def test_sites_of_64_products(pair, tallied, lane, row):
     assert sites_of(row_netlist(form, 12 if form.y_bits == 7 else 13)).luts <= row
 
 
-def test_long_integers_are_left_to_slices():
-    assert not has_netlist(form_of(("FIXED<18,3>", "FIXED<18,3>"), 4))
+def test_integers_longer_than_a_slice_takes_have_no_circuit():
+    assert not has_netlist(form_of(("FIXED<30,3>", "FIXED<30,3>"), 4))
