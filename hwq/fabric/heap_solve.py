@@ -30,11 +30,14 @@ class Shape:
     rows: int | tuple[int, int] = 1
 
 
-#: Popcounts, and the heaps behind fused adders of binary lanes (``simd / 2`` carries, ``chains`` sums).
+#: Popcounts, and the heaps behind fused adders of binary lanes (``simd / 2`` carries, ``chains`` sums), with an adder of
+#: their own or an accumulator's; a lane of 64 ternary weights with a tally.
 SHAPES = (
     *(Shape((n,), n.bit_length(), every) for n in (8, 16, 32, 64, 128, 256) for every in (0, 1)),
     Shape((256,), 9, 1, "slices"),
     *(Shape((k, n // 2), n.bit_length(), every) for n in (16, 32, 64, 128) for k in (n // 8, n // 4) for every in (0, 1)),
+    *(Shape((n // 8, n // 2), n.bit_length(), rows=rows) for n in (32, 64, 128) for rows in ((4, 2), (2, 2))),
+    *(Shape((1, 9, 33, 1, 1, 1, 1), 8, rows=rows) for rows in (1, (4, 2), (2, 2))),
 )
 
 
