@@ -51,7 +51,7 @@ class ElementwiseStage(wiring.Component):
         elif isinstance(self.op, BorderAffine):
             depth = border_latency(self.op)
         else:
-            self.form = activation_form(unit.stage.node, encoding_domain(x), out)
+            self.form = activation_form(unit.stage.node, encoding_domain(x), out, multiplier=unit.plan.multiplier)
             depth = READ_LATENCY + self.form.latency
         assert depth == unit.latency, f"{unit.name}: the datapath is {depth} deep, the plan says {unit.latency}"
         super().__init__({"i": In(edge_stream(source)), "o": Out(edge_stream(target)), "weights_ok": Out(1)})

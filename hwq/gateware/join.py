@@ -55,7 +55,7 @@ class JoinStage(wiring.Component):
         assert isinstance(op, Add | Mul)
         self.unit, self.op, self.xs, self.parts = unit, op, tuple(xs), parts
         self.form = JoinForm(op, self.xs)
-        self.activation = activation_form(unit.stage.activation, self.form.domain, out)
+        self.activation = activation_form(unit.stage.activation, self.form.domain, out, multiplier=unit.plan.multiplier)
         self.value_latency = self.form.value_latency(READ_LATENCY)
         self.words, self.lanes = target.words_per_pixel, target.lanes
         depth = self.value_latency + self.activation.latency

@@ -57,7 +57,7 @@ class ContractionStage(wiring.Component):
         op = unit.stage.node.op
         assert isinstance(op, Conv)
         self.op = op
-        self.form = ElementForm(op, x, self.simd, unit.stage.activation, out)
+        self.form = ElementForm(op, x, self.simd, unit.stage.activation, out, unit.plan.multiplier)
         self.turns = unit.geometry.blocks * unit.nf
         depth = READ_LATENCY + self.tree + self.form.latency
         assert depth == unit.latency, f"{unit.name}: the datapath is {depth} deep, the plan says {unit.latency}"

@@ -24,17 +24,17 @@ from hwq.plan.latency import lane_cycles, row_bits, row_cycles
 __all__ = ["ElementForm", "ProcessingElement", "activation_form"]
 
 
-def activation_form(node: Node | None, domain: Domain, out: Encoding, hold: int = 1) -> ActivationForm:
+def activation_form(node: Node | None, domain: Domain, out: Encoding, hold: int = 1, multiplier: str = "auto") -> ActivationForm:
     """What ``node`` computes on values of ``domain``; without a node, the integers themselves.
 
-    The constants of a channel can stand for ``hold`` cycles.
+    The constants of a channel can stand for ``hold`` cycles; ``multiplier`` is what multiplies.
     """
     if node is None:
         return AffineForm(domain, out)
     if isinstance(node.op, Threshold):
         return ThresholdForm(domain, out, node.op, hold)
     assert isinstance(node.op, Requantize)
-    return RequantizeForm(domain, out, node.op)
+    return RequantizeForm(domain, out, node.op, multiplier)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,7 @@ class ElementForm:
     simd: int
     node: Node | None
     out: Encoding
+    multiplier: str = "auto"
 
     @property
     def lane(self) -> LaneForm:
@@ -62,7 +63,7 @@ class ElementForm:
         """The staircase, or the plain integers."""
         # A vector's turn stands for its words: so long may the activation look at its constants.
         domain, hold = accumulator_domain(self.op, self.x, self.simd), words_per_vector(self.op, self.simd)
-        return activation_form(self.node, domain, self.out, hold)
+        return activation_form(self.node, domain, self.out, hold, self.multiplier)
 
     @property
     def row_bits(self) -> int:

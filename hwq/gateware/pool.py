@@ -48,7 +48,9 @@ class PoolStage(wiring.Component):
         assert isinstance(op, Pool)
         self.unit, self.op, self.x, self.parts = unit, op, x, parts
         self.channels, self.lanes, self.words = target.channels, target.lanes, target.words_per_pixel
-        self.activation = activation_form(unit.stage.activation, pool_domain(op, x), out) if op.mode == "sum" else None
+        self.activation = (
+            activation_form(unit.stage.activation, pool_domain(op, x), out, multiplier=unit.plan.multiplier) if op.mode == "sum" else None
+        )
         self.bits = out.bits
         depth = READ_LATENCY + 1 + (self.activation.latency if self.activation else 0)
         assert depth == unit.latency, f"{unit.name}: the datapath is {depth} deep, the plan says {unit.latency}"

@@ -8,7 +8,7 @@ from hwq.network.graph import Network, Node
 from hwq.network.ops import Add, BorderAffine, Conv, Lookup, Mul, Pool, Requantize, Saturating, Threshold, TopK
 from hwq.numerics.encoding import Encoding
 from hwq.numerics.rounding import Rounding
-from hwq.plan.domain import Domain, accumulator_domain, chunk_folds, pool_domain, raw_form, words_per_vector
+from hwq.plan.domain import Domain, accumulator_domain, chunk_folds, encoding_domain, pool_domain, raw_form, words_per_vector
 from hwq.plan.geometry import Geometry
 from hwq.plan.join import JoinForm
 from hwq.plan.plan import StagePlan
@@ -118,7 +118,7 @@ def elementwise_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
         return READ_LATENCY
     if isinstance(stage.node.op, BorderAffine):
         return border_latency(stage.node.op)
-    return READ_LATENCY + activation_latency(stage.node, Domain(0, 1))
+    return READ_LATENCY + activation_latency(stage.node, encoding_domain(network.tensors[stage.source].encoding))
 
 
 def border_latency(op: BorderAffine) -> int:
