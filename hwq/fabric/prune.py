@@ -30,9 +30,8 @@ def _needed(netlist: Netlist) -> set[int]:
         if signal in needed:
             continue
         needed.add(signal)
-        cell = driver.get(signal)
-        if cell is not None:
-            open_.extend(b >> 1 for b in _read(cell, signal))
+        if signal in driver:
+            open_.extend(b >> 1 for b in _read(driver[signal], signal))
     return needed
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hwq.fabric.levels import depth
-from hwq.fabric.netlist import Chain, Lut, Netlist
+from hwq.fabric.netlist import Chain, Lut, Netlist, essential
 
 __all__ = ["StagePlan", "assigned"]
 
@@ -23,43 +23,87 @@ class StagePlan:
 
 
 def assigned(netlist: Netlist, levels_per_stage: int | None, stages: int | None) -> StagePlan:
-    """As soon as possible. A carry chain is never cut: all of it waits for its latest input, and so does what reads its early outputs."""
+    """As soon as possible. A carry chain is never cut: all of it waits for its latest input, and so does what reads its early outputs.
+
+    LUTs that only serve a chain stand in its stage, for they share its sites.
+    """
     deepest = depth(netlist)
     assert (levels_per_stage is None) != (stages is None), "levels a stage or stages"
     every = levels_per_stage or max(1, -(-deepest // (stages or 1)))
-    plan = _placed(netlist, every)
+    plan = _Placing(netlist, every).plan()
     while stages is not None and plan.stages > stages:
         every += 1
-        plan = _placed(netlist, every)
+        plan = _Placing(netlist, every).plan()
     return StagePlan(plan.stage_of_cell, stages or plan.stages)
 
 
-def _placed(netlist: Netlist, every: int) -> StagePlan:
-    places: dict[int, Place] = {0: (0, 0)}
-    places.update((b >> 1, (0, 0)) for bits in netlist.inputs.values() for b in bits)
-    found = []
-    for cell in netlist.cells:
-        if isinstance(cell, Lut):
-            stage, level = _latest(places[p >> 1] for p in cell.pins)
-            stage, level = (stage, level + 1) if level < every else (stage + 1, 1)
-            for output in (cell.o6, cell.o5):
-                if output is not None:
-                    places[output >> 1] = stage, level
-        else:
-            assert isinstance(cell, Chain), "slices bring their own registers"
-            stage = max(places[b >> 1][0] for b in (*cell.s, *cell.di, cell.ci))
-            level = _here(places[cell.ci >> 1], stage)
-            for s, di, o, co in zip(cell.s, cell.di, cell.o, cell.co, strict=True):
-                level = max(level, _here(places[s >> 1], stage), _here(places[di >> 1], stage))
-                places[o >> 1] = places[co >> 1] = stage, level
-        found.append(stage)
-    return StagePlan(tuple(found), max(found, default=0) + 1)
+class _Placing:
+    """One pass over the cells, ``every`` levels a stage."""
+
+    def __init__(self, netlist: Netlist, every: int) -> None:
+        self.netlist, self.every = netlist, every
+        self.places: dict[int, Place] = {b >> 1: (0, 0) for bits in ((0,), *netlist.inputs.values()) for b in bits}
+        self.found = [0] * len(netlist.cells)
+        self.served = _served(netlist)
+
+    def plan(self) -> StagePlan:
+        for k, cell in enumerate(self.netlist.cells):
+            if isinstance(cell, Lut):
+                self._lut(k, cell, max((self.places[p >> 1] for p in cell.pins), default=(0, 0)))
+            else:
+                assert isinstance(cell, Chain), "slices bring their own registers"
+                self._chain(k, cell)
+        return StagePlan(tuple(self.found), max(self.found, default=0) + 1)
+
+    def _lut(self, k: int, lut: Lut, latest: Place) -> None:
+        """In the stage of the latest pin, or the next if that is full."""
+        stage = latest[0] + (latest[1] >= self.every)
+        self.found[k] = stage
+        self.places[lut.o6 >> 1] = stage, 1 + self._level(lut.pins, stage)
+        if lut.o5 is not None:
+            self.places[lut.o5 >> 1] = stage, 1 + self._level(essential(lut.init & 0xFFFFFFFF, lut.pins[:5])[1], stage)
+
+    def _chain(self, k: int, chain: Chain) -> None:
+        stage = max(self.places[b >> 1][0] for b in (*chain.s, *chain.di, chain.ci))
+        while not self._settled(k, chain, stage):
+            stage += 1
+
+    def _settled(self, k: int, chain: Chain, stage: int) -> bool:
+        """Whether a chain and the LUTs that serve it have room in a stage; they are placed there."""
+        for lut in self.served.get(k, ()):
+            cell = self.netlist.cells[lut]
+            assert isinstance(cell, Lut)
+            self._lut(lut, cell, (stage, 0))
+        level = self._level((chain.ci,), stage)
+        for s, di, o, co in zip(chain.s, chain.di, chain.o, chain.co, strict=True):
+            level = max(level, self._level((s, di), stage))
+            self.places[o >> 1] = self.places[co >> 1] = stage, level
+        self.found[k] = stage
+        return level <= self.every
+
+    def _level(self, pins: Iterable[int], stage: int) -> int:
+        """The highest level in ``stage`` of signals that may come from flip-flops."""
+        return max((level for at, level in (self.places[p >> 1] for p in pins) if at == stage), default=0)
 
 
-def _latest(places: Iterable[Place]) -> Place:
-    return max(places, default=(0, 0))
+def _served(netlist: Netlist) -> dict[int, list[int]]:
+    """LUTs by chain whose outputs nothing but the chain and the LUTs at its S pins reads, in the netlist's order."""
+    maker = {o >> 1: k for k, c in enumerate(netlist.cells) if isinstance(c, Lut) for o in (c.o6, c.o5) if o is not None}
+    readers: dict[int, set[int]] = {}
+    for k, cell in enumerate(netlist.cells):
+        for pin in cell.pins if isinstance(cell, Lut) else (*cell.s, *cell.di, cell.ci) if isinstance(cell, Chain) else ():
+            readers.setdefault(pin >> 1, set()).add(k)
+    for bits in netlist.outputs.values():
+        for bit in bits:
+            readers.setdefault(bit >> 1, set()).add(-1)
+    found: dict[int, list[int]] = {}
+    for k, cell in enumerate(netlist.cells):
+        if isinstance(cell, Chain):
+            luts = {maker[s >> 1] for s in cell.s if s >> 1 in maker}
+            found[k] = sorted(j for j in luts if _readers(netlist.cells[j], readers) <= {k, *luts})
+    return found
 
 
-def _here(place: Place, stage: int) -> int:
-    """Level in ``stage`` of a signal that may come from a flip-flop."""
-    return place[1] if place[0] == stage else 0
+def _readers(cell: object, readers: dict[int, set[int]]) -> set[int]:
+    assert isinstance(cell, Lut)
+    return {r for o in (cell.o6, cell.o5) if o is not None for r in readers.get(o >> 1, ())}
