@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 from hwq.errors import InputError
 from hwq.fabric.heap import Goal
 from hwq.fabric.netlist import Netlist
-from hwq.fabric.unroll.binary import binary_layer
+from hwq.fabric.unroll.binary import binary_layer, binary_matrix
 from hwq.fabric.unroll.general import general_layer
 from hwq.fabric.unroll.outputs import RowOutput
 from hwq.numerics.encoding import Bipolar, Encoding
 
 __all__ = ["Goal", "UnrolledLayer", "unrolled_layer"]
-
-
-FEW = 4  # a layer of bits is binary where less than one column in so many has other weights than +-1
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,9 @@ def unrolled_layer(
     """
     found = np.asarray(weights, np.int64)
     _check(found, outputs, name)
-    if isinstance(x, Bipolar) and (np.abs(found) == 1).all(0).sum() * FEW > found.shape[1] * (FEW - 1):
-        return UnrolledLayer(*binary_layer(found, outputs, registered=registered, goal=goal, name=name))
+    binary = binary_matrix(found) if isinstance(x, Bipolar) else None
+    if binary:
+        return UnrolledLayer(*binary_layer(binary, outputs, registered=registered, goal=goal, name=name))
     return UnrolledLayer(*general_layer(found, x, outputs, registered=registered, goal=goal, name=name))
 
 

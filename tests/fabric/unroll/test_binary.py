@@ -99,10 +99,30 @@ def layers(draw: st.DrawFn) -> tuple[np.ndarray, list[RowOutput]]:
     return np.where(flips, -weights, weights), [draw(outputs(columns)) for _ in range(rows)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(layers(), st.booleans(), st.sampled_from(["luts", "levels"]))
 def test_every_row_gives_the_code_of_its_sum_of_products(layer: tuple[np.ndarray, list[RowOutput]], registered: bool, goal: str) -> None:
     check(*layer, registered=registered, goal=goal)
+
+
+@settings(max_examples=30, deadline=None)
+@given(layers(), st.integers(0, 2), st.integers(0, 1 << 30))
+def test_a_few_columns_of_other_weights_and_a_common_factor_are_exact(
+    layer: tuple[np.ndarray, list[RowOutput]], shift: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    weights = np.concatenate([layer[0] << shift, rng.integers(-9, 10, (len(layer[0]), 2))], axis=1)
+    weights = weights[:, rng.permutation(weights.shape[1])]
+    reach = int(np.abs(weights).sum(1).max())
+    check(weights, [replace(o, encoding=smallest_integer(-reach - 3, reach + 3)) if isinstance(o, Integers) else o for o in layer[1]])
+
+
+def test_columns_of_a_border_cost_little() -> None:
+    weights, rows = random_layer(8, 72)
+    plain = sites_of(check(weights, rows).netlist).luts
+    border = weights.reshape(8, 9, 8).sum(2)
+    wide = [Comparison(2 * o.threshold) for o in rows if isinstance(o, Comparison)]
+    assert sites_of(check(np.concatenate([2 * weights, border], 1), wide).netlist).luts < plain + 8 * 9 * 2
 
 
 def test_a_new_vector_may_come_each_cycle() -> None:
