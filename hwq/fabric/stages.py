@@ -49,31 +49,42 @@ class _Placing:
     def plan(self) -> StagePlan:
         for k, cell in enumerate(self.netlist.cells):
             if isinstance(cell, Lut):
-                self._lut(k, cell, max((self.places[p >> 1] for p in cell.pins), default=(0, 0)))
+                self._lut(k, cell)
             else:
                 assert isinstance(cell, Chain), "slices bring their own registers"
                 self._chain(k, cell)
         return StagePlan(tuple(self.found), max(self.found, default=0) + 1)
 
-    def _lut(self, k: int, lut: Lut, latest: Place) -> None:
-        """In the stage of the latest pin, or the next if that is full."""
-        stage = latest[0] + (latest[1] >= self.every)
+    def _lut(self, k: int, lut: Lut, stage: int | None = None) -> None:
+        """In the stage of the latest pin, or the next if that is full; or in a given one."""
+        if stage is None:
+            at, level = max((self.places[p >> 1] for p in lut.pins), default=(0, 0))
+            stage = at + (level >= self.every)
         self.found[k] = stage
         self.places[lut.o6 >> 1] = stage, 1 + self._level(lut.pins, stage)
         if lut.o5 is not None:
             self.places[lut.o5 >> 1] = stage, 1 + self._level(essential(lut.init & 0xFFFFFFFF, lut.pins[:5])[1], stage)
 
     def _chain(self, k: int, chain: Chain) -> None:
-        stage = max(self.places[b >> 1][0] for b in (*chain.s, *chain.di, chain.ci))
-        while not self._settled(k, chain, stage):
-            stage += 1
+        """With the LUTs that serve it, or after them if they are too deep for a stage (a majority passed on)."""
+        pins = (*chain.s, *chain.di, chain.ci)
+        stage = max(self.places[b >> 1][0] for b in pins)
+        if any(self._settled(k, chain, s, together=True) for s in (stage, stage + 1)):
+            return
+        for lut in self.served[k]:
+            self._lut(lut, self._lut_at(lut))
+        stage = max(self.places[b >> 1][0] for b in pins)
+        assert self._settled(k, chain, stage, together=False)
 
-    def _settled(self, k: int, chain: Chain, stage: int) -> bool:
-        """Whether a chain and the LUTs that serve it have room in a stage; they are placed there."""
-        for lut in self.served.get(k, ()):
-            cell = self.netlist.cells[lut]
-            assert isinstance(cell, Lut)
-            self._lut(lut, cell, (stage, 0))
+    def _lut_at(self, k: int) -> Lut:
+        cell = self.netlist.cells[k]
+        assert isinstance(cell, Lut)
+        return cell
+
+    def _settled(self, k: int, chain: Chain, stage: int, together: bool) -> bool:
+        """Whether a chain, and the LUTs that serve it, have room in a stage; they are placed there."""
+        for lut in self.served[k] if together else ():
+            self._lut(lut, self._lut_at(lut), stage)
         level = self._level((chain.ci,), stage)
         for s, di, o, co in zip(chain.s, chain.di, chain.o, chain.co, strict=True):
             level = max(level, self._level((s, di), stage))
@@ -87,7 +98,7 @@ class _Placing:
 
 
 def _served(netlist: Netlist) -> dict[int, list[int]]:
-    """LUTs by chain whose outputs nothing but the chain and the LUTs at its S pins reads, in the netlist's order."""
+    """LUTs by chain whose outputs nothing but the chain and such LUTs read, in the netlist's order."""
     maker = {o >> 1: k for k, c in enumerate(netlist.cells) if isinstance(c, Lut) for o in (c.o6, c.o5) if o is not None}
     readers: dict[int, set[int]] = {}
     for k, cell in enumerate(netlist.cells):
@@ -96,14 +107,14 @@ def _served(netlist: Netlist) -> dict[int, list[int]]:
     for bits in netlist.outputs.values():
         for bit in bits:
             readers.setdefault(bit >> 1, set()).add(-1)
+    made: dict[int, set[int]] = {}
+    for signal, k in maker.items():
+        made.setdefault(k, set()).update(readers.get(signal, ()))
     found: dict[int, list[int]] = {}
     for k, cell in enumerate(netlist.cells):
         if isinstance(cell, Chain):
             luts = {maker[s >> 1] for s in cell.s if s >> 1 in maker}
-            found[k] = sorted(j for j in luts if _readers(netlist.cells[j], readers) <= {k, *luts})
+            while any(not made[j] <= {k, *luts} for j in luts):
+                luts = {j for j in luts if made[j] <= {k, *luts}}
+            found[k] = sorted(luts)
     return found
-
-
-def _readers(cell: object, readers: dict[int, set[int]]) -> set[int]:
-    assert isinstance(cell, Lut)
-    return {r for o in (cell.o6, cell.o5) if o is not None for r in readers.get(o >> 1, ())}

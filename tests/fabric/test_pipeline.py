@@ -37,11 +37,11 @@ def tangle(seed, inputs=12, cells=60):
 
 @pytest.mark.parametrize("registered_inputs", [False, True])
 @pytest.mark.parametrize("every", [1, 2, 3])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_pipeline_computes_the_same_every_cycle(seed, every, registered_inputs):
     netlist = tangle(seed)
     made, latency = pipeline(netlist, every, registered_inputs=registered_inputs)
-    x = np.random.default_rng(seed).integers(0, 1 << 12, (20 + latency, 8))
+    x = np.random.default_rng(seed).integers(0, 1 << 12, (8 + latency, 8))
     simulator = Simulator(made, 8)
     got = [simulator.cycle({"x": row}) for row in x]
     for now, row in zip(got[latency:], x, strict=False):
