@@ -61,7 +61,8 @@ def plan(
     clock_mhz
         Assumed clock; the target's when None.
     style
-        ``folded``, ``constant`` or ``unrolled`` for every layer that can have it and of which the draft says none; chosen when None.
+        ``folded``, ``constant`` or ``unrolled`` for every layer that can have it and of which the draft says none; ``auto`` for
+        whichever is cheapest. When None, folded or constant; others where the goal cannot be reached without.
     draft
         A plan, or a ``plan.toml``, possibly with gaps: what it says is kept, the rest is planned.
 

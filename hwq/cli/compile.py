@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     goal.add_argument("--latency", metavar="T", help="at most this long from the first beat in to the last beat out: 5us, 800ns")
     goal.add_argument("--budget", metavar="B", help="shares of the device: lut=40%%,bram=50%%")
     goal.add_argument("--plan", type=Path, metavar="FILE", help="a plan.toml: what it says is kept, what it leaves out is planned")
-    goal.add_argument("--style", choices=("folded", "constant", "unrolled"), help="of all layers that can have it (default: chosen)")
+    goal.add_argument("--style", choices=("auto", "folded", "constant", "unrolled"), help="of all layers that can have it")
     goal.add_argument("--clock", metavar="MHZ", help="assumed clock (default: the target's)")
     parser.add_argument(
         "--primitives",

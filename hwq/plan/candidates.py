@@ -20,7 +20,8 @@ EGRESS = 4  # words, before sizing
 MOST = 40  # folds of a stage that are kept: the cheapest of each pair of words
 BUFFERED = (*WINDOWED, "upsample")
 ALL_BREAKPOINTS = 1024  # channels up to which lanes that do not divide them are tried
-UNROLLED = 0  # weights up to which a stage is unrolled without being asked to: circuits of many take minutes to make
+# Weights up to which a stage whose style is left to the planner is unrolled: larger circuits take minutes to make, those of bits less.
+UNROLLED_BITS, UNROLLED = 1 << 16, 1 << 12
 
 Shape = tuple[int, int, int, str]  # pe, simd, pixels, and "unrolled" or ""
 
@@ -132,7 +133,8 @@ class Candidates:
     def _unrolled(self) -> list[Shape]:
         """The unrolled shapes, by the channels of a word; none where the stage cannot be unrolled or is not to be."""
         s, d = self.s, self.d
-        asked = d.style == "unrolled" or (d.style is None and 0 < s.mw * s.mh <= UNROLLED)
+        most = UNROLLED_BITS if s.x_bipolar and s.w_bipolar else UNROLLED
+        asked = d.style == "unrolled" or (d.style == "auto" and 0 < s.mw * s.mh <= most)
         if not asked or not s.slides or d.pe not in (None, s.mh) or d.pixels not in (None, 1) or d.memory not in (None, "logic"):
             return []
         channels = s.shape[2]

@@ -52,7 +52,7 @@ class Completion:
         style = f.style if f.style == "unrolled" else "constant" if f.memory == "logic" and s.kind in CONTRACTIONS else "folded"
         buffer = d.buffer or first_buffer(s, f.pe, f.simd, f.pixels, style)
         memories = d.depth or 2, d.buffer_memory or "auto", f.constants, d.multiplier or "auto", d.accumulator or "auto"
-        return StagePlan(name, f.pe, f.simd, f.pixels, d.style or style, f.memory, buffer, *memories)
+        return StagePlan(name, f.pe, f.simd, f.pixels, style if d.style in (None, "auto") else d.style, f.memory, buffer, *memories)
 
     def with_depths(self, plan: Plan, folder: Folder, sized: bool) -> Plan:
         """``plan`` with depths, and memories that go with them."""

@@ -17,7 +17,8 @@ SILENT = ("multiplier", "accumulator")
 
 @dataclass(frozen=True)
 class StageDraft:
-    """Fields of a :class:`StagePlan`, None where the planner chooses."""
+    """Fields of a :class:`StagePlan`, None where the planner chooses. Of the styles it then takes folded or constant; where the style
+    is ``auto``, whichever is cheapest: circuits of unrolled layers take their time."""
 
     name: str
     pe: int | None = None
@@ -35,7 +36,7 @@ class StageDraft:
     @property
     def open_fields(self) -> list[str]:
         """Fields without which this is no whole plan of a stage."""
-        return [k for k, v in vars(self).items() if v is None and k not in OPTIONAL]
+        return [k for k, v in vars(self).items() if (v is None and k not in OPTIONAL) or (k, v) == ("style", "auto")]
 
     def complete(self) -> StagePlan:
         """The plan of the stage when no field is open."""

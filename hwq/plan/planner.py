@@ -109,6 +109,8 @@ class _Planner:
         # A hair of slack: 3 cycles asked as 100e6 frames at 300 MHz must not become 2.
         cycles = int(self.clock * 1e6 / fps * (1 + 1e-12))
         least, what = self.floor(self.folder(BUSES[-1]))
+        if cycles < least and self.may_unroll():
+            least, what = self.floor(self.folder(BUSES[-1]))
         if cycles < least:
             most = self.clock * 1e6 / least
             raise InputError(
@@ -118,6 +120,17 @@ class _Planner:
                 hint=f"The most that any plan reaches at this clock is {most:.0f} frames a second, limited by {what}",
             )
         return cycles
+
+    def may_unroll(self) -> bool:
+        """Let layers of no particular style be unrolled from now on: a small convolution gives more windows a cycle so."""
+        try:
+            draft = with_style(self.network, self.draft, "auto")
+        except InputError:
+            return False
+        self.draft = draft
+        self.folders.clear()
+        self.foldings.clear()
+        return True
 
     def floor(self, folder: Folder) -> tuple[int, str]:
         """Fewest cycles a frame of any plan on these buses, and what limits it."""

@@ -19,7 +19,7 @@ from hwq.plan.units import pitch_of
 __all__ = ["BUSES", "CONSTANTS", "MEMORIES", "RAMS", "STYLES", "breaches", "device_breaches", "stage_breaches", "unrolled_breaches"]
 
 BUSES = (8, 16, 32, 64, 128, 256, 512, 1024)
-STYLES = ("folded", "constant", "unrolled")
+STYLES = ("auto", "folded", "constant", "unrolled")
 ARITHMETIC = ("auto", "lut", "dsp")
 MEMORIES = ("logic", "lutram", "block")
 RAMS = ("auto", "lutram", "block", "ultra")
@@ -219,7 +219,7 @@ def _constant_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[I
         hint = f"Constant weights want all rows or all columns at once: {one}" if groups == 1 else "Take folded for a grouped convolution"
         message = f"{constant}, but pe and simd leave {across} x {down} folds"
         yield InputError("PLAN-STYLE", message, where=where, hint=hint)
-    if (d.style or "constant", d.memory or "logic") != ("constant", "logic"):
+    if d.style not in (None, "auto", "constant") or d.memory not in (None, "logic"):
         yield InputError("PLAN-STYLE", f"style {d.style!r} does not go with memory {d.memory!r}", where=where, hint=PAIRS_HINT)
 
 

@@ -17,6 +17,8 @@ __all__ = ["is_unrolled", "with_style"]
 def with_style(network: Network, draft: PlanDraft, style: str) -> PlanDraft:
     """``draft`` with ``style`` for every layer of which it says none and that can have it; the others are planned as ever.
 
+    ``auto`` lets the planner unroll what is cheaper so.
+
     Raises :class:`InputError` (PLAN-STYLE) for a style that does not exist, and where no layer can have it.
     """
     if style not in STYLES:

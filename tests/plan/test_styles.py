@@ -13,7 +13,8 @@ from hwq.network.ops import Conv, Saturating, Window
 from hwq.numerics.encoding import Bipolar
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.draft import PlanDraft, StageDraft
-from hwq.plan.file import read_plan, write_plan
+from hwq.plan.file import read_draft, read_plan, write_plan
+from hwq.plan.goal import Goal
 from hwq.plan.plan import StagePlan, plan_hash
 from hwq.plan.planner import plan_network
 from hwq.plan.prediction import predict
@@ -174,3 +175,28 @@ def test_cycles_of_a_summary_are_the_law_of_the_unit():
     (stage,), (unit,) = stages_of(network), (u for u in dataflow_of(network, plan).units if isinstance(u, UnrolledConv))
     p = plan.stage("conv")
     assert summary_of(network, stage).geometry(p.pe, p.simd, p.pixels, p.style) == unit.geometry
+
+
+def test_the_cheapest_style_is_found_where_it_is_left_to_the_planner():
+    network = dense([64, 64, 64])
+    fast, slow = (plan_network(network, VU9P, Goal(fps=300e6 / n), style="auto") for n in (1, 64))
+    assert {s.style for s in fast.stages} == {"unrolled"}
+    assert {s.style for s in slow.stages} == {"folded"}
+    assert predict(network, fast).interval == 1
+
+
+def test_a_layer_is_unrolled_where_no_other_way_is_fast_enough():
+    # Nine taps of four rows of windows, all columns at once, or a window a cycle.
+    network = image(SAME, shape=(4, 4, 4))
+    assert plan_network(network, VU9P, Goal(fps=300e6 / 36)).stage("conv").style == "folded"
+    plan = plan_network(network, VU9P, Goal(fps=300e6 / 17))
+    assert (plan.stage("conv").style, predict(network, plan).interval) == ("unrolled", 17)
+    with pytest.raises(InputError, match=r"leave 16 cycles a frame, image needs 17"):
+        plan_network(network, VU9P, Goal(fps=300e6 / 16))
+
+
+def test_a_file_may_leave_the_style_to_the_planner(tmp_path: Path):
+    network = dense([12, 8, 6])
+    (tmp_path / "plan.toml").write_text('[[stage]]\nname = "fc0"\nstyle = "auto"\n')
+    plan = plan_network(network, VU9P, base=read_draft(tmp_path / "plan.toml", network))
+    assert [s.style for s in plan.stages] == ["unrolled", "constant"]
