@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from hwq.api import plan as plan
     from hwq.api import read as read
     from hwq.api import save as save
+    from hwq.api import synthesize as synthesize
     from hwq.api import verify as verify
 
 __version__ = "0.1.0"
-__all__ = ["Design", "compile", "elaborate", "estimate", "plan", "read", "save", "verify"]
+__all__ = ["Design", "compile", "elaborate", "estimate", "plan", "read", "save", "synthesize", "verify"]
 _PACKAGES = ("quant", "zoo")  # what users build networks with: there without an import of its own
 
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import hwq
 from hwq.cli import compile as compile_command
-from hwq.cli import doctor, explain, report, run, targets, train, verify, zoo
+from hwq.cli import doctor, explain, report, run, synth, targets, train, verify, zoo
 from hwq.errors import InputError
 
 __all__ = ["parse"]
@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": verify,
     "explain": explain,
     "report": report,
+    "synth": synth,
     "train": train,
     "zoo": zoo,
     "targets": targets,
@@ -31,6 +32,7 @@ EXAMPLES = """examples:
   hwq train digits-mlp -o model.pt              train a small binary network
   hwq compile model.pt --target vu9p            write Verilog and all around it to rtl_out/<name>/
   hwq verify rtl_out/digits-mlp                 prove it bit-exact in simulation
+  hwq synth rtl_out/digits-mlp                  count its LUTs, flip-flops and memories with Yosys
   hwq run model.onnx images.npy -o scores.npy   what the hardware will answer, computed in numpy
   hwq explain model.onnx                        what every layer becomes, or what stands in the way
 

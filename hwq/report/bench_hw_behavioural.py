@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hwq.report.bench_hw_flow import Circuit
 
-__all__ = ["binary_lanes", "comparisons", "integer_lanes", "popcount", "ternary_lanes"]
+__all__ = ["binary_array", "binary_lanes", "comparisons", "integer_lanes", "popcount", "ternary_lanes"]
 
 CORE = "core"
 
@@ -53,6 +53,40 @@ def binary_lanes(lanes: int, n: int, bits: int) -> Circuit:
 endmodule
 """
     return _circuit(text)
+
+
+def binary_array(lanes: int, n: int, words: int, bits: int) -> Circuit:
+    """Rows of XNOR, popcount and accumulator, restarted after ``words`` words; popcounts stand in a register before they are added."""
+    text = f"""module {CORE}(input clk, input valid, input [{n - 1}:0] x, input [{lanes * n - 1}:0] w,
+    output [{lanes * bits - 1}:0] total, output reg done);
+  reg [{max(1, (words - 1).bit_length()) - 1}:0] word = 0;
+  reg first, there, last;
+  always @(posedge clk) begin
+    first <= word == 0;
+    last <= word == {words - 1};
+    there <= valid;
+    done <= there & last;
+    if (valid) word <= word == {words - 1} ? 0 : word + 1;
+  end
+  genvar r;
+  generate for (r = 0; r < {lanes}; r = r + 1) begin : lane
+    wire [{n - 1}:0] same = ~(x ^ w[r * {n} +: {n}]);
+    integer k;
+    reg [{n.bit_length() - 1}:0] count, counted;
+    reg [{bits - 1}:0] sum = 0;
+    always @* begin
+      count = 0;
+      for (k = 0; k < {n}; k = k + 1) count = count + same[k];
+    end
+    always @(posedge clk) begin
+      counted <= count;
+      if (there) sum <= (first ? 0 : sum) + counted;
+    end
+    assign total[r * {bits} +: {bits}] = sum;
+  end endgenerate
+endmodule
+"""
+    return Circuit("behavioural", {f"{CORE}.v": text}, CORE, latency=2, registers=frozenset({"outputs"}))
 
 
 def ternary_lanes(lanes: int, n: int, x_bits: int, bits: int) -> Circuit:

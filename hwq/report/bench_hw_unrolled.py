@@ -120,7 +120,7 @@ def _plain(layer: Layer) -> Circuit:
     """The plain description, of a sample of the rows where there are many products."""
     assert layer.thresholds is not None
     rows = len(layer.weights)
-    if layer.weights.size <= 4096:
+    if rows <= SAMPLE:
         return behavioural.comparisons(layer.weights, layer.thresholds)
     sample = behavioural.comparisons(layer.weights[:SAMPLE], layer.thresholds[:SAMPLE])
     return replace(sample, outputs={"y": Port(BIT, SAMPLE)}, coded=lambda y: y[..., :SAMPLE], scale=rows // SAMPLE)

@@ -13,6 +13,7 @@ from hwq.fabric.netlist import Netlist
 from hwq.numerics.encoding import Bipolar, Encoding, Integer
 from hwq.report import bench_hw_behavioural as behavioural
 from hwq.report.bench_hw_alkaid import alkaid, available
+from hwq.report.bench_hw_arrays import array_works
 from hwq.report.bench_hw_flow import Circuit, Port, Values, Work
 from hwq.report.bench_hw_own import lanes, own
 from hwq.report.bench_hw_unrolled import unrolled_works
@@ -26,7 +27,7 @@ Makers = dict[str, Callable[[], Circuit]]
 
 def works() -> dict[str, Work]:
     """Every work by name, in the order of the table."""
-    return {work.name: work for work in (*_popcounts(), *_lanes(), *unrolled_works())}
+    return {work.name: work for work in (*_popcounts(), *_lanes(), *array_works(), *unrolled_works())}
 
 
 # -- popcount

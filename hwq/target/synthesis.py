@@ -20,6 +20,8 @@ FABRIC = ("HWQ_FABRIC", "HWQ_UNISIM")
 FAMILIES = {"7series": "xc7", "ultrascale": "xcu", "ultrascale+": "xcup"}
 # Shift registers would turn pipeline registers into LUTs, and families differ in that: they stay flip-flops.
 OPTIONS = "-noiopad -noclkbuf -nosrl"
+# Own modules of single cells stay closed: opened, each truth table would be a module of its own.
+CLOSED = "blackbox *_hwq_lut* *_hwq_carry8"
 
 
 class SynthesisFailed(InputError):
@@ -53,7 +55,7 @@ def synthesize(
         sources = " ".join(file for file in files if file.endswith(".v"))
         flat = "-flatten" if flatten else ""
         steps = (f"read_verilog {verilog} {macros} {sources}", f"synth_xilinx -family {family} {OPTIONS} {flat} -top {top}")
-        (folder / "script.ys").write_text("\n".join([*steps, "write_json netlist.json", ""]))
+        (folder / "script.ys").write_text("\n".join([steps[0], CLOSED, steps[1], "write_json netlist.json", ""]))
         done = subprocess.run([*tool.command, "-q", "-s", "script.ys"], cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             words = (done.stderr.strip() or done.stdout.strip())[-600:]

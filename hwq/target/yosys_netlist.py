@@ -51,13 +51,14 @@ def netlist_of_module(modules: Mapping[str, Module], top: str, clock: str = "clk
 
 def submodules(modules: Mapping[str, Module], top: str) -> Counter[str]:
     """How many instances of which other modules (with cells of their own) ``top`` holds directly."""
-    return Counter(c["type"] for c in modules[top]["cells"].values() if _is_inside(modules, c["type"]))
+    types = (c["type"] for c in modules[top]["cells"].values())
+    return Counter(t for t in types if _is_inside(modules, t) and not _primitive(t))
 
 
 def _is_inside(modules: Mapping[str, Module], kind: str) -> bool:
     module = modules.get(kind)
     boxed = module is not None and not {"blackbox", "whitebox"}.isdisjoint(module["attributes"])
-    return module is not None and not boxed and bool(module["cells"]) and not _primitive(kind)
+    return module is not None and not boxed and bool(module["cells"])
 
 
 def _primitive(kind: str) -> str | None:
@@ -107,7 +108,9 @@ class _Reader:
             self._cell(cell, scope)
 
     def _cell(self, cell: Mapping[str, Any], scope: _Scope) -> None:
-        kind = _primitive(cell["type"]) or cell["type"]
+        kind = cell["type"]
+        if not _is_inside(self.modules, kind):
+            kind = _primitive(kind) or kind
         ports = {port: scope.bits(names) for port, names in cell["connections"].items()}
         parameters = cell.get("parameters", {})
         if re.fullmatch(r"LUT[1-6]|LUT6_2", kind):
@@ -125,7 +128,7 @@ class _Reader:
 
     def _inside(self, kind: str, ports: Mapping[str, list[int]], scope: _Scope) -> None:
         module = self.modules[kind]
-        if not self.flat:
+        if not self.flat and not _primitive(kind):
             self.leaving += [b for port, bits in ports.items() if module["ports"][port]["direction"] == "input" for b in bits]
             return
         inner = _Scope(self)

@@ -66,10 +66,11 @@ def test_a_dual_carry8_is_two_chains() -> None:
 def test_memories_slices_and_multiplexers_are_listed_apart() -> None:
     directions = {"D": "input", "O": "output", "P": "output"}
     blocks = [
-        cell(kind, {}, directions, D=[2], O=[30 + k]) for k, kind in enumerate(("SRL16E", "RAM32M16", "MUXF7", "RAMB18E2", "URAM288"))
+        cell(kind, {}, directions, D=[2], O=[30 + k]) for k, kind in enumerate(("SRL16E", "RAM32M16", "URAM288", "RAMB18E2"))
     ]
     slice_ = cell("DSP48E2", {"PREG": f"{1:032b}", "MREG": f"{0:032b}"}, directions, D=[2], P=[40])
     flop = cell("FDRE", C=2, CE="1", R="0", D=3, Q=41)
+    blocks.append(cell("MUXF7", {}, {"O": "output"}, I0=2, I1=3, S=4, O=34))
     sites = counted(*blocks, slice_, flop, outputs=[*range(30, 35), 40, 41])
     assert (sites.luts, sites.lutram, sites.muxes, sites.bram36, sites.uram, sites.dsp, sites.ff) == (0, 9, 1, 0.5, 1, 1, 1)
 
