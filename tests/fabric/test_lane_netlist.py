@@ -137,10 +137,10 @@ def test_a_lane_is_shallow(pair):
 @pytest.mark.parametrize(
     ("pair", "tallied", "lane", "row"),
     [
-        (("BIPOLAR", "BIPOLAR"), False, 53, 61),
-        (("BIPOLAR", "TERNARY"), False, 87, 95),
+        (("BIPOLAR", "BIPOLAR"), False, 53, 60),
+        (("BIPOLAR", "TERNARY"), False, 87, 94),
         (("BIPOLAR", "TERNARY"), True, 55, 66),
-        (("TERNARY", "TERNARY"), False, 125, 131),
+        (("TERNARY", "TERNARY"), False, 119, 126),
         (("TERNARY", "TERNARY"), True, 106, 114),
     ],
 )

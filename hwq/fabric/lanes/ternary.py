@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hwq.fabric.counters import plain
 from hwq.fabric.heap import BitHeap
-from hwq.fabric.lanes.fused import AND, LONGEST, Masked, Term, add_masked, add_terms, counted
-from hwq.fabric.netlist import FALSE
+from hwq.fabric.lanes.fused import LONGEST, Masked, add_masked, counted
+from hwq.fabric.netlist import FALSE, Netlist
 
 __all__ = ["add_masked_signs", "add_signed_ternary", "add_ternary"]
 
 XOR, XNOR = 0b0110, 0b1001
+
+Pins = Sequence[int]
 
 
 def add_masked_signs(heap: BitHeap, codes: Sequence[Sequence[int]], signs: Sequence[int], tally: Sequence[int] = ()) -> None:
@@ -30,25 +33,23 @@ def add_masked_signs(heap: BitHeap, codes: Sequence[Sequence[int]], signs: Seque
 
 
 def add_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Sequence[int]]) -> None:
-    """Adds ``sum(x * w + 2)`` of ternary numbers: ``both + 2 * ~(both & unlike)``, neither of them zero and signs that differ.
+    """Adds ``sum(x * w + 2)`` of ternary numbers: ``both + 2 * like``, neither of them zero, and not (both and signs that differ).
 
-    A third of the products get a LUT of their own for both bits. Of the others, the first bits are summed in fused adders and the second
-    in a carry position each, together with a second bit of the first third, or a carry of the fused adders.
+    Five LUTs for four products, and four bits of the sum are left. One product gets a LUT of its own for both bits. A second one is
+    summed with ``both`` of all others in a carry chain of two positions. ``like`` of the third and fourth are summed in a position
+    each, with a bit of weight 1 of the first product and of the second's chain, and with the positions of other fours. Source: own.
     """
-    netlist = heap.netlist
-    third = -(-len(x) // 3)
-    own, rest = list(zip(x, w, strict=True))[:third], list(zip(x, w, strict=True))[third:]
-    first, second = [], []
-    for a, b in own:
-        low, high = netlist.lut2(lambda m, s, n, t: m & n, lambda m, s, n, t: not (m & n & (s ^ t)), *a, *b)
-        first.append(low)
-        second.append(high)
-    adders = BitHeap(netlist)
-    add_terms(adders, [Term(AND, a[0], b[0]) for a, b in rest], 0, first)
-    for bit in adders.columns[0] if adders.columns else first:
-        heap.add(bit)
-    second += adders.columns[1] if len(adders.columns) > 1 else []
-    _add_unlike(heap, rest, second)
+    pairs = [(*a, *b) for a, b in zip(x, w, strict=True)]
+    fours = len(pairs) // 4
+    running = [FALSE] * -(-fours // (LONGEST // 2))
+    for k in range(fours):
+        chain = k % len(running)
+        running[chain] = _four(heap, pairs[4 * k : 4 * k + 4], running[chain])
+    for bit in running:
+        heap.add(bit, 1)
+    for pins in pairs[4 * fours :]:
+        for weight, bit in enumerate(_own(heap.netlist, pins)):
+            heap.add(bit, weight)
 
 
 def add_signed_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Sequence[int]], tally: Sequence[int]) -> None:
@@ -61,21 +62,40 @@ def add_signed_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Se
     add_masked(heap, [low, high])
 
 
-def _add_unlike(heap: BitHeap, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], spare: list[int]) -> None:
-    """Adds the second bits of ``pairs`` and the bits of ``spare``, of weight 1: chains of carry positions of one of each and a carry."""
+def _four(heap: BitHeap, pairs: Sequence[Pins], running: int) -> int:
+    """Adds the sum of four products but for a bit of weight 1, which is returned; ``running`` is such a bit of another four."""
     netlist = heap.netlist
-    chains = -(-len(pairs) // (2 * LONGEST))
-    for start in range(chains):
-        running = FALSE
-        for a, b in pairs[start::chains]:
-            other = spare.pop(0) if spare else FALSE
-            s, di = netlist.position(_unlike_sum, lambda m, s, n, t, d: d, *a, *b, other)
-            (running,), (carry,) = netlist.chain([s], [di], running)
-            heap.add(carry, 2)
-        heap.add(running, 1)
-    for bit in spare:
-        heap.add(bit, 1)
+    own, second, third, fourth = pairs
+    both, like = _own(netlist, own)
+    (low, high), top = _second(netlist, second, third, fourth, both)
+    heap.constant(1)
+    heap.add(low, 0)
+    heap.add(top, 2)
+    for pins, other in ((third, like), (fourth, high)):
+        s, di = netlist.position(lambda m, p, n, q, d: _like(m, p, n, q) ^ d, lambda m, p, n, q, d: d, *pins, other)
+        (running,), (carry,) = netlist.chain([s], [di], running)
+        heap.add(carry, 2)
+    return running
 
 
-def _unlike_sum(m: int, s: int, n: int, t: int, d: int) -> int:
-    return (1 - (m & n & (s ^ t))) ^ d
+def _own(netlist: Netlist, pins: Pins) -> tuple[int, int]:
+    """``both`` and ``like`` of a product."""
+    return netlist.lut2(lambda m, p, n, q: m & n, _like, *pins)
+
+
+def _second(netlist: Netlist, second: Pins, third: Pins, fourth: Pins, bit: int) -> tuple[list[int], int]:
+    """The second product plus 1, ``both`` of the third and fourth, and a bit: three bits.
+
+    The product plus 1 and ``both`` of the third are 0 to 3: their parity, with the fourth's ``both`` as an AND whose pin is I5 (see
+    :func:`hwq.fabric.lanes.fused.add_masked`), and their upper bit, which alone generates no carry.
+    """
+    (m, p, n, q), (m3, _, n3, _), (m4, _, n4, _) = second, third, fourth
+    s, di = netlist.lut6_2(lambda a, b, c, d, e, f: 1 ^ (a & b) ^ (c & d) ^ (e & f), m, n, m3, n3, m4, n4)
+    upper = netlist.lut(lambda m, p, n, q, c, d: (m & n) + 2 * _like(m, p, n, q) - 1 + (c & d) >= 2, m, p, n, q, m3, n3)
+    o, co = netlist.chain([s, plain(netlist, upper)], [di, FALSE], bit)
+    return o, co[-1]
+
+
+def _like(m: int, p: int, n: int, q: int) -> int:
+    """1 unless both numbers (mask, sign) are not zero and their signs differ."""
+    return 1 - (m & n & (p ^ q))
