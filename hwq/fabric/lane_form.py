@@ -12,6 +12,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.fabric.packing import lane_packing
 from hwq.fabric.portable_heap import heap_levels
 from hwq.numerics.encoding import Bipolar, Encoding, Integer
 
@@ -55,9 +56,8 @@ class LaneForm:
 
     @property
     def circuit(self) -> str:
-        """Which front of :mod:`hwq.fabric.lanes` makes the bits: ``xnor``, ``planes``, ``masked``, ``ternary``, ``table``, ``product``.
-
-        ``multiply``: none of them, a DSP slice's work.
+        """Which front of :mod:`hwq.fabric.lanes` makes the bits: ``xnor``, ``planes``, ``masked``, ``ternary``, ``table``, ``product``,
+        ``dsp``; ``multiply``: none of them, the operands are wider than a slice's.
         """
         kinds = [_kind(self.x), _kind(self.w)]
         if kinds == ["bipolar", "bipolar"]:
@@ -70,7 +70,9 @@ class LaneForm:
             return "planes"
         if self.front == "table" and self.x.bits + self.w.bits < LUT_INPUTS:
             return "table"
-        return "product" if self.x.bits + self.w.bits <= PRODUCT_BITS else "multiply"
+        if self.x.bits + self.w.bits <= PRODUCT_BITS:
+            return "product"
+        return "dsp" if lane_packing(self.x, self.w) else "multiply"
 
     @property
     def tallies(self) -> tuple[int, ...]:

@@ -10,16 +10,19 @@ from hwq.fabric.heap import BitHeap, reduce, schedule_of, to_rows
 from hwq.fabric.heap_schedule import Schedule
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lanes.binary import add_signed_planes, add_xnor
+from hwq.fabric.lanes.dsp import DspLanes
 from hwq.fabric.lanes.product import add_products, product_front
 from hwq.fabric.lanes.table import add_tables
 from hwq.fabric.lanes.ternary import add_masked_signs, add_signed_ternary, add_ternary
 from hwq.fabric.multiplier import Number
 from hwq.fabric.netlist import FALSE, Netlist
+from hwq.fabric.packing import lane_packing
 from hwq.numerics.encoding import Bipolar, Encoding
 
 __all__ = [
     "accumulated",
     "delayed",
+    "front_latency",
     "has_netlist",
     "lane_heap",
     "lane_latency",
@@ -31,7 +34,10 @@ __all__ = [
     "two_rows",
 ]
 
-_CIRCUITS = ("xnor", "masked", "ternary", "planes", "table", "product")
+#: Slices of a cascade: the longer, the fewer LUTs for its sums, and the more flip-flops in which operands wait.
+CASCADE = 4
+
+_CIRCUITS = ("xnor", "masked", "ternary", "planes", "table", "product", "dsp")
 
 
 def has_netlist(form: LaneForm) -> bool:
@@ -54,7 +60,7 @@ def lane_netlist(form: LaneForm) -> Netlist:
 @lru_cache(maxsize=4096)
 def lane_latency(form: LaneForm) -> int:
     """Cycles from operands to ``y`` of :func:`lane_netlist`."""
-    return 1 + _schedule(form, form.y_bits, 1).latency
+    return front_latency(form) + _schedule(form, form.y_bits, 1).latency
 
 
 def rows_netlist(form: LaneForm, bits: int) -> Netlist:
@@ -71,7 +77,7 @@ def rows_netlist(form: LaneForm, bits: int) -> Netlist:
 @lru_cache(maxsize=4096)
 def rows_latency(form: LaneForm, bits: int) -> int:
     """Cycles from operands to the rows of :func:`rows_netlist`."""
-    return 1 + _schedule(form, bits, (2, 2)).latency
+    return front_latency(form) + _schedule(form, bits, (2, 2)).latency
 
 
 def row_netlist(form: LaneForm, total_bits: int, *, late: bool = False) -> Netlist:
@@ -95,16 +101,32 @@ def row_netlist(form: LaneForm, total_bits: int, *, late: bool = False) -> Netli
 @lru_cache(maxsize=4096)
 def row_latency(form: LaneForm, total_bits: int) -> int:
     """Cycles from operands to the ``total`` of :func:`row_netlist` that includes them."""
-    return 2 + _schedule(form, total_bits, (4, 2)).latency
+    return front_latency(form) + _schedule(form, total_bits, (4, 2)).latency + 1
 
 
 # -- parts of larger circuits
 
 
 def lane_heap(netlist: Netlist, form: LaneForm, x: Sequence[int], word: Sequence[int]) -> BitHeap:
-    """The heap of the raw sum of activations ``x`` and a word of weights, behind the front's flip-flops: a cycle after both."""
+    """The heap of the raw sum of activations ``x`` and a word of weights, behind the front's flip-flops: see :func:`front_latency`."""
+    if form.circuit == "dsp":
+        lanes = _slices(form)
+        ((_, heap),) = lanes.heaps(netlist, [_codes(x, form.x.bits)], [_codes(word, form.w.bits)]).items()
+        heap.constant(form.n * (lanes.low - form.low))
+        return heap
     front = _front(netlist, form, _codes(x, form.x.bits), _codes(word[: form.n * form.w.bits], form.w.bits), word[form.n * form.w.bits :])
     return BitHeap(netlist, columns=[[netlist.flop(b) for b in c] for c in front.columns], total=front.total)
+
+
+def front_latency(form: LaneForm) -> int:
+    """Cycles from operands to the heap of :func:`lane_heap`."""
+    return _slices(form).front_latency if form.circuit == "dsp" else 1
+
+
+def _slices(form: LaneForm) -> DspLanes:
+    packing = lane_packing(form.x, form.w)
+    assert packing is not None, form
+    return DspLanes(packing, form.n, CASCADE)
 
 
 def two_rows(heap: BitHeap, form: LaneForm, bits: int) -> tuple[list[list[int]], int]:
@@ -118,7 +140,7 @@ def accumulated(heap: BitHeap, form: LaneForm, total_bits: int, valid: int, firs
     """The accumulator of :func:`row_netlist` behind the heap of :func:`lane_heap`; its ports are the arguments."""
     netlist = heap.netlist
     columns, latency = to_rows(heap, _width(heap, form, total_bits), rows=(4, 2), registered=True)
-    late_valid, late_first = (delayed(netlist, bit, 0 if late else 1 + latency) for bit in (valid, first))
+    late_valid, late_first = (delayed(netlist, bit, 0 if late else front_latency(form) + latency) for bit in (valid, first))
     total = netlist.register(total_bits)
     lowest, extra = columns[0][:3], (*columns[0][3:], FALSE)[0]
     wide = [lowest, *columns[1:], *[()] * (total_bits - len(columns))]

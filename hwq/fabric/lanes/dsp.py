@@ -14,6 +14,8 @@ from hwq.numerics.encoding import Encoding
 
 __all__ = ["DspLanes"]
 
+Bits = Sequence[int]
+
 #: Cycles from the operands of a slice to its sum: operand, product, sum.
 SLICE_LATENCY = 3
 
@@ -75,60 +77,60 @@ class DspLanes:
         """Bits of a raw sum."""
         return max(1, (self.n * (self.packing.bounds[1] - self.low)).bit_length())
 
-    @cached_property
+    @property
     def latency(self) -> int:
         """Cycles from operands to raw sums."""
         return self._built[1]
 
+    @property
+    def front_latency(self) -> int:
+        """Cycles from operands to the heaps of :meth:`heaps`."""
+        return SLICE_LATENCY + self.cascades[0] - 1
+
     def netlist(self) -> Netlist:
         """The circuit."""
         return self._built[0]
+
+    def heaps(self, netlist: Netlist, x: Sequence[Sequence[Bits]], w: Sequence[Sequence[Bits]]) -> dict[tuple[int, int], BitHeap]:
+        """The raw sums by (row, pixel) as heaps, from the codes of each pixel and each row: what the cascades leave, and a constant."""
+        wanted = [f for f in self.packing.fields if f.wanted]
+        # A last step that is not full started from the constant of a full one.
+        unused = self.low * (self.slices * self.group - self.n)
+        heaps = {f.products[0]: BitHeap(netlist, total=unused) for f in wanted}
+        step = 0
+        for length in self.cascades:
+            # Shorter cascades start a cycle late, so that all end together.
+            operands = [self._step(netlist, x, w, step + k) for k in range(length)]
+            p = self._cascade(netlist, operands, self.cascades[0] - length)
+            step += length
+            for f in wanted:
+                heaps[f.products[0]].add_unsigned(p[f.shift : f.shift + self.packing.field_bits(f, length)])
+        return heaps
 
     @cached_property
     def _built(self) -> tuple[Netlist, int]:
         netlist = Netlist("dsp_lanes")
         x = self._operands(netlist, "x", self.pixels, self.packing.x)
         w = self._operands(netlist, "w", self.rows, self.packing.w)
-        heaps = {f.shift: BitHeap(netlist) for f in self.packing.fields if f.wanted}
-        step = 0
-        for length in self.cascades:
-            # Shorter cascades start a cycle late, so that all end together.
-            late = self.cascades[0] - length
-            operands = [self._step(netlist, x, w, step + k) for k in range(length)]
-            p = self._cascade(netlist, operands, late)
-            step += length
-            for f in self.packing.fields:
-                if f.wanted:
-                    heaps[f.shift].add_unsigned(p[f.shift : f.shift + self.packing.field_bits(f, length)])
-        return netlist, SLICE_LATENCY + self.cascades[0] - 1 + self._outputs(netlist, heaps)
-
-    def _outputs(self, netlist: Netlist, heaps: dict[int, BitHeap]) -> int:
-        """Adds up the cascades; registers passed."""
         latency = 0
-        for f in self.packing.fields:
-            if not f.wanted:
-                continue
-            heap = heaps[f.shift]
-            # A last step that is not full started from the constant of a full one.
-            heap.constant(self.low * (self.slices * self.group - self.n))
+        for (row, pixel), heap in self.heaps(netlist, x, w).items():
             total = reduce(heap, self.y_bits, True)
             latency = max(latency, total.latency)
-            row, pixel = f.products[0]
             netlist.output("y" if self.rows == self.pixels == 1 else f"y{row}_{pixel}", total.bits)
-        return latency
+        return netlist, self.front_latency + latency
 
-    def _operands(self, netlist: Netlist, name: str, vectors: int, encoding: Encoding) -> list[list[list[int]]]:
+    def _operands(self, netlist: Netlist, name: str, vectors: int, encoding: Encoding) -> list[list[Bits]]:
         bits, port = encoding.bits, netlist.input(name, vectors * self.n * encoding.bits)
-        codes = [port[k * bits : (k + 1) * bits] for k in range(vectors * self.n)]
+        codes: list[Bits] = [port[k * bits : (k + 1) * bits] for k in range(vectors * self.n)]
         return [codes[v * self.n : (v + 1) * self.n] for v in range(vectors)]
 
-    def _step(self, netlist: Netlist, x: list[list[list[int]]], w: list[list[list[int]]], step: int) -> dict[str, list[int]]:
+    def _step(self, netlist: Netlist, x: Sequence[Sequence[Bits]], w: Sequence[Sequence[Bits]], step: int) -> dict[str, list[int]]:
         """Operands of slice number ``step``."""
         if self.packing.inner:
             at = [k if k < self.n else None for k in (2 * step, 2 * step + 1)]
             xs, ws = ([v[0][k] if k is not None else [FALSE] * len(v[0][0]) for k in at] for v in (x, w))
         else:
-            xs, ws = [v[step] for v in x], [v[step] for v in w]
+            xs, ws = ([v[step] for v in vectors] for vectors in (x, w))
         return {"b": _joined_x(netlist, self.packing, xs), **_joined_w(self.packing, ws)}
 
     def _cascade(self, netlist: Netlist, operands: list[dict[str, list[int]]], late: int) -> list[int]:
@@ -154,16 +156,16 @@ def _delayed(netlist: Netlist, bits: Sequence[int], cycles: int) -> list[int]:
     return found
 
 
-def _joined_w(packing: Packing, codes: list[list[int]]) -> dict[str, list[int]]:
+def _joined_w(packing: Packing, codes: Sequence[Bits]) -> dict[str, list[int]]:
     """Ports of the weights: magnitudes on D less signs on A, or a single number on A."""
     if not packing.preadds:
         return {"a": _placed(codes, packing.w_shifts, A_BITS, packing.w.signed)}
     top = packing.w.bits - 1
-    signs = [[FALSE] * top + code[top:] for code in codes]
+    signs = [[*[FALSE] * top, *code[top:]] for code in codes]
     return {"d": _placed([code[:top] for code in codes], packing.w_shifts, A_BITS), "a": _placed(signs, packing.w_shifts, A_BITS)}
 
 
-def _joined_x(netlist: Netlist, packing: Packing, codes: list[list[int]]) -> list[int]:
+def _joined_x(netlist: Netlist, packing: Packing, codes: Sequence[Bits]) -> list[int]:
     """Port B: activations joined; a negative one below borrows from the next."""
     order = sorted(range(len(codes)), key=lambda j: packing.x_shifts[j])
     shifts = [packing.x_shifts[j] for j in order]
@@ -178,10 +180,10 @@ def _joined_x(netlist: Netlist, packing: Packing, codes: list[list[int]]) -> lis
     return (word + [negative] * B_BITS)[:B_BITS]
 
 
-def _less(netlist: Netlist, code: list[int], borrow: int) -> list[int]:
+def _less(netlist: Netlist, code: Bits, borrow: int) -> list[int]:
     """A two's complement number minus a bit, one bit longer."""
     if borrow == FALSE:
-        return code
+        return list(code)
 
     def difference(bit: int) -> int:
         def function(*pins: int) -> int:
