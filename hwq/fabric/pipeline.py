@@ -41,7 +41,7 @@ def _registered(netlist: Netlist) -> Netlist:
         if isinstance(cell, Lut):
             made.cells.append(replace(cell, pins=moved(*cell.pins)))
         else:
-            made.cells.append(Chain(moved(*cell.s), moved(*cell.di), *moved(cell.ci), cell.o, cell.co))
+            made.cells.append(Chain(moved(*cell.s), moved(*cell.di), moved(cell.ci)[0], cell.o, cell.co))
     made.flops += [replace(f, d=moved(f.d)[0]) for f in netlist.flops]
     made.outputs.update((name, moved(*bits)) for name, bits in netlist.outputs.items())
     return made

@@ -1,0 +1,48 @@
+"""Stored schedules: each does its work, and better than the search."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hwq.fabric.heap import schedule_of
+from hwq.fabric.heap_schedule import levelled, price_of, priced
+from hwq.fabric.heap_search import search
+from hwq.fabric.heap_solve import Shape, improve
+from hwq.fabric.heap_store import PATH, key, read, stored
+
+
+def shape_of(name):
+    """(heights, width, every, goal, rows) of a stored name."""
+    heights, width, every, goal, rows = re.fullmatch(r"([\d,]*) width (\d+) every (\d+) (\w+) rows (.+)", name).groups()
+    pair = re.fullmatch(r"\((\d+), (\d+)\)", rows)
+    limit = (int(pair[1]), int(pair[2])) if pair else int(rows)
+    return tuple(map(int, heights.split(","))), int(width), int(every), goal, limit
+
+
+@pytest.mark.parametrize("name", sorted(read(PATH)))
+def test_a_stored_schedule_levels_its_heap_for_less(name):
+    heights, width, every, goal, rows = shape_of(name)
+    kept = priced(heights, stored(heights, width, every, goal, rows), width, every)
+    assert levelled(kept.left, rows)
+    assert price_of(kept, goal) < price_of(search(heights, width, every, goal, rows), goal)
+    assert schedule_of(heights, width, every, goal, rows) == kept
+
+
+def test_empty_columns_below_do_not_change_a_shape():
+    assert key((0, 0, 5, 3, 0), 9, 1, "luts", 1) == (key((5, 3), 7, 1, "luts", 1)[0], 2)
+    raised = schedule_of((0, 256), 10, True)
+    assert (raised.luts, raised.left) == (schedule_of((256,), 9, True).luts, (0, *(1,) * 9))
+
+
+def test_the_solver_finds_no_more_where_the_search_is_best():
+    plan, better = improve(Shape((7,), 3, 1), seconds=5)
+    assert (plan.luts, better) == (2, False)
+
+
+def test_the_solver_reaches_the_smallest_counters_of_15_and_31_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr("hwq.fabric.heap_solve.PATH", tmp_path / "schedules.json")
+    # Two bits a site at most, so 15 to 4 takes six sites at least.
+    plan, _ = improve(Shape((15,), 4, 1), seconds=20)
+    assert 6 <= plan.luts <= 7
