@@ -77,17 +77,39 @@ def _narrow(pos, neg, among, base, signed):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _largest(values):  # type: ignore[no-untyped-def]
+    best = 0
+    for i in range(values.shape[0]):
+        if values[i] > values[best]:
+            best = i
+    return best
+
+
+@njit(cache=True)
+def _copy(target, source):  # type: ignore[no-untyped-def]
+    for i in range(target.shape[0]):
+        target[i] = source[i]
+
+
+@njit(cache=True)
+def _all_columns(pos, neg, base, among):  # type: ignore[no-untyped-def]
+    for j in range(among.shape[0]):
+        among[j] = pos[base, j] | neg[base, j]
+
+
+@njit(cache=True)
 def _grown(pos, neg, base, partner, k, members, among, overlap):  # type: ignore[no-untyped-def]
     """Rows that agree with ``base`` and ``partner`` on k columns, each time the one that keeps the most; their number."""
-    among[:] = pos[base] | neg[base]
+    _all_columns(pos, neg, base, among)
     members[0], members[1] = 2 * base, partner
     _narrow(pos, neg, among, base, partner)
     count = 2
     while count < pos.shape[0]:
         _overlaps(pos, neg, among, base, overlap)
         for i in range(count):
-            overlap[members[i]] = overlap[members[i] ^ 1] = -1
-        best = np.argmax(overlap)
+            overlap[members[i]] = -1
+            overlap[members[i] ^ 1] = -1
+        best = _largest(overlap)
         if overlap[best] < k:
             break
         _narrow(pos, neg, among, base, best)
@@ -97,22 +119,23 @@ def _grown(pos, neg, base, partner, k, members, among, overlap):  # type: ignore
 
 
 @njit(cache=True)
-def _best(pos, neg, base, k, partners, members, among, work):  # type: ignore[no-untyped-def]
+def _best(pos, neg, base, k, partners, members, among, overlap, inner, rows, columns):  # type: ignore[no-untyped-def]
     """The most rows over the partners of ``base`` that agree on the most columns; 0 if no partner has k."""
-    overlap, inner, rows, columns = work
-    columns[:] = pos[base] | neg[base]
+    _all_columns(pos, neg, base, columns)
     _overlaps(pos, neg, columns, base, overlap)
-    overlap[2 * base] = overlap[2 * base + 1] = -1
+    overlap[2 * base] = -1
+    overlap[2 * base + 1] = -1
     most = 0
     for _ in range(partners):
-        partner = np.argmax(overlap)
+        partner = _largest(overlap)
         if overlap[partner] < k:
             break
         overlap[partner] = -1
         count = _grown(pos, neg, base, partner, k, rows, columns, inner)
         if count > most:
             most = count
-            members[:], among[:] = rows, columns
+            _copy(members, rows)
+            _copy(among, columns)
     return most
 
 
@@ -138,22 +161,24 @@ def _take(pos, neg, members, count, among, k, columns):  # type: ignore[no-untyp
 def _search(pos, neg, k, partners, found):  # type: ignore[no-untyped-def]
     """Fills ``found`` with (number of rows, signed rows ..., columns ...); how many."""
     n, words = pos.shape
-    members, among = np.zeros(n, np.int64), np.zeros(words, np.uint64)
-    work = (np.zeros(2 * n, np.int64), np.zeros(2 * n, np.int64), np.zeros(n, np.int64), np.zeros(words, np.uint64))
-    reach = np.zeros(n, np.int64)
+    members, rows, reach = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    among, columns = np.zeros(words, np.uint64), np.zeros(words, np.uint64)
+    overlap, inner = np.zeros(2 * n, np.int64), np.zeros(2 * n, np.int64)
     for base in range(n):
-        reach[base] = _best(pos, neg, base, k, partners, members, among, work)
+        reach[base] = n
     done = 0
-    target = reach.max()
+    target = n
     while target >= 2:
         for base in range(n):
             while reach[base] >= target:
-                reach[base] = min(reach[base], _best(pos, neg, base, k, partners, members, among, work))
-                if reach[base] < target:
+                count = _best(pos, neg, base, k, partners, members, among, overlap, inner, rows, columns)
+                reach[base] = min(reach[base], count)
+                if count < target:
                     break
-                found[done, 0] = reach[base]
-                found[done, 1 : 1 + reach[base]] = members[: reach[base]]
-                _take(pos, neg, members, reach[base], among, k, found[done, 1 + n :])
+                found[done, 0] = count
+                for i in range(count):
+                    found[done, 1 + i] = members[i]
+                _take(pos, neg, members, count, among, k, found[done, 1 + n :])
                 done += 1
-        target = min(target, reach.max() + 1) - 1 if reach.max() < target else target
+        target = min(target - 1, reach[_largest(reach)])
     return done
