@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hwq.report.bench_hw_flow import Circuit
 
-__all__ = ["binary_array", "binary_lanes", "comparisons", "integer_lanes", "popcount", "ternary_lanes"]
+__all__ = ["binary_array", "binary_lanes", "comparisons", "integer_lanes", "popcount", "raw_products", "ternary_lanes"]
 
 CORE = "core"
 
@@ -121,6 +121,19 @@ def _signed_lanes(lanes: int, n: int, x_width: int, row_width: int, bits: int, t
 endmodule
 """
     return _circuit(text)
+
+
+def raw_products(width: int, rows: int, pixels: int, n: int, bits: int, offset: int) -> Circuit:
+    """Dot products of every row of weights with every pixel, made non-negative by ``offset``; ``*`` where synthesis may take a slice."""
+    pairs = [(i, j) for i in range(rows) for j in range(pixels)]
+    ports = ", ".join(f"output [{bits - 1}:0] y{i}_{j}" for i, j in pairs)
+    lines = [f"module {CORE}(input [{width * n * pixels - 1}:0] x, input [{width * n * rows - 1}:0] w, {ports});"]
+    for i, j in pairs:
+        factors = ((f"$signed(x[{width * (j * n + k)} +: {width}])", f"$signed(w[{width * (i * n + k)} +: {width}])") for k in range(n))
+        lines += [f"  wire signed [{2 * width - 1}:0] p{i}_{j}_{k} = {a} * {b};" for k, (a, b) in enumerate(factors)]
+        lines.append(f"  wire signed [{bits}:0] s{i}_{j} = {offset} + {' + '.join(f'p{i}_{j}_{k}' for k in range(n))};")
+        lines.append(f"  assign y{i}_{j} = s{i}_{j}[{bits - 1}:0];")
+    return _circuit("\n".join([*lines, "endmodule", ""]))
 
 
 def comparisons(weights: NDArray[np.int64], thresholds: NDArray[np.int64]) -> Circuit:

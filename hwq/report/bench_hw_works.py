@@ -16,6 +16,7 @@ from hwq.report.bench_hw_alkaid import alkaid, available
 from hwq.report.bench_hw_arrays import array_works
 from hwq.report.bench_hw_flow import Circuit, Port, Values, Work
 from hwq.report.bench_hw_own import lanes, own
+from hwq.report.bench_hw_slices import slice_works
 from hwq.report.bench_hw_unrolled import unrolled_works
 
 __all__ = ["works"]
@@ -27,7 +28,7 @@ Makers = dict[str, Callable[[], Circuit]]
 
 def works() -> dict[str, Work]:
     """Every work by name, in the order of the table."""
-    return {work.name: work for work in (*_popcounts(), *_lanes(), *array_works(), *unrolled_works())}
+    return {work.name: work for work in (*_popcounts(), *_lanes(), *array_works(), *slice_works(), *unrolled_works())}
 
 
 # -- popcount
