@@ -13,6 +13,7 @@ from hwq.errors import InputError
 from hwq.numerics.encoding import Integer
 from hwq.target import verilog
 from hwq.target.design import Design, elaborate
+from hwq.target.primitives import PRIMITIVES
 from hwq.target.tools import icarus, verilator, yosys
 from hwq.target.verilog_bench import bench_text
 from tests.network.networks import TERNARY, dense_network
@@ -132,3 +133,45 @@ def test_the_bench_names_the_memory_files_when_nothing_moves(designs: list[Desig
     text = bench_text(design.top, (*design.inputs, *design.outputs), design.ports, 2, names)
     assert f"this one reads {', '.join(names)}" in text
     assert "8'hff : 8'hff" not in text
+
+
+@pytest.fixture(scope="module")
+def forms() -> dict[str, Design]:
+    """One design in every form of its parts of fabric."""
+    network = mlp(name="forms", widths=(16, 6, 4))
+    plan = plan_for(network, fps=300e6 / 40)
+    return {primitives: elaborate(network, plan, primitives=primitives) for primitives in PRIMITIVES}
+
+
+@pytest.mark.skipif(verilator() is None, reason="no Verilator here")
+@pytest.mark.parametrize(("primitives", "macros"), [("portable", "HWQ_FABRIC"), ("structural", "HWQ_MODELS"), ("unisim", "HWQ_MODELS")])
+def test_verilator_lints_every_form_without_a_warning(forms: dict[str, Design], primitives: str, macros: str, tmp_path: Path) -> None:
+    tool = verilator()
+    assert tool is not None
+    (tmp_path / "forms.v").write_text(forms[primitives].verilog)
+    command = [*tool.command, "--lint-only", "-Wall", "--default-language", "1364-2001", f"-D{macros}", "--top-module", "forms", "forms.v"]
+    done = subprocess.run(command, cwd=tmp_path, env=tool.environ(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(yosys() is None, reason="no Yosys here")
+def test_yosys_reads_every_form_without_a_warning(forms: dict[str, Design], tmp_path: Path) -> None:
+    tool = yosys()
+    assert tool is not None
+    script = ""
+    for primitives, macros in (("portable", ""), ("portable", "-DHWQ_FABRIC"), ("portable", "-DHWQ_FABRIC -DHWQ_UNISIM"), ("unisim", "")):
+        (tmp_path / f"{primitives}.v").write_text(forms[primitives].verilog)
+        cells = "read_verilog -lib +/xilinx/cells_sim.v\n" if "UNISIM" in macros or primitives == "unisim" else ""
+        script += f"{cells}read_verilog {macros} {primitives}.v\nhierarchy -check -top forms\nproc\ncheck -assert\ndesign -reset\n"
+    (tmp_path / "s.ys").write_text(script)
+    done = subprocess.run([*tool.command, "-q", "s.ys"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Warning" not in done.stdout + done.stderr
+
+
+def test_the_forms_hold_what_they_are_named_for(forms: dict[str, Design]) -> None:
+    portable, structural, unisim = (forms[p].verilog for p in PRIMITIVES)
+    assert "`ifdef HWQ_FABRIC" in portable
+    assert "HWQ_FABRIC" not in structural + unisim
+    assert "forms_hwq_lut" in structural
+    assert "forms_hwq_lut" not in unisim
