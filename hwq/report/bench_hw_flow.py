@@ -137,7 +137,8 @@ def measure(work: Work, circuit: Circuit) -> dict[str, Any]:
         # A vendor's slice has no meaning here: the netlist that the text was written from is checked.
         _check(work, circuit, circuit.netlist, circuit.latency)
     else:
-        _check(work, circuit, netlist_of_module(modules, TOP), latency)
+        plain = synthesize(files, TOP, flatten=True, slices=False) if sites.dsp else modules
+        _check(work, circuit, netlist_of_module(plain, TOP), latency)
     if circuit.netlist is not None:
         _compare(work, circuit, sites)
     return {

@@ -35,11 +35,12 @@ def synthesize(
     family: str = "xcup",
     flatten: bool = False,
     defines: Sequence[str] = FABRIC,
-    verilog: str = "-sv",
+    slices: bool = True,
 ) -> dict[str, Any]:
     """Modules by name after ``synth_xilinx``, as Yosys' ``write_json`` has them; without ``flatten`` one for each distinct module.
 
-    ``files`` are Verilog (``.v``, read in this order) and memory files by name; ``defines`` their macros.
+    ``files`` are Verilog (``.v``, read in this order) and memory files by name; ``defines`` their macros; without ``slices``
+    multiplications become LUTs.
 
     Raises :class:`InputError` where no Yosys is found, :class:`SynthesisFailed` with its last words.
     """
@@ -53,8 +54,8 @@ def synthesize(
             (folder / file).write_text(text)
         macros = " ".join(f"-D {d}" for d in defines)
         sources = " ".join(file for file in files if file.endswith(".v"))
-        flat = "-flatten" if flatten else ""
-        steps = (f"read_verilog {verilog} {macros} {sources}", f"synth_xilinx -family {family} {OPTIONS} {flat} -top {top}")
+        flat = ("-flatten " if flatten else "") + ("" if slices else "-nodsp")
+        steps = (f"read_verilog -sv {macros} {sources}", f"synth_xilinx -family {family} {OPTIONS} {flat} -top {top}")
         (folder / "script.ys").write_text("\n".join([steps[0], CLOSED, steps[1], "write_json netlist.json", ""]))
         done = subprocess.run([*tool.command, "-q", "-s", "script.ys"], cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
