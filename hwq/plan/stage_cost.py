@@ -15,8 +15,9 @@ __all__ = ["buffer_of", "constants_kind", "lanes_cost", "roms_of", "stage_cost",
 
 XNOR_PRODUCT = 1.25  # LUT a binary product: XNOR folded into a 6:3 counter tree
 XNOR_CONSTANT = 0.8  # the same with weights as wiring
-UNROLLED_PRODUCT = 0.4  # LUT a binary product of an unrolled matrix, its threshold included
-UNROLLED_REGISTERS = 1.6  # FF a LUT of it
+UNROLLED_BINARY = 0.2  # LUT a product of an unrolled matrix of bits and bipolar weights, its threshold included: 0.15 to 0.25
+UNROLLED_PRODUCT = 0.4  # the same for every bit of the input and every digit of other weights
+UNROLLED_REGISTERS = 2.5  # FF a LUT of it
 SIGNED_BIT = 1.0  # LUT a bit of a signed term in an adder tree
 TERNARY_PRODUCT = 2.8  # LUT a product of two ternary codes, with its share of two counter trees
 MULTIPLIER_BIT = 1.1  # LUT a partial-product bit of a multiplier in LUTs
@@ -126,7 +127,8 @@ def unrolled_cost(s: StageSummary, simd: int) -> Resources:
     products = s.mw * s.mh * s.nonzero
     # A weight of several bits has a non-zero digit in three (canonical signed digits).
     digits = 1.0 if s.w_bits <= 2 else (s.w_bits + 1) / 3
-    circuit = UNROLLED_PRODUCT * products * s.x_bits * digits
+    each = UNROLLED_BINARY if s.x_bipolar and s.w_bipolar else UNROLLED_PRODUCT * s.x_bits * digits
+    circuit = each * products
     more = COMPARE_BIT * s.acc_bits * max(0, s.thresholds - 1) * s.mh
     total = Resources(lut=circuit + more, ff=UNROLLED_REGISTERS * circuit + more)
     if s.multiplier_bits:
