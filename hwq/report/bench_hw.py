@@ -1,7 +1,7 @@
 """Circuits of hwq beside plain Verilog and alkaid, behind ``make bench-hw``: prints a table, writes ``rtl_out/bench/hw.json`` and a plot.
 
-Run it as ``python -m hwq.report.bench_hw [WORK ...]`` in the repository's folder; a WORK may be the beginning of several names. Without
-one, everything is measured and the file written anew; with some, their rows are replaced.
+Run it as ``python -m hwq.report.bench_hw [WORK[:CIRCUIT] ...]`` in the repository's folder; both may be the beginning of several names.
+Without one, everything is measured and the file written anew; with some, their rows are replaced.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,32 +46,51 @@ log = logging.getLogger("hwq")
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure the works whose names begin with one of ``words`` (all without); the exit code is 1 where a circuit was not exact."""
+    """Measure the works that ``words`` name (all without); the exit code is 1 where a circuit was not exact."""
     every = works()
-    chosen = [w for name, w in every.items() if not words or any(name.startswith(word) for word in words)]
+    chosen = _chosen(every, words)
     if not chosen:
         print(f"no work is called {' or '.join(words)}; there are: {', '.join(every)}", file=sys.stderr)
         return 2
     if not available():
         say("alkaid is not installed: its rows are left out (pip install 'hwq[bench]')")
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    rows, good = _kept(FILE, {w.name for w in chosen}) if words else [], True
+    rows, good = _kept(FILE, chosen) if words else [], True
     for work in chosen:
         for row in measured(work):
             good &= "error" not in row
             rows = sorted([*rows, row], key=lambda r: list(every).index(r["work"]) if r["work"] in every else len(every))
             FILE.write_text(json.dumps(rows, indent=1) + "\n")
-    print(table([r for r in rows if r["work"] in {w.name for w in chosen}], every))
+    print(table([r for r in rows if r["work"] in every], every))
     print(f"wrote {FILE}")
     picture = plot(rows, every, FILE.with_suffix(".svg"))
     print(f"wrote {picture}" if picture else "no plot: matplotlib is not installed (pip install 'hwq[bench]')")
     return 0 if good else 1
 
 
-def _kept(file: Path, but: set[str]) -> list[dict[str, Any]]:
-    """Rows of an earlier run of works that are not measured now."""
+def _chosen(every: Mapping[str, Work], words: Sequence[str]) -> list[Work]:
+    """The works whose names begin so, with the contenders whose names begin as what stands behind a colon."""
+    found = []
+    for name, work in every.items():
+        wanted = [word.partition(":")[2] for word in words if name.startswith(word.partition(":")[0])]
+        makers = {k: m for k, m in work.contenders.items() if not words or any(k.startswith(w) for w in wanted)}
+        if makers:
+            found.append(replace(work, contenders=makers))
+    return found
+
+
+def _kept(file: Path, chosen: Sequence[Work]) -> list[dict[str, Any]]:
+    """Rows of an earlier run that are not measured now."""
     rows = json.loads(file.read_text()) if file.is_file() else []
-    return [row for row in rows if row["work"] not in but]
+    now = {(w.name, _split(name)) for w in chosen for name in w.contenders}
+    now |= {(w.name, (quote[0], None)) for w in chosen for quote in w.quoted}
+    return [row for row in rows if (row["work"], (row["circuit"], row.get("variant"))) not in now]
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """Circuit and variant of a contender's name."""
+    circuit, _, variant = name.partition(":")
+    return circuit, variant or None
 
 
 def measured(work: Work) -> Iterator[dict[str, Any]]:
@@ -84,10 +104,11 @@ def measured(work: Work) -> Iterator[dict[str, Any]]:
 
 def _row(work: Work, name: str, make: Callable[[], Circuit]) -> dict[str, Any]:
     try:
-        return {**measure(work, make()), "circuit": name.split(":")[0], **({"variant": name.split(":")[1]} if ":" in name else {})}
+        row = measure(work, make())
+        return {**row, "variant": _split(name)[1]} if _split(name)[1] else row
     except (NotExact, SynthesisFailed, NotImplementedError) as error:
         log.warning("%s, %s: %s", work.name, name, error)
-        return {"work": work.name, "circuit": name, "error": str(error)[:300]}
+        return {"work": work.name, "circuit": _split(name)[0], "variant": _split(name)[1], "error": str(error)[:300]}
 
 
 def table(rows: Sequence[Mapping[str, Any]], every: Mapping[str, Work]) -> str:
@@ -106,7 +127,7 @@ def table(rows: Sequence[Mapping[str, Any]], every: Mapping[str, Work]) -> str:
 
 
 def _who(row: Mapping[str, Any]) -> str:
-    return f"{row['circuit']}{' (' + row['variant'] + ')' if 'variant' in row else ''}{' quoted' if 'quoted_from' in row else ''}"
+    return f"{row['circuit']}{' (' + row['variant'] + ')' if row.get('variant') else ''}{' quoted' if 'quoted_from' in row else ''}"
 
 
 def _figures(row: Mapping[str, Any], target: float | None) -> tuple[str, ...]:

@@ -52,7 +52,6 @@ def alkaid(weights: NDArray[np.int64], thresholds: NDArray[np.int64] | None, sta
         registers=frozenset({"inputs", "outputs"}),
         seconds=time.perf_counter() - started,
         notes={
-            "variant": f"{stages} stages" if stages else "combinational",
             "own_estimate": float(logic.cost),
             "version": module_version("alkaid"),
         },

@@ -117,8 +117,16 @@ def test_every_work_named_is_there() -> None:
         assert work.io in {"combinational", "registered"}
 
 
-def test_rows_of_other_works_are_kept(tmp_path: Path) -> None:
-    file = tmp_path / "hw.json"
-    assert bench_hw._kept(file, {"a"}) == []
-    file.write_text(json.dumps([{"work": "a"}, {"work": "b"}]))
-    assert bench_hw._kept(file, {"a"}) == [{"work": "b"}]
+def test_rows_that_are_not_measured_now_are_kept(tmp_path: Path) -> None:
+    file, work = tmp_path / "hw.json", full_adder()
+    assert bench_hw._kept(file, [work]) == []
+    file.write_text(json.dumps([{"work": "adder", "circuit": c} for c in ("hwq", "alkaid")] + [{"work": "b", "circuit": "hwq"}]))
+    assert bench_hw._kept(file, [work]) == [{"work": "adder", "circuit": "alkaid"}, {"work": "b", "circuit": "hwq"}]
+
+
+def test_works_and_contenders_are_chosen_by_how_their_names_begin() -> None:
+    every = {name: replace(full_adder(), name=name) for name in ("adder", "adder_two", "other")}
+    chosen = {w.name: list(w.contenders) for w in bench_hw._chosen(every, ["adder:hwq", "oth"])}
+    assert chosen == {"adder": ["hwq"], "adder_two": ["hwq"], "other": ["hwq", "behavioural"]}
+    assert len(bench_hw._chosen(every, [])) == 3
+    assert bench_hw._chosen(every, ["none"]) == []
