@@ -22,11 +22,11 @@ def shape_of(name):
 
 
 @pytest.mark.parametrize("name", sorted(read(PATH)))
-def test_a_stored_schedule_levels_its_heap_for_less(name):
+def test_a_stored_schedule_levels_its_heap_for_no_more(name):
     heights, width, every, goal, rows = shape_of(name)
     kept = priced(heights, stored(heights, width, every, goal, rows), width, every)
     assert levelled(kept.left, rows)
-    assert price_of(kept, goal) < price_of(search(heights, width, every, goal, rows), goal)
+    assert price_of(kept, goal) <= price_of(search(heights, width, every, goal, rows), goal)
     assert schedule_of(heights, width, every, goal, rows) == kept
 
 
