@@ -7,7 +7,7 @@ packed signed products need elsewhere is one constant at the head of the cascade
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from hwq.numerics.encoding import Bipolar, Encoding
 
@@ -76,6 +76,14 @@ class Packing:
         span = self.bounds[1] - self.bounds[0]
         return min(((1 << self.room(field)) - 1) // (span * len(field.products)) for field in self.fields)
 
+    @property
+    def carry_depth(self) -> int:
+        """Steps if the carry out of every field is worked out beside the slices, from the parity of the field above (outer packings)."""
+        if self.inner:
+            return self.depth
+        span = self.bounds[1] - self.bounds[0]
+        return min(((1 << (self.room(field) + 1)) - 2) // span for field in self.fields)
+
     def constant(self, steps: int) -> int:
         """What ``steps`` steps start from: every field then holds ``sum of (product - smallest)``."""
         return sum(-self.bounds[0] * len(field.products) * steps << field.shift for field in self.fields) & ((1 << WORD_BITS) - 1)
@@ -90,6 +98,7 @@ class Packing:
         return self.w.signed and len(self.w_shifts) > 1
 
 
+@lru_cache(maxsize=1024)
 def packing(x: Encoding, w: Encoding, rows: int, pixels: int = 1) -> Packing | None:
     """``rows`` weights times ``pixels`` activations in one slice, with the most room between them; None where they don't fit."""
     best = None
@@ -102,6 +111,7 @@ def packing(x: Encoding, w: Encoding, rows: int, pixels: int = 1) -> Packing | N
     return best
 
 
+@lru_cache(maxsize=1024)
 def lane_packing(x: Encoding, w: Encoding) -> Packing | None:
     """Products of one dot product a slice: two where three fields fit, else one; None where not even one does, or for ±1 codes."""
     pairs = [Packing(x, w, (0, s), (s, 0), inner=True) for s in range(1, B_BITS)]

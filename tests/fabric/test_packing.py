@@ -68,6 +68,34 @@ def test_the_inner_packing_adds_two_products_of_one_dot_product(x: str, w: str) 
     assert can_go_wrong(made, made.depth + 1)
 
 
+def carries_go_wrong(made: Packing, steps: int) -> bool:
+    """Whether sums exist that the fields, one carry each taken back by the parity of the field above, do not show."""
+    span = made.bounds[1] - made.bounds[0]
+    raw = [z3.BitVec(f"raw_{f.shift}", 48) for f in made.fields]
+    solver = z3.Solver()
+    solver.add(*(z3.ULE(r, span * steps) for r in raw))
+    total = sum(r << f.shift for r, f in zip(raw, made.fields, strict=True))
+    wrong, carry = [], z3.BitVecVal(0, 48)
+    for k, f in enumerate(made.fields):
+        field, below = z3.LShR(total, f.shift), carry
+        if k + 1 < len(made.fields):
+            room = made.room(f)
+            carry = (z3.LShR(field, room) ^ raw[k + 1]) & 1
+            field = (field & ((1 << room) - 1)) + (carry << room)
+        else:
+            field = field & ((1 << (span * steps + 1).bit_length()) - 1)
+        wrong.append(field - below != raw[k])
+    solver.add(z3.Or(wrong))
+    return solver.check() == z3.sat
+
+
+@pytest.mark.parametrize(("x", "w", "rows", "pixels"), CASES)
+def test_one_carry_a_field_is_taken_back_up_to_the_carry_depth_and_not_beyond(x: str, w: str, rows: int, pixels: int) -> None:
+    made = found(x, w, rows, pixels)
+    assert not carries_go_wrong(made, made.carry_depth)
+    assert carries_go_wrong(made, made.carry_depth + 1)
+
+
 def test_the_depths_are_those_of_the_closed_forms() -> None:
     # int8: products -16256 .. 16384, 18 bits of room; narrow weights leave a bit more: -127 * 2**19 - 127 > -2**26.
     assert found("INT8", "INT8", 2, 1).w_shifts == (0, 18)

@@ -16,6 +16,8 @@ __all__ = ["DspLanes"]
 
 Bits = Sequence[int]
 
+#: Cascades shorter than this are worth lengthening by carries taken back.
+SHORT = 8
 #: Cycles from the operands of a slice to its sum: operand, product, sum.
 SLICE_LATENCY = 3
 
@@ -27,8 +29,10 @@ class DspLanes:
     ``sum over k of x[j][k] * w[i][k] = y + low * n``: every row and pixel leaves a raw sum, ``0 .. n * (largest - smallest product)``.
 
     A step is one slice: one k (outer packing) or two (inner). Up to ``longest`` steps are one cascade, as long as its fields stay
-    exact; the fields of several cascades are added in LUTs. In a cascade, slice k starts k cycles late: its operands wait in
-    flip-flops (the first one of them inside the slice).
+    exact; the fields of several cascades are added in LUTs. Cascades twice as long let a field carry into the next one, once: that carry
+    is what the lowest bit of the field above differs by from the parity of its own products, which LUTs know (three products a LUT);
+    ``carries`` says whether, None where cascades are short otherwise.
+    In a cascade, slice k starts k cycles late: its operands wait in flip-flops (the first one of them inside the slice).
 
     Timing: free-running, initiation interval 1, latency :attr:`latency`.
     Cost: ``ceil(n / steps of a slice)`` slices; LUTs only for the sum of cascades, and for a borrow between signed activations.
@@ -40,6 +44,7 @@ class DspLanes:
     packing: Packing
     n: int
     longest: int = 16
+    carries: bool | None = None
 
     @property
     def rows(self) -> int:
@@ -61,10 +66,18 @@ class DspLanes:
         """DSP slices."""
         return -(-self.n // self.group)
 
+    @property
+    def takes_carries(self) -> bool:
+        """Whether cascades are longer than their fields hold, and carries between fields taken back."""
+        if self.packing.carry_depth == self.packing.depth:
+            return False
+        return self.packing.depth < SHORT if self.carries is None else self.carries
+
     @cached_property
     def cascades(self) -> tuple[int, ...]:
         """Steps of each cascade, the longer ones first."""
-        count = -(-self.slices // min(self.packing.depth, self.longest))
+        depth = self.packing.carry_depth if self.takes_carries else self.packing.depth
+        count = -(-self.slices // min(depth, self.longest))
         return tuple(self.slices // count + (k < self.slices % count) for k in range(count))
 
     @property
@@ -103,9 +116,42 @@ class DspLanes:
             operands = [self._step(netlist, x, w, step + k) for k in range(length)]
             p = self._cascade(netlist, operands, self.cascades[0] - length)
             step += length
+            if self.takes_carries:
+                here = range(step - length, step)
+                parities = {f.products[0]: self._parity(netlist, x[f.products[0][1]], w[f.products[0][0]], here) for f in wanted[1:]}
+                self._add_overlapping(netlist, heaps, p, length, parities)
+                continue
             for f in wanted:
                 heaps[f.products[0]].add_unsigned(p[f.shift : f.shift + self.packing.field_bits(f, length)])
         return heaps
+
+    def _add_overlapping(
+        self, netlist: Netlist, heaps: dict[tuple[int, int], BitHeap], p: Bits, steps: int, parities: dict[tuple[int, int], list[int]]
+    ) -> None:
+        """Adds the fields of a cascade, each of which may have carried into the next."""
+        carry = FALSE
+        fields = self.packing.fields
+        for f, above in zip(fields, (*fields[1:], None), strict=True):
+            heap, room = heaps[f.products[0]], self.packing.room(f)
+            heap.subtract([carry])
+            if above is None:
+                most = (self.packing.bounds[1] - self.low) * steps + 1
+                heap.add_unsigned(p[f.shift : f.shift + most.bit_length()])
+                continue
+            is_odd = self.low * steps % 2
+            carry = netlist.lut(lambda *v, odd=is_odd: (sum(v) + odd) % 2, p[above.shift], *parities[above.products[0]])
+            heap.add_unsigned([*p[f.shift : f.shift + room], carry])
+
+    def _parity(self, netlist: Netlist, x: Sequence[Bits], w: Sequence[Bits], steps: range) -> list[int]:
+        """At most five bits whose sum is odd where the products of ``steps`` have an odd sum, when the cascade's sum is there."""
+        pins = [(x[k][0], w[k][0]) for k in steps]
+        groups = [[pin for pair in pins[k : k + 3] for pin in pair] for k in range(0, len(pins), 3)]
+        found = [netlist.flop(netlist.lut(lambda *v: sum(a & b for a, b in zip(v[::2], v[1::2], strict=True)) % 2, *g)) for g in groups]
+        waits = self.front_latency - 1
+        while len(found) > 5:
+            found = [netlist.flop(netlist.lut(lambda *v: sum(v) % 2, *found[k : k + 6])) for k in range(0, len(found), 6)]
+            waits -= 1
+        return _delayed(netlist, found, waits)
 
     @cached_property
     def _built(self) -> tuple[Netlist, int]:

@@ -140,6 +140,6 @@ def test_cost_of_binary32() -> None:
     netlist = MAC.netlist()
     found = sites_of(netlist)
     assert found.dsp == MAC.slices == 2
-    assert found.luts <= 510
+    assert found.luts <= 480
     assert depth(netlist) <= MAC.levels
     assert BINARY32.nan == NAN

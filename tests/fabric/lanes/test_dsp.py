@@ -75,6 +75,24 @@ def test_a_lane_of_one_row(x: str, w: str, n: int) -> None:
     check(DspLanes(made, n), seed=n)
 
 
+@pytest.mark.parametrize(
+    ("x", "w", "rows", "pixels", "n", "longest"),
+    [
+        ("INT8", "INT8", 2, 1, 16, 16),
+        ("INT8", "INT8", 2, 1, 40, 16),
+        ("UINT8", "INT8", 2, 1, 24, 16),
+        ("INT8", "INT8_NARROW", 2, 1, 33, 40),
+        ("INT4", "INT4", 2, 2, 35, 40),
+        ("UINT4", "INT4_NARROW", 3, 1, 19, 40),
+        ("INT4", "INT4", 4, 1, 6, 16),
+    ],
+)
+def test_cascades_beyond_their_fields_take_the_carries_back(x: str, w: str, rows: int, pixels: int, n: int, longest: int) -> None:
+    lanes = DspLanes(of(x, w, rows, pixels), n, longest, carries=True)
+    assert max(lanes.cascades) > lanes.packing.depth
+    check(lanes, seed=n, count=300)
+
+
 def test_every_quadruple_of_int4_weights_times_every_int4_activation() -> None:
     lanes = DspLanes(of("INT4", "INT4", 4, 1), 1)
     codes = np.arange(1 << 16)
