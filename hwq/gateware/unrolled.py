@@ -9,7 +9,6 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwq.fabric.unroll.outputs import RowOutput
 from hwq.gateware.egress import Egress
 from hwq.gateware.fabric_part import NetlistPart
 from hwq.gateware.fifo import forward
@@ -87,13 +86,10 @@ class UnrolledStage(wiring.Component):
             y = delay(m, part.y, form.circuit_latency - layer.latency, f"late_{group}")
             y = named(m, y, f"rows_{group}")
             place = 0
-            for output in self._outputs(group):
+            for output in form.outputs[group * form.rows : (group + 1) * form.rows]:
                 codes.append(y[place : place + output.bits])
                 place += output.bits
         return self._activated(m, codes)
-
-    def _outputs(self, group: int) -> tuple[RowOutput, ...]:
-        return self.form.outputs()[group * self.form.rows : (group + 1) * self.form.rows]
 
     def _activated(self, m: Module, values: list[Value]) -> list[Value]:
         """The codes: what the circuit gives, or the units behind it make of it."""

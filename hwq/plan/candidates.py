@@ -21,7 +21,7 @@ MOST = 40  # folds of a stage that are kept: the cheapest of each pair of words
 BUFFERED = (*WINDOWED, "upsample")
 ALL_BREAKPOINTS = 1024  # channels up to which lanes that do not divide them are tried
 # Weights up to which a stage whose style is left to the planner is unrolled: larger circuits take minutes to make, those of bits less.
-UNROLLED_BITS, UNROLLED = 1 << 16, 1 << 12
+UNROLLED_BITS, UNROLLED = 1 << 16, 1 << 10
 
 Shape = tuple[int, int, int, str]  # pe, simd, pixels, and "unrolled" or ""
 

@@ -113,6 +113,7 @@ class UnrolledForm:
         """What that unit reads."""
         return Domain(int(self.bounds[0].min()), int(self.bounds[1].max()))
 
+    @cached_property
     def outputs(self) -> tuple[RowOutput, ...]:
         """What the circuit gives for every output channel."""
         if self.node is None or not self.is_fused:
@@ -147,7 +148,7 @@ class UnrolledForm:
     @cached_property
     def layers(self) -> tuple[UnrolledLayer, ...]:
         """The circuit of every group: ports ``x`` (elements of the window, then border taps) and ``y`` (codes of its rows)."""
-        outputs, matrix, rows = self.outputs(), self.matrix, self.rows
+        outputs, matrix, rows = self.outputs, self.matrix, self.rows
         return tuple(
             _layer(matrix[k : k + rows].tobytes(), matrix.shape[1], self.x, outputs[k : k + rows]) for k in range(0, self.op.mh, rows)
         )

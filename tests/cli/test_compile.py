@@ -50,6 +50,16 @@ def test_says_what_was_read_what_it_costs_and_what_comes_next(model_file: Path, 
     assert (out / "report.json").is_file()
 
 
+def test_a_style_is_asked_for_and_reported(model_file: Path, hwq_json: RunJson, tmp_path: Path) -> None:
+    code, document = hwq_json("compile", model_file, "--style", "unrolled", "-o", tmp_path / "out")
+    assert code == 0
+    report = document["report"]
+    assert {layer["style"] for layer in report["layers"]} == {"unrolled"}
+    assert report["options"]["style"] == "unrolled"
+    assert report["cycles_per_frame"] == 1
+    assert (tmp_path / "out" / "plan.toml").read_text().count('style = "unrolled"') == len(report["layers"])
+
+
 def test_json_is_one_document(model_file: Path, hwq_json: RunJson, tmp_path: Path) -> None:
     code, document = hwq_json("compile", model_file, "-o", tmp_path / "out")
     assert code == 0
