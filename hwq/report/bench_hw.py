@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hwq.report.bench_hw_alkaid import available
-from hwq.report.bench_hw_flow import Circuit, NotExact, Work, measure
+from hwq.report.bench_hw_flow import Circuit, NotExact, Row, Work, measure
 from hwq.report.bench_hw_plot import plot
 from hwq.report.bench_hw_works import works
 from hwq.report.bench_main import OUTPUT, say
@@ -102,9 +102,10 @@ def measured(work: Work) -> Iterator[dict[str, Any]]:
         yield {"work": work.name, "circuit": circuit, "lut_physical": luts, "quoted_from": source, "io": work.io}
 
 
-def _row(work: Work, name: str, make: Callable[[], Circuit]) -> dict[str, Any]:
+def _row(work: Work, name: str, make: Callable[[], Circuit | Row]) -> dict[str, Any]:
     try:
-        row = measure(work, make())
+        made = make()
+        row = measure(work, made) if isinstance(made, Circuit) else {"work": work.name, "circuit": name, "io": work.io, **made}
         return {**row, "variant": _split(name)[1]} if _split(name)[1] else row
     except (NotExact, SynthesisFailed, NotImplementedError) as error:
         log.warning("%s, %s: %s", work.name, name, error)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -11,8 +14,11 @@ from hwq.fabric.lane_array import array_latency, array_netlist
 from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.numerics.encoding import Bipolar, Integer
 from hwq.report import bench_hw_behavioural as behavioural
-from hwq.report.bench_hw_flow import Circuit, Port, Values, Work
+from hwq.report.bench_cycles import write_design
+from hwq.report.bench_hw_flow import Circuit, Port, Row, Values, Work
 from hwq.report.bench_hw_own import own
+from hwq.report.bench_lanes import lane_layer
+from hwq.target.stage_synthesis import synthesize_folder
 
 __all__ = ["array_works"]
 
@@ -31,6 +37,7 @@ def array_works() -> tuple[Work, ...]:
     return (
         replace(_array("xnor_with_control_16x64", "XNOR rows with accumulators and fold control", xnor, 0.95, _plain_xnor), quoted=finn),
         _array("xnor_with_dsp_accumulators_16x64", "the same, accumulators four to a DSP slice", xnor, 0.86, None, dsp=True),
+        _stage_work(),
         _array("ternary_bipolar_with_control_16x64", "ternary weights, bipolar inputs, with accumulators", mixed, 1.30, None),
         _array("ternary_ternary_with_control_16x64", "ternary weights and inputs, with accumulators", ternary, 2.0, None),
     )
@@ -72,6 +79,36 @@ def _expected(form: LaneForm, values: Values) -> Values:
         count = np.where(taken, (count + 1) % WORDS, count)
         totals.append(total)
     return {"total": np.stack(totals) % (1 << BITS), "done": np.stack(done).astype(np.int64)[:, :, None]}
+
+
+def _stage_work() -> Work:
+    """The layer as it stands in a design: its unit with the weights, its reader and its stream buffers; nothing of its own is checked."""
+    ports = {"x": Port(Bipolar(), SIMD)}
+    title = f"the whole stage of a design, weights in LUTs and stream buffers included, {PE} x {SIMD}"
+    return Work("xnor_with_feed_16x64", title, "registered", ports, {}, lambda values: {}, {"hwq": _stage}, products=PE * SIMD)
+
+
+def _stage() -> Row:
+    network, plan = lane_layer()
+    with tempfile.TemporaryDirectory(prefix="hwq-bench-") as name:
+        started = time.perf_counter()
+        folder = write_design(network, plan, Path(name) / "layer")
+        seconds = time.perf_counter() - started
+        cells = synthesize_folder(folder)
+    found = cells.layers["fc"]
+    names = {
+        "luts": "lut_physical",
+        "cells": "lut_cells",
+        "carry": "carry",
+        "dsp": "dsp",
+        "ff": "ff",
+        "lutram": "lutram",
+        "bram36": "bram36",
+    }
+    counts = {row: found.counts[count] for count, row in names.items()}
+    sites = counts["lut_physical"] + counts["lutram"]
+    timing = {"seconds": round(seconds, 2), "synthesis_seconds": round(cells.seconds, 1)}
+    return {**counts, "depth": found.depth, "per_product": round(sites / (PE * SIMD), 4), **timing}
 
 
 def _plain_xnor() -> Circuit:

@@ -17,10 +17,11 @@ from hwq.numerics.encoding import Encoding
 from hwq.target.synthesis import synthesize
 from hwq.target.yosys_netlist import cells_of_module, netlist_of_module
 
-__all__ = ["Circuit", "NotExact", "Port", "Values", "Work", "measure", "row_of", "wrapper"]
+__all__ = ["Circuit", "NotExact", "Port", "Row", "Values", "Work", "measure", "row_of", "wrapper"]
 
 # Integers by port: (cycles, vectors, elements).
 Values = Mapping[str, NDArray[np.int64]]
+Row = Mapping[str, Any]
 IO = Literal["combinational", "registered"]
 TOP = "bench_top"
 VECTORS = 48
@@ -106,7 +107,7 @@ class Work:
     products
         Products a cycle, for costs per product; 0 where that means nothing.
     contenders
-        Makers of the circuits, by name.
+        Makers of the circuits, by name; one that is measured another way gives the fields of its row instead.
     target
         LUT sites to reach, or None.
     quoted
@@ -119,7 +120,7 @@ class Work:
     inputs: Mapping[str, Port]
     outputs: Mapping[str, Port]
     expected: Callable[[Values], Values]
-    contenders: Mapping[str, Callable[[], Circuit]]
+    contenders: Mapping[str, Callable[[], Circuit | Row]]
     products: int = 0
     target: float | None = None
     quoted: tuple[tuple[str, float, str], ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -14,7 +14,7 @@ from hwq.numerics.encoding import Bipolar, Encoding, Integer
 from hwq.report import bench_hw_behavioural as behavioural
 from hwq.report.bench_hw_alkaid import alkaid, available
 from hwq.report.bench_hw_arrays import array_works
-from hwq.report.bench_hw_flow import Circuit, Port, Values, Work
+from hwq.report.bench_hw_flow import Circuit, Port, Row, Values, Work
 from hwq.report.bench_hw_own import lanes, own
 from hwq.report.bench_hw_slices import slice_works
 from hwq.report.bench_hw_unrolled import unrolled_works
@@ -23,7 +23,7 @@ __all__ = ["works"]
 
 BIT, TERNARY = Integer(1, False), Integer(2, True, narrow=True)
 PE, SIMD = 16, 64
-Makers = dict[str, Callable[[], Circuit]]
+Makers = dict[str, Callable[[], Circuit | Row]]
 
 
 def works() -> dict[str, Work]:
@@ -157,5 +157,5 @@ def _own_lanes(x: Encoding, w: Encoding, n: int, rows: int) -> Circuit:
     return lanes(lambda: (lane_netlist(form), lane_latency(form)), form, rows)
 
 
-def _available(makers: Makers) -> Mapping[str, Callable[[], Circuit]]:
+def _available(makers: Makers) -> Makers:
     return {name: make for name, make in makers.items() if name != "alkaid" or available()}

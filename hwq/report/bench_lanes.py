@@ -15,7 +15,7 @@ from hwq.plan.plan import Plan, StagePlan, StreamPlan
 from hwq.plan.units import Mvu
 from hwq.report.luts import module_cells, total
 
-__all__ = ["xnor_lanes"]
+__all__ = ["lane_layer", "xnor_lanes"]
 
 PE, SIMD = 16, 64
 MW, MH = 784, 64  # the first layer of the TFC networks
@@ -25,7 +25,7 @@ def xnor_lanes() -> dict[str, float]:
     """``lanes``: the dot products with their accumulators; ``with_control``: the whole matrix-vector unit but weights and stream
     buffers; ``with_weight_feed``: with the weights in LUTs; each in LUTs a product and cycle, in portable form. ``buffer_luts`` are
     those of the stream buffers, as memory, in all."""
-    network, plan = _layer()
+    network, plan = lane_layer()
     dataflow = dataflow_of(network, plan)
     unit = next(u for u in dataflow.units if isinstance(u, Mvu))
     parts = SeparateParts()
@@ -45,7 +45,8 @@ def xnor_lanes() -> dict[str, float]:
     }
 
 
-def _layer() -> tuple[Network, Plan]:
+def lane_layer() -> tuple[Network, Plan]:
+    """One dense layer ``fc`` of bipolar weights and inputs, 784 to 64, folded to 16 rows of 64."""
     weights = 2 * np.random.default_rng(1).integers(0, 2, (MH, 1, 1, MW)) - 1
     node = Node("fc", Conv(weights, Bipolar()), ("x",), ("y",))
     network = Network("lanes", (NetworkInput("x", (1, 1, MW), Bipolar()),), (node,), ("y",))
