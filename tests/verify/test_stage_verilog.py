@@ -47,7 +47,7 @@ def test_all_that_the_stage_needs_is_the_folders(built: Path, alone: Design) -> 
     modules, _, twice = split_modules(got.verilog)
     own = {name for name in modules if name in whole}
     assert got.module == folder.report["modules"][STAGE]
-    assert {name.split("_")[1] for name in own} == {"stage", "lane", "pe"}
+    assert {name.split("_")[1] for name in own} == {"stage", "lane", "pe", "hwq"}
     assert all(modules[name] == whole[name] for name in own)
     assert not twice
     # None of the stage is left that was elaborated anew.
