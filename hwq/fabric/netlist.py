@@ -180,13 +180,17 @@ class Netlist:
     # -- carry chains, flip-flops, slices
 
     def chain(self, s: Sequence[int], di: Sequence[int], ci: int = FALSE) -> tuple[list[int], list[int]]:
-        """A carry chain; literals of every position's (O, CO). No complement may enter ``di`` or ``ci`` (nor ``s``)."""
+        """A carry chain, equal ones shared; literals of every position's (O, CO). No complement may enter ``di`` or ``ci`` (nor ``s``)."""
         assert len(s) == len(di) > 0
         for bit in (*s, *di, ci):
             assert not inverted(bit) or bit == TRUE, "a carry pin cannot be inverted"
-        o, co = [self.signal() for _ in s], [self.signal() for _ in s]
-        self.cells.append(Chain(tuple(s), tuple(di), ci, tuple(o), tuple(co)))
-        return o, co
+        key = ("chain", tuple(s), tuple(di), ci)
+        if key not in self._known:
+            o, co = tuple(self.signal() for _ in s), tuple(self.signal() for _ in s)
+            self.cells.append(Chain(tuple(s), tuple(di), ci, o, co))
+            self._known[key] = o + co
+        found = list(self._known[key])
+        return found[: len(s)], found[len(s) :]
 
     def flop(self, d: int, enable: int = TRUE, reset: int = FALSE) -> int:
         """The bit a cycle later. Complements pass through a plain flip-flop: one flip-flop holds a bit and its complement.

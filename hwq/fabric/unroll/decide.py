@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hwq.fabric.netlist import Netlist
+from hwq.fabric.netlist import FALSE, TRUE, Netlist, inverted
 
 __all__ = ["PINS", "Decision", "Steps", "decided", "decision"]
 
@@ -107,7 +107,17 @@ def _made(netlist: Netlist, table: Sequence[int], given: Sequence[bool], pins: S
     for i, (bit, occurs) in enumerate(zip(table, given, strict=True)):
         value = bit if occurs else value
         init |= value << i
-    return netlist.lut(init, *pins)
+    return _upright(netlist, init, pins, netlist.lut(init, *pins))
+
+
+def _upright(netlist: Netlist, init: int, pins: Sequence[int], bit: int) -> int:
+    """``bit``, the function of ``pins``, as a signal and no complement, which would cost an inverter at an output port."""
+    if not inverted(bit) or bit == TRUE or bit & ~1 in {p & ~1 for p in pins}:
+        return bit
+    wide = [*pins[:5], *[FALSE] * (5 - len(pins)), pins[5] & ~1 if len(pins) == PINS else TRUE]
+    flip = int(len(pins) == PINS and inverted(pins[5]))
+    places = len(pins)
+    return netlist.lut6_2(lambda *v: init >> (sum(b << k for k, b in enumerate(v[:places])) ^ flip << 5) & 1, *wide)[0]
 
 
 def _tables(weights: tuple[int, ...], steps: Steps, width: int, start: int, end: int) -> tuple[list[list[int]], list[bool]]:

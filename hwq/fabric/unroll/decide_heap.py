@@ -35,23 +35,29 @@ def decided_heap(heap: BitHeap, steps: Steps, width: int, registered: bool, goal
     """
     if not steps.points:
         return [TRUE if steps.codes[0] >> k & 1 else FALSE for k in range(width)], 0
-    ways = list(_ways(heap, steps, width, registered, goal)) if len(steps.points) <= MOST_POINTS else []
-    if not ways:
-        return _by_points(heap, steps, width, registered, goal)
-    order = (lambda w: (w.luts, w.levels)) if goal == "luts" else (lambda w: (w.levels, w.luts))
-    return _built(min(ways, key=order), width, registered, goal)
+    way = _way(heap, steps, width, registered, goal) if len(steps.points) <= MOST_POINTS else None
+    return _built(way, width, registered, goal) if way else _by_points(heap, steps, width, registered, goal)
 
 
-def _ways(heap: BitHeap, steps: Steps, code: int, registered: bool, goal: Goal) -> Iterator[_Way]:
-    for own, function in _forms(heap, steps):
-        full = sum(len(c) << k for k, c in enumerate(own.columns)) + own.total
-        width = full.bit_length()
-        heights = tuple(len(c) for c in own.settled(width))
-        for rows in (1, 2, 3):
-            plan = schedule_of(heights, width, registered, goal, rows)
-            found = decision(_weights(plan), function, code)
-            if found:
-                yield _Way(own, function, width, rows, plan.luts + found.luts, len(plan.stages) + len(found.stages))
+def _way(heap: BitHeap, steps: Steps, code: int, registered: bool, goal: Goal) -> _Way | None:
+    """The cheapest way found: of all forms of the heap in two rows, then of the best form in one or three."""
+
+    def price(way: _Way) -> tuple[int, int]:
+        return (way.luts, way.levels) if goal == "luts" else (way.levels, way.luts)
+
+    two = [w for form in _forms(heap, steps) if (w := _priced(form, 2, code, registered, goal))]
+    best = min(two, key=price, default=None)
+    form = (best.heap, best.steps) if best else next(_forms(heap, steps))
+    others = [w for rows in (1, 3) if (w := _priced(form, rows, code, registered, goal))]
+    return min([*two, *others], key=price, default=None)
+
+
+def _priced(form: tuple[BitHeap, Steps], rows: int, code: int, registered: bool, goal: Goal) -> _Way | None:
+    heap, steps = form
+    width = (sum(len(c) << k for k, c in enumerate(heap.columns)) + heap.total).bit_length()
+    plan = schedule_of(tuple(len(c) for c in heap.settled(width)), width, registered, goal, rows)
+    found = decision(_weights(plan), steps, code)
+    return _Way(heap, steps, width, rows, plan.luts + found.luts, len(plan.stages) + len(found.stages)) if found else None
 
 
 def _weights(plan: Schedule) -> tuple[int, ...]:

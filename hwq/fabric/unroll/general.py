@@ -86,10 +86,7 @@ class _Build:
         steps = steps_of(output, -hi, -lo).mirrored(0) if negative else steps_of(output, lo, hi)
         if not steps.points:
             return tuple(steps.codes[0] >> k & 1 for k in range(output.bits)), 0
-        invert = steps.codes[0] == 1 and output.bits == 1
-        plain = Steps(steps.points, tuple(c ^ invert for c in steps.codes))
-        bits, time = self._once((number, plain, output.bits), lambda: self._decided(row, plain, output.bits))
-        return tuple(b ^ invert for b in bits), time
+        return self._once((number, steps, output.bits), lambda: self._decided(row, steps, output.bits))
 
     def _once(self, key: object, make: Callable[[], tuple[Bits, int]]) -> tuple[Bits, int]:
         if key not in self._rows:
