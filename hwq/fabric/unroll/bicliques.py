@@ -33,7 +33,7 @@ def bicliques(matrix: NDArray[np.int8], k: int, partners: int = 8) -> list[Commo
         return []
     most = int(np.abs(matrix).sum()) // (2 * k) + 1
     found = np.zeros((most, 1 + rows + k), np.int64)
-    count = _search(_packed(matrix > 0), _packed(matrix < 0), k, partners, found)
+    count = _search(_packed(matrix > 0), _packed(matrix < 0), (matrix != 0).sum(0), k, partners, found)
     return [
         Common(tuple((int(v) >> 1, bool(v & 1)) for v in row[1 : 1 + row[0]]), tuple(map(int, row[1 + rows :]))) for row in found[:count]
     ]
@@ -140,25 +140,25 @@ def _best(pos, neg, base, k, partners, members, among, overlap, inner, rows, col
 
 
 @njit(cache=True)
-def _take(pos, neg, members, count, among, k, columns):  # type: ignore[no-untyped-def]
-    """The lowest ``k`` columns ``among`` leave all members; their numbers."""
-    word = 0
+def _take(pos, neg, members, count, among, k, columns, users):  # type: ignore[no-untyped-def]
+    """Takes the ``k`` columns ``among`` with the fewest users from all members; their numbers."""
+    one = np.uint64(1)
     for i in range(k):
-        while among[word] == 0:
-            word += 1
-        place = 0
-        while not (among[word] >> np.uint64(place)) & np.uint64(1):
-            place += 1
-        bit = np.uint64(1) << np.uint64(place)
-        among[word] ^= bit
-        columns[i] = 64 * word + place
+        best = -1
+        for column in range(users.shape[0]):
+            if (among[column >> 6] >> np.uint64(column & 63)) & one and (best < 0 or users[column] < users[best]):
+                best = column
+        bit = one << np.uint64(best & 63)
+        among[best >> 6] ^= bit
+        columns[i] = best
+        users[best] -= count
         for m in range(count):
-            pos[members[m] >> 1, word] &= ~bit
-            neg[members[m] >> 1, word] &= ~bit
+            pos[members[m] >> 1, best >> 6] &= ~bit
+            neg[members[m] >> 1, best >> 6] &= ~bit
 
 
 @njit(cache=True)
-def _search(pos, neg, k, partners, found):  # type: ignore[no-untyped-def]
+def _search(pos, neg, users, k, partners, found):  # type: ignore[no-untyped-def]
     """Fills ``found`` with (number of rows, signed rows ..., columns ...); how many."""
     n, words = pos.shape
     members, rows, reach = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -178,7 +178,7 @@ def _search(pos, neg, k, partners, found):  # type: ignore[no-untyped-def]
                 found[done, 0] = count
                 for i in range(count):
                     found[done, 1 + i] = members[i]
-                _take(pos, neg, members, count, among, k, found[done, 1 + n :])
+                _take(pos, neg, members, count, among, k, found[done, 1 + n :], users)
                 done += 1
         target = min(target - 1, reach[_largest(reach)])
     return done

@@ -54,7 +54,7 @@ def nested(weights: Signs, levels: int) -> list[list[tuple[int, ...]]]:
     return found
 
 
-def _gains(weights: Signs, partition: Sequence[tuple[int, ...]]) -> NDArray[np.float64]:
+def _gains(weights: Signs, partition: Sequence[tuple[int, ...]]) -> NDArray[np.int64]:
     """For each two clusters: whole counters in the cells of their union, then how unequal these are."""
     blocks: list[NDArray[np.float32]] = []
     starts: list[int] = []
@@ -66,7 +66,8 @@ def _gains(weights: Signs, partition: Sequence[tuple[int, ...]]) -> NDArray[np.f
             blocks.append(member)
     signed = np.array(blocks)
     difference, both = signed @ signed.T, np.abs(signed) @ np.abs(signed).T
-    gain = np.zeros(difference.shape)
-    for common in ((both + difference) / 2, (both - difference) / 2):
-        gain += np.floor(common / COUNTED) + 1e-6 * common**2
-    return np.asarray(np.add.reduceat(np.add.reduceat(gain, starts, 0), starts, 1), np.float64)
+    gain = np.zeros(difference.shape, np.int64)
+    for twice in (both + difference, both - difference):
+        common = twice.astype(np.int64) >> 1
+        gain += (common // COUNTED << 24) + common**2
+    return np.asarray(np.add.reduceat(np.add.reduceat(gain, starts, 0), starts, 1), np.int64)

@@ -22,7 +22,8 @@ from hwq.fabric.unroll.sums import Heap, Sums
 __all__ = ["best_factors", "by_clusters", "by_triples"]
 
 Signs = NDArray[np.int8]
-MOST_LEVELS = 4
+MOST_LEVELS = 4  # of nested clusters
+MOST_TRIPLED = 1 << 17  # weights; clusters win long before
 
 
 def best_factors(weights: Signs, extra: Sequence[int | None]) -> Sums:
@@ -30,7 +31,9 @@ def best_factors(weights: Signs, extra: Sequence[int | None]) -> Sums:
     rows, columns = weights.shape
     levels = [n for n in range(MOST_LEVELS) if 1 << n <= rows and (n < 2 or columns >> ((1 << n) - 1) >= 3)]
     ways = [by_clusters(weights, n) for n in levels[-2:]]
-    return min([*ways, by_triples(weights, extra)], key=lambda s: s.luts)
+    if rows * columns <= MOST_TRIPLED:
+        ways.append(by_triples(weights, extra))
+    return min(ways, key=lambda s: s.luts)
 
 
 def by_clusters(weights: Signs, levels: int) -> Sums:
@@ -75,11 +78,30 @@ def by_triples(weights: Signs, extra: Sequence[int | None] = ()) -> Sums:
     sums = Sums(columns, rows=[Heap() for _ in range(rows)])
     terms = [[2 * c + int(w < 0) for c, w in enumerate(row)] for row in weights]
     while len(terms[0]) > 2:
-        terms = [_by_three(sums, heap, own) for heap, own in zip(sums.rows, terms, strict=True)]
+        order = _alike(np.array(terms) & 1)
+        terms = [_by_three(sums, heap, [own[k] for k in order]) for heap, own in zip(sums.rows, terms, strict=True)]
     for heap, own, more in zip(sums.rows, terms, extra or [None] * rows, strict=True):
         _last(sums, heap, own, more)
     reduce_shared(sums, sums.rows, 1)
     return sums
+
+
+def _alike(inverted: NDArray[np.int64]) -> list[int]:
+    """An order of the columns of a binary matrix (rows, columns) that makes the most of each three in a row.
+
+    How often two rows have the same form of a triple grows with the squared correlations of its columns: a greedy choice of the largest.
+    """
+    columns = inverted.shape[1]
+    signs = 1.0 - 2.0 * inverted
+    likeness = (signs.T @ signs) ** 2
+    np.fill_diagonal(likeness, -1)
+    order: list[int] = []
+    for _ in range(columns // 3):
+        a, b = divmod(int(likeness.argmax()), columns)
+        both = np.where((likeness[a] < 0) | (likeness[b] < 0), -1, likeness[a] + likeness[b])
+        order += [a, b, int(both.argmax())]
+        likeness[order[-3:]], likeness[:, order[-3:]] = -1, -1
+    return order + sorted(set(range(columns)) - set(order))
 
 
 def _by_three(sums: Sums, heap: Heap, terms: list[int]) -> list[int]:

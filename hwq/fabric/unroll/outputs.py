@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwq.numerics import staircase
-from hwq.numerics.encoding import Bipolar, Encoding, Integer, smallest_integer
+from hwq.numerics.encoding import Encoding
 
-__all__ = ["Comparison", "Integers", "RowOutput", "Staircase", "expected_codes", "integers_of", "rows_of_staircase"]
+__all__ = ["Comparison", "Integers", "RowOutput", "Staircase"]
 
 Ints = NDArray[np.int64]
 
@@ -92,32 +90,3 @@ class Integers(RowOutput):
 
     def codes(self, sums: Ints) -> Ints:
         return self.encoding.encode(np.asarray(sums, np.int64) + self.bias)
-
-
-def rows_of_staircase(function: staircase.Staircase, encoding: Encoding) -> tuple[RowOutput, ...]:
-    """Row outputs of a layer whose codes are given by ``function`` (one channel a row, its integers the sums of products).
-
-    A function of one jump into a one-bit code is a :class:`Comparison`.
-    """
-    rows: list[RowOutput] = []
-    for used, start, points, steps in zip(function.used, function.start, function.points, function.steps, strict=True):
-        row = Staircase(tuple(map(int, points[used])), tuple(map(int, steps[used])), int(start), encoding)
-        one = encoding.bits == 1 and len(row.points) == 1
-        rows.append(Comparison(row.points[0], falling=row.steps[0] * encoding.step < 0) if one and _is_bit(encoding, row) else row)
-    return tuple(rows)
-
-
-def expected_codes(weights: Ints, x: Encoding, outputs: Sequence[RowOutput], codes: Ints) -> Ints:
-    """Output codes (rows, n) of input codes (columns, n): the layer's meaning, by a matrix product."""
-    sums = np.asarray(weights, np.int64) @ x.decode(codes)
-    return np.stack([o.codes(s) for o, s in zip(outputs, sums, strict=True)])
-
-
-def integers_of(lo: int, hi: int) -> Integers:
-    """The sum itself in the narrowest encoding that holds ``lo`` to ``hi``."""
-    return Integers(smallest_integer(lo, hi))
-
-
-def _is_bit(encoding: Encoding, row: Staircase) -> bool:
-    """Whether the one step goes between codes 0 and 1 as they are."""
-    return isinstance(encoding, Bipolar | Integer) and {row.start, row.start + row.steps[0]} == {0, 1}
