@@ -11,7 +11,7 @@ from hwq.fabric.heap_schedule import Placed, Schedule, Stage, after, levelled, p
 __all__ = ["search"]
 
 #: Heaps of so many bits are searched more thoroughly: rows of unrolled layers, many of one shape.
-_SMALL = 48
+_SMALL = 24
 _BEAM = 24
 _MOST_STAGES = 24
 
@@ -52,7 +52,7 @@ def search(heights: tuple[int, ...], width: int, every: int, goal: str, rows: in
         done += [priced(heights, stages, width, every) for stages in finished]
         if not beam or (done and (goal == "levels" or level > min(len(s.stages) for s in done) + 2)):
             break
-        beam = _next(beam, width, every, level)
+        beam = _next(beam, width, every, level, sum(heights) <= _SMALL)
     return min(done, key=lambda s: price_of(s, goal))
 
 
@@ -80,9 +80,9 @@ def _last(heights: tuple[int, ...], width: int) -> Stage | None:
     return (Placed(atoms, low, 1),) if atoms else ()
 
 
-def _next(beam: list[_State], width: int, every: int, level: int) -> list[_State]:
+def _next(beam: list[_State], width: int, every: int, level: int, thorough: bool) -> list[_State]:
     kept = every > 0 and (level + 1) % every == 0
-    policies = _policies(beam, kept)
+    policies = _policies(beam, kept, thorough)
     best: dict[tuple[int, ...], _State] = {}
     for state in beam:
         for policy in policies:
@@ -94,12 +94,11 @@ def _next(beam: list[_State], width: int, every: int, level: int) -> list[_State
     return sorted(best.values(), key=lambda s: (s.promise, s.heights))[:_BEAM]
 
 
-def _policies(beam: list[_State], kept: bool) -> list[_Policy]:
-    """All of one greed; for small heaps also those of two."""
-    small = max((sum(s.heights) for s in beam), default=0) <= _SMALL
+def _policies(beam: list[_State], kept: bool, thorough: bool) -> list[_Policy]:
+    """All of one greed; ``thorough``: also those of two."""
     top = max((k for s in beam for k, h in enumerate(s.heights) if h > 1), default=0)
     greeds = [(n, n, 0) for n in range(4)]
-    if small:
+    if thorough:
         greeds += [(n, m, split) for n in range(4) for m in range(4) if n != m for split in range(1, top + 1, max(2, top // 4))]
     return [_Policy(*g, joined, tee) for g in greeds for joined in (False, True) for tee in ((False, True) if kept else (False,))]
 
