@@ -138,10 +138,10 @@ def test_a_lane_is_shallow(pair):
     ("pair", "tallied", "lane", "row"),
     [
         (("BIPOLAR", "BIPOLAR"), False, 53, 60),
-        (("BIPOLAR", "TERNARY"), False, 87, 94),
-        (("BIPOLAR", "TERNARY"), True, 55, 66),
-        (("TERNARY", "TERNARY"), False, 119, 126),
-        (("TERNARY", "TERNARY"), True, 106, 114),
+        (("BIPOLAR", "TERNARY"), False, 87, 95),
+        (("BIPOLAR", "TERNARY"), True, 57, 68),
+        (("TERNARY", "TERNARY"), False, 122, 128),
+        (("TERNARY", "TERNARY"), True, 109, 117),
     ],
 )
 def test_sites_of_64_products(pair, tallied, lane, row):
