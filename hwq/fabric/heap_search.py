@@ -10,23 +10,15 @@ from hwq.fabric.heap_schedule import Placed, Schedule, Stage, after, levelled, p
 
 __all__ = ["search"]
 
-#: Heaps of so many bits are searched more thoroughly: rows of unrolled layers, many of one shape.
-_SMALL = 24
 _BEAM = 24
 _MOST_STAGES = 24
 
 
 @dataclass(frozen=True)
 class _Policy:
-    """How greedy a sweep is: 0 takes only counters of two bits a site, 1 of one and a half, 2 of one, 3 all that help.
+    """How greedy a sweep is: ``least`` 0 takes only counters of two bits a site, 1 of one and a half, 2 of one, 3 all that help."""
 
-    ``below`` and ``above``: of the columns below ``split`` and of the others; ``joined``: adders in chains rather than alone;
-    ``majorities``: with the atom ``t``.
-    """
-
-    below: int
-    above: int
-    split: int
+    least: int
     joined: bool
     majorities: bool
 
@@ -52,7 +44,7 @@ def search(heights: tuple[int, ...], width: int, every: int, goal: str, rows: in
         done += [priced(heights, stages, width, every) for stages in finished]
         if not beam or (done and (goal == "levels" or level > min(len(s.stages) for s in done) + 2)):
             break
-        beam = _next(beam, width, every, level, sum(heights) <= _SMALL)
+        beam = _next(beam, width, every, level)
     return min(done, key=lambda s: price_of(s, goal))
 
 
@@ -80,9 +72,9 @@ def _last(heights: tuple[int, ...], width: int) -> Stage | None:
     return (Placed(atoms, low, 1),) if atoms else ()
 
 
-def _next(beam: list[_State], width: int, every: int, level: int, thorough: bool) -> list[_State]:
+def _next(beam: list[_State], width: int, every: int, level: int) -> list[_State]:
     kept = every > 0 and (level + 1) % every == 0
-    policies = _policies(beam, kept, thorough)
+    policies = [_Policy(n, j, m) for n in range(4) for j in (False, True) for m in ((False, True) if kept else (False,))]
     best: dict[tuple[int, ...], _State] = {}
     for state in beam:
         for policy in policies:
@@ -92,15 +84,6 @@ def _next(beam: list[_State], width: int, every: int, level: int, thorough: bool
             if sum(heights) < sum(state.heights) and (heights not in best or luts < best[heights].luts):
                 best[heights] = _State(heights, (*state.stages, stage), luts)
     return sorted(best.values(), key=lambda s: (s.promise, s.heights))[:_BEAM]
-
-
-def _policies(beam: list[_State], kept: bool, thorough: bool) -> list[_Policy]:
-    """All of one greed; ``thorough``: also those of two."""
-    top = max((k for s in beam for k, h in enumerate(s.heights) if h > 1), default=0)
-    greeds = [(n, n, 0) for n in range(4)]
-    if thorough:
-        greeds += [(n, m, split) for n in range(4) for m in range(4) if n != m for split in range(1, top + 1, max(2, top // 4))]
-    return [_Policy(*g, joined, tee) for g in greeds for joined in (False, True) for tee in ((False, True) if kept else (False,))]
 
 
 @dataclass
@@ -146,7 +129,7 @@ class _Sweep:
         arriving.setdefault(c + _LENGTH[atom], []).append(chain)
 
     def _going_on(self, c: int) -> str:
-        here, above, least, tee = self.waiting[c], self._above(c), self._least(c), self.policy.majorities
+        here, above, least, tee = self.waiting[c], self._above(c), self.policy.least, self.policy.majorities
         if here >= 6 or (here == 5 and least > 0 and not tee):
             return "6"
         if tee and (here >= 4 or (here == 3 and least > 1)):
@@ -156,7 +139,7 @@ class _Sweep:
         return "2" if (least > 1 and here > 1) or (least > 2 and here) else ""
 
     def _starting(self, c: int) -> str:
-        here, above, least = self.waiting[c], self._above(c), self._least(c)
+        here, above, least = self.waiting[c], self._above(c), self.policy.least
         if here > 6 or (here == 6 and least > 0):
             return "6"
         if least > 0 and self.policy.majorities and here > 3 and above > 3:
@@ -166,9 +149,6 @@ class _Sweep:
         if least > 1 and here > 2:
             return "2" if self.policy.joined and above > 1 else "fa"
         return ""
-
-    def _least(self, c: int) -> int:
-        return self.policy.below if c < self.policy.split else self.policy.above
 
     def _above(self, c: int) -> int:
         return self.waiting[c + 1] if c + 1 < self.width else 0
