@@ -183,7 +183,7 @@ def _front(netlist: Netlist, form: LaneForm, x: list[list[int]], w: list[list[in
         heap.constant(-form.n * (form.low + (1 << (form.integer.bits - form.integer.signed))))
     elif form.circuit == "product" or (_is_full(form.x) and _is_full(form.w)):
         pairs = [(Number(tuple(a), form.x.signed), Number(tuple(b), form.w.signed)) for a, b in zip(x, w, strict=True)]
-        add_products(heap, pairs, product_front(form.x, form.w, form.n, True).kind)
+        add_products(heap, pairs, product_front(form.x, form.w, form.n).kind)
         heap.constant(-form.n * form.low)
     else:
         assert form.circuit == "table", form

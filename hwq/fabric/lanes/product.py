@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hwq.fabric.heap import BitHeap, schedule_of
+from hwq.fabric.heap import BitHeap
 from hwq.fabric.lanes.fused import AND, LONGEST, Term, add_terms
 from hwq.fabric.lanes.table import add_tables
 from hwq.fabric.multiplier import LUT_INPUTS, Number, add_booth
@@ -18,6 +18,9 @@ __all__ = ["KINDS", "ProductFront", "add_ands", "add_products", "product_front"]
 
 #: ``booth_x`` recodes the activation, ``booth_w`` the weight.
 KINDS = ("table", "ands", "booth_w", "booth_x")
+
+#: Products that are looked at, and hundredths of a LUT that the sum takes for each of their bits.
+SAMPLE, BIT_COST = 8, 55
 
 NAND = AND ^ 0b1111
 
@@ -84,29 +87,23 @@ def _values(number: Number) -> list[int]:
 
 
 @lru_cache(maxsize=1024)
-def product_front(x: Encoding, w: Encoding, n: int, registered: bool | int = False) -> ProductFront:
+def product_front(x: Encoding, w: Encoding, n: int) -> ProductFront:
     """The cheapest front of ``n`` products in LUT sites, the sum of its bits included; of equal ones the one of fewest levels."""
     kinds = [k for k in KINDS if k != "table" or x.bits + w.bits <= LUT_INPUTS]
     # Partial products of long operands never win, and their heaps are large.
     kinds = [k for k in kinds if k != "ands" or x.bits * w.bits <= 36]
-    return min((_priced(x, w, n, kind, registered) for kind in kinds), key=lambda f: (f.sites, f.levels))
+    return min((_priced(x, w, n, kind) for kind in kinds), key=lambda f: (f.sites, f.levels))
 
 
-def _priced(x: Encoding, w: Encoding, n: int, kind: str, registered: bool | int) -> ProductFront:
+def _priced(x: Encoding, w: Encoding, n: int, kind: str) -> ProductFront:
+    # A few products stand for all: fused adders are shared between them, their number changes nothing.
+    few = min(n, SAMPLE)
     heap = BitHeap(Netlist())
-    add_products(heap, [_numbers(heap.netlist, x, w, k) for k in range(n)], kind)
-    extremes = [a * b for a in (x.lo, x.hi) for b in (w.lo, w.hi)]
-    width = max(1, (n * (max(extremes) - min(extremes))).bit_length())
-    total = schedule_of(tuple(len(c) for c in heap.settled(width)), width, registered).luts
-    if kind == "ands":
-        return ProductFront(kind, total - (-n * x.bits * w.bits // 2), LONGEST)
-    # Of tables eight: their fused adders are shared between products.
-    few = 8 if kind == "table" else 1
-    part = BitHeap(Netlist())
-    add_products(part, [_numbers(part.netlist, x, w, k) for k in range(few)], kind)
-    part.netlist.output("bits", [part.netlist.flop(b) for column in part.columns for b in column])
-    found = sites_of(part.netlist)
-    return ProductFront(kind, total + -(-n * found.luts // few), found.depth)
+    add_products(heap, [_numbers(heap.netlist, x, w, k) for k in range(few)], kind)
+    bits = [heap.netlist.flop(b) for column in heap.columns for b in column]
+    heap.netlist.output("bits", bits)
+    found = sites_of(heap.netlist)
+    return ProductFront(kind, -(-n * (found.luts * 100 + BIT_COST * len(bits)) // (100 * few)), found.depth)
 
 
 def _numbers(netlist: Netlist, x: Encoding, w: Encoding, k: int) -> tuple[Number, Number]:
