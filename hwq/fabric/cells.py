@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from hwq.fabric.carry_slices import carry_slices
 from hwq.fabric.netlist import TRUE, Chain, Dsp, Flop, Lut, Netlist
 
 __all__ = ["Block", "Cells", "Driver", "cells_of", "drivers", "joined_chains", "live", "support"]
@@ -43,7 +44,7 @@ def cells_of(netlist: Netlist) -> Cells:
         netlist.flops,
         [_block(c) for c in netlist.cells if isinstance(c, Dsp)],
         [b for bits in netlist.outputs.values() for b in bits],
-        sum(-(-len(c.s) // 8) for c in chains),
+        len(carry_slices(netlist)),
     )
 
 

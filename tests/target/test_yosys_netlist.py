@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -10,9 +11,13 @@ from typing import Any
 
 import pytest
 
-from hwq.fabric.sites import Sites, count_sites
+from hwq.fabric.simulate import Simulator
+from hwq.fabric.sites import Sites, count_sites, sites_of
+from hwq.target.fabric_text import module_text, structural_body
+from hwq.target.synthesis import synthesize
 from hwq.target.tools import yosys
-from hwq.target.yosys_netlist import cells_of_module, submodules
+from hwq.target.yosys_netlist import cells_of_module, netlist_of_module, submodules
+from tests.target.fabric import medley
 
 
 def cell(kind: str, parameters: dict[str, str] | None = None, directions: dict[str, str] | None = None, **ports: Any) -> dict[str, Any]:
@@ -65,9 +70,7 @@ def test_a_dual_carry8_is_two_chains() -> None:
 
 def test_memories_slices_and_multiplexers_are_listed_apart() -> None:
     directions = {"D": "input", "O": "output", "P": "output"}
-    blocks = [
-        cell(kind, {}, directions, D=[2], O=[30 + k]) for k, kind in enumerate(("SRL16E", "RAM32M16", "URAM288", "RAMB18E2"))
-    ]
+    blocks = [cell(kind, {}, directions, D=[2], O=[30 + k]) for k, kind in enumerate(("SRL16E", "RAM32M16", "URAM288", "RAMB18E2"))]
     slice_ = cell("DSP48E2", {"PREG": f"{1:032b}", "MREG": f"{0:032b}"}, directions, D=[2], P=[40])
     flop = cell("FDRE", C=2, CE="1", R="0", D=3, Q=41)
     blocks.append(cell("MUXF7", {}, {"O": "output"}, I0=2, I1=3, S=4, O=34))
@@ -100,6 +103,21 @@ def test_what_a_submodule_reads_is_needed() -> None:
     lut = cell("LUT2", XOR2, I0=10, I1=11, O=2)
     modules["top"]["cells"]["more"] = lut
     assert count_sites(cells_of_module(modules, "top", flat=False)).cells == 2
+
+
+@pytest.mark.skipif(yosys() is None, reason="needs Yosys")
+def test_an_own_netlist_counts_as_its_synthesized_text_does() -> None:
+    netlist = medley(1)
+    text = module_text(netlist, "part", structural_body(netlist, "top", vendor=True))
+    modules = synthesize({"part.v": text}, "part", flatten=True)
+    assert count_sites(cells_of_module(modules, "part")) == sites_of(netlist)
+    again = netlist_of_module(modules, "part")
+    rng = random.Random(3)
+    runs = [Simulator(n, 8) for n in (netlist, again)]
+    for _ in range(6):
+        ports = {"x": [rng.getrandbits(7) for _ in range(8)], "e": [rng.getrandbits(1) for _ in range(8)], "clk": [0] * 8, "rst": [0] * 8}
+        first, second = (run.cycle({k: v for k, v in ports.items() if k in run.netlist.inputs}) for run in runs)
+        assert {k: v.tolist() for k, v in first.items()} == {k: v.tolist() for k, v in second.items()}
 
 
 @pytest.mark.skipif(yosys() is None, reason="needs Yosys")
