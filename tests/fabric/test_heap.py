@@ -33,7 +33,7 @@ def numbered(bits):
     return [(b, k) for k, b in enumerate(bits)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.integers(0, 40), min_size=1, max_size=12),
     st.integers(1, 16),
