@@ -59,13 +59,20 @@ def main(words: Sequence[str]) -> int:
     for work in chosen:
         for row in measured(work):
             good &= "error" not in row
-            rows = sorted([*rows, row], key=lambda r: list(every).index(r["work"]) if r["work"] in every else len(every))
+            rows = sorted([*rows, row], key=lambda r: _place(r, list(every)))
             FILE.write_text(json.dumps(rows, indent=1) + "\n")
     print(table([r for r in rows if r["work"] in every], every))
     print(f"wrote {FILE}")
     picture = plot(rows, every, FILE.with_suffix(".svg"))
     print(f"wrote {picture}" if picture else "no plot: matplotlib is not installed (pip install 'hwq[bench]')")
     return 0 if good else 1
+
+
+def _place(row: Mapping[str, Any], names: Sequence[str]) -> tuple[int, int, str]:
+    """Where a row stands: works in their order, hwq first, quoted figures last."""
+    order = ("hwq", "behavioural", "alkaid")
+    work = names.index(row["work"]) if row["work"] in names else len(names)
+    return work, order.index(row["circuit"]) if row["circuit"] in order else len(order), row.get("variant") or ""
 
 
 def _chosen(every: Mapping[str, Work], words: Sequence[str]) -> list[Work]:

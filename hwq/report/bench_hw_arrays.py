@@ -16,7 +16,7 @@ from hwq.numerics.encoding import Bipolar, Integer
 from hwq.report import bench_hw_behavioural as behavioural
 from hwq.report.bench_cycles import write_design
 from hwq.report.bench_hw_flow import Circuit, Port, Row, Values, Work
-from hwq.report.bench_hw_own import own
+from hwq.report.bench_hw_own import own, weight_words
 from hwq.report.bench_lanes import lane_layer
 from hwq.target.stage_synthesis import synthesize_folder
 
@@ -29,7 +29,9 @@ Maker = Callable[[], Circuit]
 
 def array_works() -> tuple[Work, ...]:
     """Rows with accumulators and the control of their folds."""
-    xnor, mixed, ternary = (lane_form(x, w, SIMD) for x, w in ((Bipolar(), Bipolar()), (Bipolar(), TERNARY), (TERNARY, TERNARY)))
+    xnor, mixed, ternary = (
+        lane_form(x, w, SIMD, tallied=True) for x, w in ((Bipolar(), Bipolar()), (Bipolar(), TERNARY), (TERNARY, TERNARY))
+    )
     finn = (
         ("FINN SFC-max, whole design", 4.4 * PE * SIMD, "anchors: FINN 2017, LUTs a product and cycle"),
         ("FINN LFC-max, whole design", 3.65 * PE * SIMD, "anchors: FINN 2017, LUTs a product and cycle"),
@@ -61,7 +63,13 @@ def _array(name: str, title: str, form: LaneForm, target: float, plain: Maker | 
 
 
 def _own(form: LaneForm, dsp: bool) -> Circuit:
-    return own(lambda: (array_netlist(form, PE, BITS, WORDS, dsp=dsp), array_latency(form, BITS, dsp=dsp)))
+    made = own(lambda: (array_netlist(form, PE, BITS, WORDS, dsp=dsp), array_latency(form, BITS, dsp=dsp)), _tally(form))
+    return replace(made, words=weight_words(form, PE))
+
+
+def _tally(form: LaneForm) -> dict[str, int]:
+    """Bits that come with a word of weights, known when it is stored."""
+    return {"tally_bits_per_row": form.tally_bits} if form.tally_bits else {}
 
 
 def _expected(form: LaneForm, values: Values) -> Values:

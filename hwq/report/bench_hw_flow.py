@@ -70,6 +70,8 @@ class Circuit:
         More fields of its row.
     outputs, coded
         Where its outputs are other codes than the work's: their ports, and the integers they hold from those expected.
+    words
+        Where an input port holds more than the work's codes: its width, and words (cycles, vectors) from the integers.
     scale
         How many times as large the whole is as this sample of it: its counts are multiplied.
     """
@@ -87,6 +89,7 @@ class Circuit:
     notes: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Port] | None = None
     coded: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    words: Mapping[str, tuple[int, Callable[[NDArray[np.int64]], NDArray[Any]]]] = field(default_factory=dict)
     scale: int = 1
 
 
@@ -190,16 +193,17 @@ def _outputs(work: Work, circuit: Circuit) -> Mapping[str, Port]:
 def wrapper(work: Work, circuit: Circuit) -> str:
     """Verilog of the module that is measured: the core between the registers of the I/O convention."""
     added = _added(work, circuit)
-    ports = [f"input [{p.width - 1}:0] {name}" for name, p in work.inputs.items()]
+    widths = {name: circuit.words[name][0] if name in circuit.words else port.width for name, port in work.inputs.items()}
+    ports = [f"input [{width - 1}:0] {name}" for name, width in widths.items()]
     ports += [f"output [{p.width - 1}:0] {name}" for name, p in _outputs(work, circuit).items()]
     if work.io == "registered":
         ports.insert(0, "input clk")
     body: list[str] = []
     pins = {"clk": ["clk"], "rst": ["1'b0"]}
     connections = [f".{p}({pins[p][0]})" for p, there in (("clk", circuit.clocked), ("rst", circuit.reset)) if there]
-    for port, made in work.inputs.items():
+    for port, width in widths.items():
         name = f"{port}_r" if "inputs" in added else port
-        body += [f"  reg [{made.width - 1}:0] {name};\n  always @(posedge clk) {name} <= {port};"] if "inputs" in added else []
+        body += [f"  reg [{width - 1}:0] {name};\n  always @(posedge clk) {name} <= {port};"] if "inputs" in added else []
         connections.append(f".{circuit.ports.get(port, port)}({name})")
     for port, made in _outputs(work, circuit).items():
         body.append(f"  wire [{made.width - 1}:0] {port}_c;")
@@ -225,7 +229,7 @@ def _check(work: Work, circuit: Circuit, netlist: Netlist, latency: int) -> None
     inputs = {name: _drawn(rng, port, cycles) for name, port in work.inputs.items()}
     coded = circuit.coded or (lambda integers: integers)
     expected = {name: _codes(_outputs(work, circuit)[name], coded(values)) for name, values in work.expected(inputs).items()}
-    stimuli = {name: _codes(work.inputs[name], values) for name, values in inputs.items()}
+    stimuli = {name: circuit.words[name][1](v) if name in circuit.words else _codes(work.inputs[name], v) for name, v in inputs.items()}
     simulator = Simulator(netlist, VECTORS)
     for cycle in range(cycles):
         got = simulator.cycle({name: codes[cycle] for name, codes in stimuli.items()})

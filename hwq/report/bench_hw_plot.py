@@ -13,6 +13,7 @@ __all__ = ["plot"]
 
 COLOURS = {"hwq": "#0b6e4f", "alkaid": "#c8553d", "behavioural": "#8d99ae"}
 BAR = 0.26
+BEHIND = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
 
 
 def plot(rows: Sequence[Mapping[str, Any]], works: Mapping[str, Work], file: Path) -> Path | None:
@@ -46,7 +47,7 @@ def _bars(axes: Any, place: int, rows: Sequence[Mapping[str, Any]], work: Work) 
         share = row["lut_physical"] / largest
         axes.barh(y, share, BAR * 0.9, color=COLOURS.get(row["circuit"], "#e0c27a"))
         note = "" if row["circuit"] in COLOURS else f"  {row['circuit']}"
-        axes.text(share + 0.005, y, f"{row['lut_physical']:,.0f}{note}".replace(",", " "), va="center", fontsize=8)
+        axes.text(share + 0.005, y, f"{row['lut_physical']:,.0f}{note}".replace(",", " "), va="center", fontsize=8, bbox=BEHIND, zorder=3)
     if work.target:
         half = len(rows) * BAR / 2 + 0.05
         axes.plot([work.target / largest] * 2, [place - half, place + half], color="black", linewidth=1.2)

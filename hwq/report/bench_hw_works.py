@@ -153,7 +153,7 @@ def _lane_work(
 def _own_lanes(x: Encoding, w: Encoding, n: int, rows: int) -> Circuit:
     from hwq.fabric.lane_netlist import lane_latency, lane_netlist
 
-    form = lane_form(x, w, n)
+    form = lane_form(x, w, n, tallied=True)
     return lanes(lambda: (lane_netlist(form), lane_latency(form)), form, rows)
 
 
