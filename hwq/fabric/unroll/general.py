@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hwq.fabric.heap import BitHeap, Goal, reduce
 from hwq.fabric.netlist import FALSE, Netlist
 from hwq.fabric.prune import prune
+from hwq.fabric.retime import retimed
 from hwq.fabric.unroll.decide import Steps
 from hwq.fabric.unroll.decide_heap import decided_heap
 from hwq.fabric.unroll.outputs import Integers, RowOutput
@@ -40,7 +41,14 @@ def general_layer(
     latency = max((t for _, t in rows), default=0)
     latency = max(latency, 1) if registered else 0
     build.netlist.output("y", [b for bits, t in rows for b in build.later(bits, latency - t)])
-    return prune(build.netlist), latency
+    made = prune(build.netlist)
+    return _fewer_flops(made, latency) if registered else (made, 0)
+
+
+def _fewer_flops(netlist: Netlist, latency: int) -> tuple[Netlist, int]:
+    """The circuit as it is or retimed, whichever has fewer flip-flops."""
+    other, cycles = retimed(netlist)
+    return (other, cycles) if len(other.flops) < len(netlist.flops) else (netlist, latency)
 
 
 def _distinct(weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[tuple[int, bool]]]:
