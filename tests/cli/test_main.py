@@ -19,7 +19,7 @@ from hwq.errors import InputError, NegativeVerdict, Problems
 Run = Callable[..., tuple[int, str, str]]
 RunJson = Callable[..., tuple[int, dict]]
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["compile", "run", "verify", "explain", "report", "train", "zoo", "targets", "doctor"]
+COMMANDS = ["compile", "run", "verify", "explain", "report", "synth", "train", "zoo", "targets", "doctor"]
 
 
 def shell(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
