@@ -9,7 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwq.fabric.formula import Formula, formula
-from hwq.fabric.netlist import FALSE, TRUE, Chain, Flop, Lut, Netlist
+from hwq.fabric.netlist import FALSE, TRUE, Chain, Dsp, Flop, Lut, Netlist
+from hwq.gateware.slice_statements import slice_output, slice_statements
 
 __all__ = ["FabricPart", "NetlistPart", "netlist_statements"]
 
@@ -57,7 +58,7 @@ class NetlistPart(FabricPart):
 
 
 def netlist_statements(netlist: Netlist, ports: Mapping[str, Value]) -> Module:
-    """A module that computes ``netlist`` between signals by port name. Raises ``TypeError`` for arithmetic slices."""
+    """A module that computes ``netlist`` between signals by port name; flip-flops and registers of slices have no reset of their own."""
     return _Statements(netlist, ports).module
 
 
@@ -70,8 +71,8 @@ class _Statements:
             self.values.update({bit >> 1: ports[name][k] for k, bit in enumerate(bits)})
         for flop in netlist.flops:
             self.values[flop.q >> 1] = Signal(name=f"n{flop.q >> 1}", reset_less=True)
-        for cell in netlist.cells:
-            self._add(cell)
+        for number, cell in enumerate(netlist.cells):
+            self._add(cell, number)
         for flop in netlist.flops:
             self._flop(flop)
         m.d.comb += [ports[name].eq(Cat(*map(self.bit, bits))) for name, bits in netlist.outputs.items()]
@@ -86,7 +87,7 @@ class _Statements:
         self.values[literal >> 1] = wire
         return wire
 
-    def _add(self, cell: object) -> None:
+    def _add(self, cell: Lut | Chain | Dsp, number: int) -> None:
         if isinstance(cell, Lut):
             pins = [self.bit(p) for p in cell.pins]
             self._wire(cell.o6, _value(formula(cell.init, len(pins)), pins))
@@ -98,7 +99,13 @@ class _Statements:
                 self._wire(o, self.bit(s) ^ carry)
                 carry = self._wire(co, Mux(self.bit(s), carry, self.bit(di)))
         else:
-            raise TypeError("arithmetic slices have no statements")
+            self._slice(cell, f"slice{number}")
+
+    def _slice(self, cell: Dsp, name: str) -> None:
+        p = slice_output(name)
+        for _, bits in cell.outputs:
+            self.values.update({bit >> 1: p[k] for k, bit in enumerate(bits)})
+        slice_statements(self.module, cell, {port: Cat(*map(self.bit, bits)) for port, bits in cell.inputs}, p, name)
 
     def _flop(self, flop: Flop) -> None:
         m, q = self.module, self.values[flop.q >> 1]
