@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
-__all__ = ["Counter", "Loop", "Nest", "Stride", "fused", "table"]
+from hwq.plan.loops import Loop, distances
 
-Stride = int | tuple[int, ...]
+__all__ = ["Counter", "Nest", "table"]
 
 
 class Counter:
@@ -23,48 +21,6 @@ class Counter:
         if count > 1:
             with m.If(step):
                 m.d.sync += self.value.eq(Mux(self.last, 0, self.value + 1))
-
-
-@dataclass(frozen=True)
-class Loop:
-    """A loop of ``count`` rounds (None: for ever), and how far each quantity moves in a round.
-
-    A tuple gives the places of a quantity that does not move evenly, one a round. ``is_alone``: never one with its neighbours.
-    """
-
-    name: str
-    count: int | None
-    strides: tuple[Stride, ...]
-    is_alone: bool = False
-
-    def place(self, quantity: int, round_: int) -> int:
-        """Where a quantity stands in a round."""
-        stride = self.strides[quantity]
-        return stride[round_] if isinstance(stride, tuple) else stride * round_
-
-    def goes_on(self, inner: Loop) -> bool:
-        """Whether a round of this loop continues ``inner``, so that the two are one."""
-        count = inner.count
-        if count is None or self.is_alone or inner.is_alone:
-            return False
-        return all(
-            not isinstance(a, tuple) and not isinstance(b, tuple) and a == count * b
-            for a, b in zip(self.strides, inner.strides, strict=True)
-        )
-
-
-def fused(loops: Sequence[Loop]) -> list[Loop]:
-    """The loops, innermost first, without those of one round; neighbours that move evenly are one loop."""
-    kept: list[Loop] = []
-    for loop in loops:
-        if loop.count == 1:
-            continue
-        while kept and loop.goes_on(kept[-1]):
-            inner = kept.pop()
-            assert inner.count is not None
-            loop = Loop(inner.name, None if loop.count is None else inner.count * loop.count, inner.strides)
-        kept.append(loop)
-    return kept
 
 
 class Nest:
@@ -80,29 +36,16 @@ class Nest:
             self.counters[loop.name] = counter
             step = step & counter.last
 
-    def distances(self, quantity: int) -> list[list[int]]:
-        """How far ``quantity`` moves when a loop begins its next round and all inside it start over: for each loop and round."""
-        found, extent = [], 0
-        for loop in self.loops:
-            if loop.count is None or not isinstance(loop.strides[quantity], tuple):
-                found.append([loop.place(quantity, 1) - loop.place(quantity, 0) - extent])
-            else:
-                places = [loop.place(quantity, k) for k in range(loop.count)]
-                found.append([b - a - extent for a, b in pairwise(places)])
-            if loop.count is not None:
-                extent += loop.place(quantity, loop.count - 1) - loop.place(quantity, 0)
-        return found
-
     def move(self, m: Module, step: Value, quantity: int, name: str, *, sign: int = 1, offset: int = 0, modulus: int = 0) -> Signal:
         """``sign`` times the distance of a quantity to its next place in a cycle of ``step``, 0 in others; plus ``offset``.
 
         With a ``modulus`` the distance is brought to ``0 .. modulus - 1``.
         """
-        distances = [[_reduced(sign * d, modulus) + offset for d in choices] for choices in self.distances(quantity)]
-        flat = [d for choices in distances for d in choices] + [offset]
+        moves = [[_reduced(sign * d, modulus) + offset for d in choices] for choices in distances(self.loops, quantity)]
+        flat = [d for choices in moves for d in choices] + [offset]
         signal = Signal(range(min(0, *flat), max(0, *flat) + 1), name=name, init=offset)
         with m.If(step):
-            self._choose(m, signal, distances)
+            self._choose(m, signal, moves)
         return signal
 
     def _choose(self, m: Module, signal: Signal, distances: list[list[int]]) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import reduce
-from itertools import pairwise
 from operator import and_
 
 import numpy as np
@@ -12,16 +11,13 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwq.gateware.nest import Counter, Loop, Nest, Stride, fused
+from hwq.gateware.nest import Counter, Nest
 from hwq.gateware.ring import by_tap, place_banks, place_ring, ring_address
 from hwq.plan.banks import BankLayout
 from hwq.plan.geometry import Geometry
+from hwq.plan.loops import BASE, SLOT, WORD, ReaderLoops, X, Y, fused
 
 __all__ = ["Counter", "Reader", "lowest_fill"]
-
-# Quantities that move with the firings: the word that is read, the base of the window group, the slot in the memory, row and
-# column of the first window's tap.
-WORD, BASE, SLOT, Y, X = range(5)
 
 
 class Reader(wiring.Component):
@@ -67,6 +63,7 @@ class Reader(wiring.Component):
             raise ValueError(f"pixels={g.pixels} must divide {g.width}, {g.out_width} and {width}; blocks={g.blocks} {g.words} words")
         self.width, self.buffer = width, buffer
         self.layout = BankLayout(g, buffer, memory)
+        self.loops = ReaderLoops(self.layout)
         super().__init__(
             {
                 "i": In(stream.Signature(unsigned(width))),
@@ -84,7 +81,7 @@ class Reader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        taps, turns, outer = fused(self._taps()), fused(self._turns()), fused(self._outer())
+        taps, turns, outer = fused(self.loops.taps), fused(self.loops.turns), fused(self.loops.outer)
         self.nest = Nest(m, self.fire, [*taps, *turns, *outer])
         counters = self.nest.counters
         fold, block = counters.get("fold"), counters.get("block")
@@ -105,50 +102,6 @@ class Reader(wiring.Component):
         self._memory(m, written, real)
         return m
 
-    # -- loops
-
-    def _taps(self) -> list[Loop]:
-        g, layout = self.geometry, self.layout
-        (kh, kw), (dy, dx) = g.window.kernel, g.window.dilation
-        words = _even([layout.column(k, g.pixels - 1) * g.words for k in range(kw)])
-        slots = _even([layout.first_slot(k) * g.words for k in range(kw)])
-        # The tables of banks want the horizontal tap as a number.
-        is_counted = kw > 1 and g.pixels > 1
-        across = Loop("kw", kw, (words, 0, slots, 0, dx * self._leaves(X)), is_alone=is_counted)
-        return [
-            Loop("word", g.words // g.blocks, (1, 0, 1, 0, 0)),
-            across,
-            Loop("kh", kh, (dy * g.row, 0, dy * layout.row, dy * self._leaves(Y), 0)),
-        ]
-
-    def _turns(self) -> list[Loop]:
-        g = self.geometry
-        words = g.words // g.blocks
-        return [Loop("fold", g.passes, (0, 0, 0, 0, 0)), Loop("block", g.blocks, (words, 0, words, 0, 0))]
-
-    def _outer(self) -> list[Loop]:
-        g, layout = self.geometry, self.layout
-        sy, sx = g.window.stride
-        across, down = sx * g.words, sy * g.row
-        return [
-            Loop("og", g.out_groups, (across, across, across // layout.split, 0, sx * g.pixels * self._leaves(X))),
-            Loop("oh", g.out_height, (down, down, sy * layout.row, sy * self._leaves(Y), 0)),
-            Loop("frame", None, (g.frame, g.frame, g.height * layout.row, 0, 0)),
-        ]
-
-    def _span(self, quantity: int) -> tuple[int, int, int]:
-        """Smallest and largest place of a tap in a direction, and the size of the image."""
-        g, w = self.geometry, self.geometry.window
-        axis = quantity - Y
-        count, size = (g.out_height, g.out_width)[axis], (g.height, g.width)[axis]
-        low = -w.padding[axis]
-        return low, low + (count - 1) * w.stride[axis] + (w.kernel[axis] - 1) * w.dilation[axis], size
-
-    def _leaves(self, quantity: int) -> bool:
-        """Whether taps may lie outside the image in a direction."""
-        low, high, size = self._span(quantity)
-        return low < 0 or high >= size
-
     def _first(self, m: Module) -> Signal:
         first = Signal(init=1, name="begins")
         with m.If(self.fire):
@@ -161,14 +114,14 @@ class Reader(wiring.Component):
         g = self.geometry
         row = self._within(m, Y, "y", 1)[0]
         self.inside = self._within(m, X, "x", g.pixels)
-        real: list[Value] = [row & column for column in self.inside] if self._leaves(Y) else self.inside
+        real: list[Value] = [row & column for column in self.inside] if self.loops.leaves(Y) else self.inside
         m.d.comb += self.real.eq(Cat(*real))
         return real
 
     def _within(self, m: Module, quantity: int, name: str, windows: int) -> list[Value]:
         """For each of the windows side by side whether its tap lies within the image in a direction."""
-        low, high, size = self._span(quantity)
-        if not self._leaves(quantity):
+        low, high, size = self.loops.span(quantity)
+        if not self.loops.leaves(quantity):
             return [Const(1, 1)] * windows
         stride = self.geometry.window.stride[quantity - Y]
         place = Signal(range(low, high + 1), name=name, init=low)
@@ -217,7 +170,7 @@ class Reader(wiring.Component):
         arrived = choices[0]
         for v, choice in zip(lanes[1:], choices[1:], strict=True):
             arrived = Mux(self.inside[v], choice, arrived)
-        is_padded = self._leaves(X) or self._leaves(Y)
+        is_padded = self.loops.leaves(X) or self.loops.leaves(Y)
         if not is_padded:
             m.d.comb += self.available.eq(arrived)
             return
@@ -230,7 +183,7 @@ class Reader(wiring.Component):
         """How many columns of words the tap of a window lies before that of the last window: for each horizontal tap, of each lane that
         can be the last one inside the image."""
         g = self.geometry
-        _, high, size = self._span(X)
+        _, high, size = self.loops.span(X)
         lanes = range(0 if high >= size else g.pixels - 1, g.pixels)
         taps = range(g.window.kernel[1])
         return [[self.layout.column(k, g.pixels - 1) - self.layout.column(k, v) for k in taps] for v in lanes]
@@ -280,12 +233,6 @@ def _farthest(windows: int, kernel: int, stride: int, before: int, dilation: int
     """Last tap inside the image of each window, -1 where there is none."""
     place = np.arange(windows)[:, None] * stride - before + np.arange(kernel) * dilation
     return np.where((place >= 0) & (place < size), place, -1).max(1)
-
-
-def _even(places: Sequence[int]) -> Stride:
-    """The places of a quantity as a stride where there is one."""
-    steps = {b - a for a, b in pairwise(places)}
-    return tuple(places) if len(steps) > 1 else next(iter(steps), 0)
 
 
 def _all(bits: Iterable[Value]) -> Value:
