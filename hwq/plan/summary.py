@@ -24,7 +24,8 @@ from hwq.network.ops import (
     Upsample,
     Window,
 )
-from hwq.numerics.encoding import Bipolar, smallest_integer
+from hwq.numerics.encoding import Bipolar, Encoding, smallest_integer
+from hwq.plan.contraction import contraction
 from hwq.plan.geometry import Geometry, ceil_div
 from hwq.plan.slide import Slide
 from hwq.plan.stages import Stage
@@ -49,7 +50,7 @@ class StageSummary:
     mw, mh
         Products an output and output channels of a contraction; input and output channels for the other kinds.
     x_bits, w_bits, acc_bits, out_bits
-        Widths of input code, weight code, accumulator (or input integer) and output code.
+        Widths of input code, stored weight, accumulator (or input integer) and output code.
     x_bipolar, w_bipolar
         Whether codes stand for -1 and +1.
     nonzero
@@ -208,19 +209,22 @@ def summary_of(network: Network, stage: Stage) -> StageSummary:
         out_shape=target.shape,
         sizes=op.sizes if isinstance(op, Split) else tuple(network.tensors[s].shape[2] for s in stage.sources),
     )
-    return _conv(summary, op, isinstance(source.encoding, Bipolar)) if isinstance(op, Conv) else _other(summary, op)
+    if not isinstance(op, Conv):
+        return _other(summary, op)
+    code = contraction(op, source.encoding, 1, stage.activation).code.encoding
+    return _conv(summary, op, code, isinstance(source.encoding, Bipolar))
 
 
-def _conv(s: StageSummary, op: Conv, x_bipolar: bool) -> StageSummary:
+def _conv(s: StageSummary, op: Conv, code: Encoding, x_bipolar: bool) -> StageSummary:
     sat = op.accumulation if isinstance(op.accumulation, Saturating) else None
     return replace(
         s,
         mw=op.mw,
         mh=op.mh,
-        w_bits=op.weight_encoding.bits,
+        w_bits=code.bits,
         acc_bits=sat.bits if sat else s.acc_bits,
         x_bipolar=x_bipolar,
-        w_bipolar=isinstance(op.weight_encoding, Bipolar),
+        w_bipolar=isinstance(code, Bipolar),
         nonzero=float(np.count_nonzero(op.weights)) / max(1, op.weights.size),
         chunk=sat.chunk if sat else 0,
         window=op.window,
