@@ -51,7 +51,7 @@ from hwq.plan.units import (
     memory_kind,
     pitch_of,
 )
-from hwq.plan.unrolled import UnrolledForm, unrolled_latency
+from hwq.plan.unrolled import form_of, unrolled_latency
 
 __all__ = ["Dataflow", "dataflow_of"]
 
@@ -247,11 +247,11 @@ class _Builder:
     def unrolled(self, stage: Stage, p: StagePlan) -> Edge:
         op = stage.node.op
         assert isinstance(op, Conv)
-        source, target = (self.network.tensors[t] for t in (stage.source, stage.target))
-        i, o = self.input(stage, p.simd if stage.kind == "mvu" else source.shape[2]), self.output(stage, op.mh)
+        channels = self.network.tensors[stage.source].shape[2]
+        i, o = self.input(stage, p.simd if stage.kind == "mvu" else channels), self.output(stage, op.mh)
         g = self.slide(stage)
         self.checked(stage, g)
-        latency = unrolled_latency(UnrolledForm(op, source.encoding, stage.activation, target.encoding), g)
+        latency = unrolled_latency(form_of(self.network, stage), g.is_gathered, dict(self.plan.circuits).get(stage.name))
         if g.is_gathered:
             self.add(UnrolledDense(stage.name, (i.name,), (o.name,), stage, p, g.words, p.depth, latency), o)
         else:

@@ -18,6 +18,7 @@ from hwq.plan.resources import Resources
 from hwq.plan.stages import Stage, stages_of
 from hwq.plan.summary import summary_of
 from hwq.plan.units import Converter, Fifo, memory_kind
+from hwq.plan.unrolled import form_of
 from hwq.plan.waiting import deepest_fifo
 from hwq.target.design import Design
 from hwq.target.tools import module_version
@@ -76,6 +77,7 @@ LAYER_FIELDS = {
     "resources": "its fabric",
     "mh": "of dense and conv: rows of the weight matrix, outputs",
     "mw": "of dense and conv: columns of the weight matrix, inputs of one output",
+    "circuit": "of unrolled layers: latency in cycles, levels of logic, most loads of a bit, LUTs and flip-flops of the circuits",
     "weights": "of dense and conv: encoding of the weights",
     "weight_bits": "of dense and conv: bits of the weights",
 }
@@ -158,6 +160,8 @@ def _layer(design: Design, stage: Stage, cost: Estimate) -> dict[str, Any]:
     op = stage.node.op
     if isinstance(op, Conv):
         layer |= {"mh": op.mh, "mw": op.mw, "weights": op.weight_encoding.name, "weight_bits": op.weights.size * op.weight_encoding.bits}
+    if p.style == "unrolled":
+        layer["circuit"] = vars(form_of(design.network, stage).figures)
     return layer
 
 
