@@ -10,8 +10,9 @@ from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.network.model import Model
 from hwq.network.ops import Conv
+from hwq.plan.connections import BUFFERED
 from hwq.plan.cost import Estimate, estimate
-from hwq.plan.dataflow import BUFFERED, Dataflow, dataflow_of
+from hwq.plan.dataflow import Dataflow, dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.plan import plan_hash
 from hwq.plan.resources import Resources
