@@ -40,7 +40,7 @@ PAIRS = [
 STIMULI = 24
 
 
-CODES = [Powers(3, True, True), Powers(4, False, False), Bases((1, 2)), Bases((2, 5, 7)), Levels((-7, -3, 0, 6)), Levels((1, 2))]
+CODES = [Powers(3, True, True), Powers(4, False, False), Bases((1, 2, 5)), Bases((2, 5, 7)), Levels((-7, -3, 0, 6)), Levels((1, 2))]
 CODED = [(x, w) for x in ("BIPOLAR", "TERNARY", "UINT2", "INT4") for w in CODES]
 
 
@@ -159,3 +159,11 @@ def test_sites_of_64_products(pair, apart, lane, row):
 
 def test_integers_longer_than_a_slice_takes_have_no_circuit():
     assert not has_netlist(form_of(("FIXED<30,3>", "FIXED<30,3>"), 4))
+
+
+def test_sums_of_unlike_bases_arrive_together():
+    form = lane_form(parse_encoding("UINT2"), Bases((1, 2, 4, 5)), 24, True)
+    latency = lane_latency(form)
+    expected, got = stream(form, lane_netlist(form), latency + 2, 3)
+    for t in range(2):
+        np.testing.assert_array_equal(got[t + latency]["y"], expected[t])

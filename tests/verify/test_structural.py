@@ -10,7 +10,8 @@ import pytest
 
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
-from hwq.network.ops import Window
+from hwq.network.ops import Conv, Window
+from hwq.numerics.encoding import Integer
 from hwq.plan.plan import StagePlan
 from hwq.target.design import elaborate
 from hwq.target.package import write_package
@@ -18,6 +19,8 @@ from hwq.verify.ladder import verify
 from tests.gateware.cases import chain, dense, plan_of, staircase
 from tests.gateware.images import convolution, image_chain
 from tests.target.designs import device, model_of
+
+POWERS = (0, 1, -1, 2, -2, 4, -4, 8)
 
 
 def two_dense() -> tuple[Network, list[StagePlan]]:
@@ -42,7 +45,15 @@ def sums_in_slices() -> tuple[Network, list[StagePlan]]:
     return network, [replace(stage, accumulator="dsp") for stage in stages]
 
 
-@pytest.mark.parametrize("build", [two_dense, convolution_with_padding, sums_in_slices])
+def weights_with_codes() -> tuple[Network, list[StagePlan]]:
+    """Sums of two bases, and powers of two."""
+    rng = np.random.default_rng(8)
+    sums, powers = (Conv(rng.choice(v, shape), Integer(8, True)) for v, shape in (((-7, -3, 3, 7), (6, 1, 1, 12)), (POWERS, (4, 1, 1, 6))))
+    network = chain("UINT3", 12, sums, staircase(rng, 6, "UINT3", reach=60), powers)
+    return network, [StagePlan("conv0", pe=3, simd=5, buffer=6), StagePlan("conv2", pe=2, simd=4, buffer=6)]
+
+
+@pytest.mark.parametrize("build", [two_dense, convolution_with_padding, sums_in_slices, weights_with_codes])
 def test_cells_give_the_codes_of_the_golden_network_in_the_predicted_cycles(build, tmp_path: Path) -> None:
     network, stages = build()
     plan = replace(plan_of(network, *stages), network=network_hash(network))
