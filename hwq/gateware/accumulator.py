@@ -6,6 +6,8 @@ from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsig
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwq.gateware.parts import Parts, content_key
+from hwq.gateware.saturating_sum import SaturatingSum
 from hwq.network.ops import Saturating
 from hwq.plan.contraction import Contraction, RawForm
 from hwq.plan.domain import Domain, chunk_folds, words_per_vector
@@ -41,7 +43,7 @@ class Accumulator(wiring.Component):
 
     Timing: ``total`` stands ``latency`` cycles after the last raw sum of a vector, for one cycle at least.
     A bubble (``valid`` low) holds. Reset-less: ``first`` restarts. A masked word counts as what stands for the integer 0.
-    Cost: one carry chain; saturating, two and a comparison.
+    Cost: one carry chain; saturating, another one (:class:`hwq.gateware.saturating_sum.SaturatingSum`) behind that of a chunk.
 
     Members
     -------
@@ -53,8 +55,8 @@ class Accumulator(wiring.Component):
         In ``domain``.
     """
 
-    def __init__(self, contraction: Contraction) -> None:
-        self.op, self.simd = contraction.op, contraction.simd
+    def __init__(self, contraction: Contraction, parts: Parts | None = None) -> None:
+        self.op, self.simd, self.parts = contraction.op, contraction.simd, parts or Parts()
         self.form: RawForm = contraction.raw
         self.domain = contraction.domain
         self.latency = accumulator_latency(self.op, self.simd)
@@ -117,9 +119,16 @@ class Accumulator(wiring.Component):
         short = form.lane.offset(rest, rest - (self.op.mw - before * accumulation.chunk))
         whole = whole if before else short
         offset = Const(whole) if whole == short else Mux(last, Const(short), Const(whole))
-        clipped = Signal(signed(accumulation.bits), name="clipped", reset_less=True)
-        grown = Mux(first, 0, clipped) + (raw * form.step + offset)
-        low, high = accumulation.lo, accumulation.hi
-        with m.If(step):
-            m.d.sync += clipped.eq(Mux(grown > high, high, Mux(grown < low, low, grown)))
-        m.d.comb += self.total.eq(clipped)
+        largest = (folds * form.y_max) * form.step
+        ends = [end for constant in (whole, short) for end in (constant, constant + largest)]
+        addend = Signal(range(min(*ends, -1), max(*ends, 0) + 1), name="addend")
+        width, bits = len(addend), accumulation.bits
+        key = content_key("saturating", width, bits)
+        m.submodules.saturating = part = self.parts.place("sum", f"{width}_to_{bits}", key, lambda: SaturatingSum(width, bits))
+        m.d.comb += [
+            addend.eq(raw * form.step + offset),
+            part.addend.eq(addend),
+            part.valid.eq(step),
+            part.first.eq(first),
+            self.total.eq(part.total),
+        ]

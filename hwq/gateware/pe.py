@@ -199,6 +199,6 @@ class ProcessingElement(wiring.Component):
         """A lane, and an accumulator of its own."""
         form = self.form
         m.submodules.lane = lane = self.parts.place("lane", lane_hint(form.lane), lane_key(form.lane), lambda: Lane(form.lane))
-        m.submodules.accumulator = accumulator = Accumulator(form.contraction)
+        m.submodules.accumulator = accumulator = Accumulator(form.contraction, self.parts)
         m.d.comb += [lane.x.eq(self.x), lane.w.eq(self.w), accumulator.y.eq(lane.y), accumulator.control.eq(self.control)]
         return accumulator.total

@@ -25,6 +25,7 @@ from hwq.gateware.lane import Lane
 from hwq.gateware.parts import Parts, rtlil_module
 from hwq.network.ops import ArgMax, Conv, Saturating, Window
 from hwq.numerics.encoding import Bipolar, parse_encoding
+from hwq.plan.contraction import contraction
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.latency import lane_cycles
 from hwq.plan.moving_units import ArgMaxUnit
@@ -269,7 +270,7 @@ def saturation_proof(bug: bool = False) -> tuple[Module, dict[str, Signal]]:
     simd, folds, sf, bits = 2, 2, 5, 3
     op = Conv(np.ones((1, 1, 1, 10), np.int64), Bipolar(), accumulation=Saturating(bits, simd * folds))
     m = Module()
-    dut = Accumulator(op, Bipolar(), simd)
+    dut = Accumulator(contraction(op, Bipolar(), simd))
     m.submodules.accumulator = by_hand(dut)
     valid, y, word = Signal(), Signal(2), Signal(range(sf))
     chunk_last = (word % folds == folds - 1) | (word == sf - 1)
