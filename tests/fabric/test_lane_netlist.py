@@ -42,6 +42,7 @@ STIMULI = 24
 
 CODES = [Powers(3, True, True), Powers(4, False, False), Bases((1, 2, 5)), Bases((2, 5, 7)), Levels((-7, -3, 0, 6)), Levels((1, 2))]
 CODED = [(x, w) for x in ("BIPOLAR", "TERNARY", "UINT2", "INT4") for w in CODES]
+CODED += [("UINT8", Powers(5, True, True)), ("UINT8", Levels((-7, 0, 2, 50)))]
 
 
 def form_of(pair, n, apart=False):
@@ -162,8 +163,15 @@ def test_integers_longer_than_a_slice_takes_have_no_circuit():
 
 
 def test_sums_of_unlike_bases_arrive_together():
-    form = lane_form(parse_encoding("UINT2"), Bases((1, 2, 4, 5)), 24, True)
+    form = lane_form(parse_encoding("BIPOLAR"), Bases((1, 2, 4, 5)), 16, True)
     latency = lane_latency(form)
     expected, got = stream(form, lane_netlist(form), latency + 2, 3)
     for t in range(2):
         np.testing.assert_array_equal(got[t + latency]["y"], expected[t])
+
+
+def test_tables_of_more_bits_than_a_lut_has_pins():
+    form = lane_form(parse_encoding("UINT8"), Levels((-7, 0, 2, 50)), 3, True)
+    latency = lane_latency(form)
+    expected, got = stream(form, lane_netlist(form), latency + 1, 4)
+    np.testing.assert_array_equal(got[latency]["y"], expected[0])
