@@ -109,8 +109,8 @@ def _layer_work(
         "behavioural": lambda: _plain([layer], share),
     }
     if available() and layer.weights.size <= 4096:
-        stages = ALKAID_STAGES if registered else (0,)
-        makers |= {f"alkaid:{_stages(n)}": partial(alkaid, *layer.bits(), n) for n in stages}
+        # Without registers Yosys does not finish it in minutes.
+        makers |= {f"alkaid:{n} stages": partial(alkaid, *layer.bits(), n) for n in ALKAID_STAGES if registered}
     elif available():
         makers["alkaid:own estimate"] = lambda: estimate([layer.bits()])
     return Work(
@@ -127,10 +127,6 @@ def _layer_work(
         limits or {},
         note,
     )
-
-
-def _stages(n: int) -> str:
-    return f"{n} stages" if n else "combinational"
 
 
 def _netlist(layer: Layer, registered: bool) -> tuple[Netlist, int]:

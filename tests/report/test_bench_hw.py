@@ -190,10 +190,9 @@ def test_registers_of_the_netlist_and_of_its_text_must_agree() -> None:
     netlist.output("y", [netlist.flop(bit) for bit in netlist.input("x", 3)])
     circuit = Circuit("hwq", {}, "core", netlist=netlist, registers=frozenset({"outputs"}))
     found = replace(sites_of(netlist), ff=6)
-    bench_hw_flow._compare(work, circuit, found)
+    assert bench_hw_flow._difference(work, circuit, found) == ""
     for field in ("ff", "luts", "cells", "carry", "dsp"):
-        with pytest.raises(NotExact, match=field):
-            bench_hw_flow._compare(work, circuit, replace(found, **{field: 7}))
+        assert field in bench_hw_flow._difference(work, circuit, replace(found, **{field: 7}))
 
 
 @pytest.mark.parametrize("name", ["popcount256", "popcount256_pipelined", "popcount256_pipelined_few_carries"])
