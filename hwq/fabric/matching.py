@@ -12,14 +12,14 @@ FREE = -1
 EVEN, ODD = 1, 2
 
 
-def maximum_matching(neighbours: Sequence[Sequence[int]]) -> list[int]:
+def maximum_matching(neighbours: Sequence[Sequence[int]], start: Sequence[int] | None = None) -> list[int]:
     """The partner of every vertex, -1 for none, of a matching with the most edges; ``neighbours`` is symmetric, without loops.
 
-    A greedy start that takes vertices of the lowest degree first (Karp and Sipser, 1981), then augmenting paths through
+    ``start`` is a matching to begin with, in the same form; its matched vertices stay matched. Without one, a greedy start that takes vertices of the lowest degree first (Karp and Sipser, 1981), then augmenting paths through
     blossoms (Edmonds, 1965) found breadth first with a union-find structure. A search that fails leaves a tree that no
     later augmentation touches, so all failures together cost O(edges); a success costs as much as it has to look at.
     """
-    partner = _greedy(neighbours)
+    partner = _greedy(neighbours) if start is None else list(start)
     search = _Search(neighbours, partner)
     for vertex in range(len(neighbours)):
         if partner[vertex] == FREE:
@@ -117,7 +117,7 @@ class _Search:
     def _meeting(self, u: int, v: int) -> int:
         """The first base common to the ways from ``u`` and ``v`` to the root."""
         self.clock += 1
-        while True:
+        while u != FREE or v != FREE:
             if u != FREE:
                 u = self._find(u)
                 if self.seen[u] == self.clock:
@@ -125,6 +125,7 @@ class _Search:
                 self.seen[u] = self.clock
                 u = self.before[self.partner[u]] if self.partner[u] != FREE else FREE
             u, v = v, u
+        raise AssertionError("two trees at a time: a search that failed did not see all of its tree")
 
     def _contract(self, v: int, over: int, base: int) -> None:
         """Put the way from ``v`` to ``base`` into the blossom that the edge (v, over) closes."""
