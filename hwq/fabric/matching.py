@@ -15,9 +15,10 @@ EVEN, ODD = 1, 2
 def maximum_matching(neighbours: Sequence[Sequence[int]], start: Sequence[int] | None = None) -> list[int]:
     """The partner of every vertex, -1 for none, of a matching with the most edges; ``neighbours`` is symmetric, without loops.
 
-    ``start`` is a matching to begin with, in the same form; its matched vertices stay matched. Without one, a greedy start that takes vertices of the lowest degree first (Karp and Sipser, 1981), then augmenting paths through
-    blossoms (Edmonds, 1965) found breadth first with a union-find structure. A search that fails leaves a tree that no
-    later augmentation touches, so all failures together cost O(edges); a success costs as much as it has to look at.
+    ``start`` is a matching to begin with, in the same form; its matched vertices stay matched. Without one, a greedy start
+    takes vertices of the lowest degree first (Karp and Sipser, 1981). Then augmenting paths through blossoms (Edmonds, 1965)
+    are found breadth first with a union-find structure. A search that fails leaves a tree that no later augmentation touches,
+    so all failures together cost O(edges); a success costs as much as it has to look at.
     """
     partner = _greedy(neighbours) if start is None else list(start)
     search = _Search(neighbours, partner)
