@@ -54,3 +54,20 @@ def test_what_a_carry_chain_reads_or_gives_stays() -> None:
     o, _ = netlist.chain([s], [di])
     netlist.output("y", [o[0] ^ 1, s ^ 1, a ^ 1])
     assert plain_outputs(netlist) is netlist
+
+
+def test_a_table_whose_upper_output_reads_the_sixth_pin_stays() -> None:
+    # O6 reads the whole table, O5 its lower half: neither can be complemented alone.
+    netlist = Netlist()
+    x = netlist.input("x", 6)
+    o6, o5 = netlist.lut6_2(lambda *b: sum(b) & 1, *x)
+    netlist.output("y", [o6 ^ 1, o5])
+    netlist.output("z", [netlist.flop(o5) ^ 1])
+    result = plain_outputs(netlist)
+    assert result is netlist
+    stimuli = np.arange(64)
+    ones = np.array([bin(v).count("1") for v in stimuli])
+    low = np.array([bin(v & 31).count("1") for v in stimuli])
+    got = evaluate(result, {"x": stimuli}, 3)
+    assert got["y"].tolist() == ((1 - ones % 2) + 2 * (low % 2)).tolist()
+    assert got["z"].tolist() == (1 - low % 2).tolist()
