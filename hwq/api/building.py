@@ -171,7 +171,7 @@ def elaborate(
         raise Problems(problems)
     device = _device(target or plan.target)
     check_primitives(primitives)
-    return Design(model, plan, device, build(model.network, plan, primitives=primitives, progress=progress))
+    return Design(model, plan, device, build(model.network, plan, primitives=primitives, family=device.family, progress=progress))
 
 
 def estimate(network: Network | Model, plan: Plan, *, target: str | Device | None = None) -> Estimate:

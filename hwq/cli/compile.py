@@ -50,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--primitives",
         choices=("portable", "structural", "unisim"),
         default="portable",
-        help="parts made of fabric: both forms, HWQ_FABRIC and HWQ_UNISIM choose (default), own cells alone, or Xilinx cells alone",
+        help="how the Verilog has lanes and other parts made of LUTs, carry chains and DSP slices. portable: expressions for any tool, and "
+        "cells where the macros HWQ_FABRIC and HWQ_UNISIM are defined, as vivado.tcl does (default); structural: cells alone, each "
+        "described in the file; unisim: Xilinx cells alone",
     )
     add_source_arguments(parser)
 

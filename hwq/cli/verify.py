@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--primitives",
         choices=("portable", "structural"),
         default="portable",
-        help="simulate parts made of fabric as expressions (default, faster) or as LUTs and carry chains",
+        help="what is simulated of parts made of fabric, where the Verilog has both. portable: expressions, as without macros (default, "
+        "faster); structural: their LUTs, carry chains and DSP slices, as with HWQ_FABRIC",
     )
     parser.add_argument("--seed", default="1", help="seed of stalls and random frames (default 1)")
 

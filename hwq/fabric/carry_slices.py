@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hwq.fabric.netlist import Chain, Lut, Netlist
 
-__all__ = ["CarrySlice", "carry_slices"]
+__all__ = ["CarryQuad", "CarrySlice", "carry_quads", "carry_slices"]
 
 WHOLE, HALF = 8, 4
 
@@ -17,6 +17,14 @@ class CarrySlice:
 
     lower: Chain
     upper: Chain | None = None
+
+
+@dataclass(frozen=True)
+class CarryQuad:
+    """One CARRY4 of up to four positions; ``goes_on``: its carry-in is the last carry-out of the one before (CI), else its own (CYINIT)."""
+
+    chain: Chain
+    goes_on: bool
 
 
 def carry_slices(netlist: Netlist) -> list[CarrySlice]:
@@ -39,11 +47,17 @@ def carry_slices(netlist: Netlist) -> list[CarrySlice]:
     return found
 
 
-def _pieces(chain: Chain) -> list[Chain]:
-    """Eight positions each; the carry-in of the next is the last carry-out."""
+def carry_quads(netlist: Netlist) -> list[CarryQuad]:
+    """All chains of ``netlist``, in order, cut into the carry cells of 7 series. Source: UG474, CARRY4."""
+    chains = [cell for cell in netlist.cells if isinstance(cell, Chain)]
+    return [CarryQuad(piece, k > 0) for chain in chains for k, piece in enumerate(_pieces(chain, HALF))]
+
+
+def _pieces(chain: Chain, size: int = WHOLE) -> list[Chain]:
+    """``size`` positions each; the carry-in of the next is the last carry-out."""
     found = []
-    for k in range(0, len(chain.s), WHOLE):
-        part = slice(k, k + WHOLE)
+    for k in range(0, len(chain.s), size):
+        part = slice(k, k + size)
         found.append(Chain(chain.s[part], chain.di[part], chain.co[k - 1] if k else chain.ci, chain.o[part], chain.co[part]))
     return found
 

@@ -23,8 +23,8 @@ __all__ = ["LUT_INPUTS", "LaneForm", "lane_form"]
 LUT_INPUTS = 6
 #: Products this wide stay in LUTs: four by four bits, as synthesis tools have it.
 PRODUCT_BITS = 8
-#: What may multiply: by the widths, LUTs, or slices where they can.
-MULTIPLIERS = ("auto", "lut", "dsp")
+#: What may multiply: by the widths, LUTs, slices where they can, or what synthesis makes of wide products.
+MULTIPLIERS = ("auto", "lut", "dsp", "inferred")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class LaneForm:
     @property
     def circuit(self) -> str:
         """Which front of :mod:`hwq.fabric.lanes` makes the bits: ``xnor``, ``planes``, ``masked``, ``ternary``, ``table``, ``product``,
-        ``dsp``, ``coded`` (weights' share apart); ``multiply``: none of them, the operands are wider than a slice's.
+        ``dsp``, ``coded`` (weights' share apart); ``multiply``: none of them, the operands are wider than a slice's, or synthesis finds
+        the slices itself.
         """
         if self.products:
             return "coded"
@@ -89,7 +90,7 @@ class LaneForm:
             return "table"
         if self.multiplier == "lut" or self.x.bits + self.w.bits <= PRODUCT_BITS:
             return "product"
-        return "dsp" if lane_packing(self.x, self.w) else "multiply"
+        return "dsp" if self.multiplier != "inferred" and lane_packing(self.x, self.w) else "multiply"
 
     @property
     def bases(self) -> tuple[int, ...]:

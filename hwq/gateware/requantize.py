@@ -79,7 +79,7 @@ class RequantizeForm(ActivationForm):
     @property
     def use_dsp(self) -> str:
         """Where the multiplier shall be, as Vivado's attribute says it."""
-        if self.multiplier != "auto":
+        if self.multiplier in ("lut", "dsp"):
             return "yes" if self.multiplier == "dsp" else "no"
         width = signed_bits(self.constants[0])
         return "no" if width * self.domain.bits <= SMALL_PRODUCT else "yes"

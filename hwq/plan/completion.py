@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from hwq.errors import InputError, Problems
+from hwq.fabric.lane_form import PRODUCT_BITS
 from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.plan.buffers import BufferMemories, channels_of, first_buffer, outputs_of
@@ -17,7 +18,7 @@ from hwq.plan.folding import Folder, Folding
 from hwq.plan.law import bottleneck
 from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
 from hwq.plan.sizing import keeps_interval, least_depths, start_depths
-from hwq.plan.summary import CONTRACTIONS
+from hwq.plan.summary import CONTRACTIONS, StageSummary
 from hwq.plan.token_network import TokenNetwork, buffer_name
 from hwq.plan.units import LUTRAM_DEPTH, Converter, Fifo
 
@@ -51,8 +52,15 @@ class Completion:
         f, d, s = folding.folds[name], self.draft.stage(name), folder.summaries[name]
         style = f.style if f.style == "unrolled" else "constant" if f.memory == "logic" and s.kind in CONTRACTIONS else "folded"
         buffer = d.buffer or first_buffer(s, f.pe, f.simd, f.pixels, style)
-        memories = d.depth or 2, d.buffer_memory or "auto", f.constants, d.multiplier or "auto", d.accumulator or "auto"
+        memories = d.depth or 2, d.buffer_memory or "auto", f.constants, self.multiplier(s, d.multiplier), d.accumulator or "auto"
         return StagePlan(name, f.pe, f.simd, f.pixels, style if d.style in (None, "auto") else d.style, f.memory, buffer, *memories)
+
+    def multiplier(self, s: StageSummary, said: str | None) -> str:
+        """What multiplies: where it follows the widths and would take slices that the device does not have, synthesis places them."""
+        if said not in (None, "auto"):
+            return str(said)
+        wide = s.kind in CONTRACTIONS and not (s.x_bipolar or s.w_bipolar) and s.x_bits + s.w_bits > PRODUCT_BITS
+        return "inferred" if wide and not self.device.has_wide_slices else "auto"
 
     def with_depths(self, plan: Plan, folder: Folder, sized: bool) -> Plan:
         """``plan`` with depths, and memories that go with them."""

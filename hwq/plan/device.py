@@ -54,6 +54,11 @@ class Device:
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def has_wide_slices(self) -> bool:
+        """Whether a DSP slice is the DSP48E2 that lanes and accumulators are made of; 7 series have the DSP48E1, of 25 by 18 bits."""
+        return self.family != "7series"
+
+    @property
     def capacity(self) -> Resources:
         """All of the device as :class:`Resources`."""
         return Resources(self.lut, self.lutram_lut, self.ff, self.bram36, self.uram, self.dsp)

@@ -39,7 +39,7 @@ NOTES = """\
 #   the channels of an input word) | auto (the cheapest), memory lutram | block for folded, logic for the others,
 #   buffer input words of pixels x simd elements (pe without columns), depth output words of pixels x pe elements,
 #   buffer_memory auto | lutram | block | ultra, constants (thresholds, multipliers) auto | logic | lutram | block,
-#   multiplier and accumulator auto | lut | dsp (auto where they are left out).
+#   multiplier auto | lut | dsp | inferred (wide products left to synthesis), accumulator auto | lut | dsp (auto where left out).
 # [[fifo]]: depth words, memory as buffer_memory.
 """
 

@@ -36,7 +36,8 @@ class StagePlan:
     constants
         Memory of thresholds and other constants of channels: ``logic``, ``lutram``, ``block``; ``auto`` follows ``memory``.
     multiplier
-        What multiplies in lanes and requantizers: ``lut``, ``dsp``; ``auto`` follows the widths.
+        What multiplies in lanes and requantizers: ``lut``, ``dsp``; ``inferred`` leaves wide products to synthesis, one a slice;
+        ``auto`` follows the widths.
     accumulator
         What sums up: ``lut``, ``dsp`` (slices of several sums each); ``auto`` is LUTs.
     """

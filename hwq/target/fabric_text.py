@@ -1,20 +1,24 @@
-"""A netlist as a module of Verilog-2001, in two forms: instances of fabric cells, or plain expressions."""
+"""A netlist as a module of Verilog-2001, in two forms: instances of fabric cells, or plain expressions.
+
+Carry cells are those of the device's family: the CARRY8 of UltraScale, or the CARRY4 of 7 series.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hwq.fabric.carry_slices import CarrySlice, carry_slices
+from hwq.fabric.carry_slices import CarryQuad, CarrySlice, carry_quads, carry_slices
 from hwq.fabric.formula import Formula, formula
 from hwq.fabric.netlist import FALSE, TRUE, Chain, Dsp, Flop, Lut, Netlist
 
-__all__ = ["cells_of", "module_text", "portable_body", "slices_of", "structural_body"]
+__all__ = ["QUADS", "cells_of", "module_text", "portable_body", "slices_of", "structural_body"]
 
 WIDE = 132
+QUADS = "7series"  # the family of boards/*.toml whose carry cells have four positions
 OPERATORS = {"and": " & ", "or": " | ", "xor": " ^ "}
 
 
-def structural_body(netlist: Netlist, top: str, *, vendor: bool = False) -> list[str]:
+def structural_body(netlist: Netlist, top: str, *, vendor: bool = False, family: str = "ultrascale+") -> list[str]:
     """One instance a LUT and a slice of carry: own modules (:mod:`hwq.target.primitives`), or the ``vendor``'s cells."""
     text = _Text(netlist, top, vendor)
     slices = [line for n, cell in enumerate(netlist.cells) if isinstance(cell, Dsp) for line in _slice_instance(text, cell, n)]
@@ -25,7 +29,10 @@ def structural_body(netlist: Netlist, top: str, *, vendor: bool = False) -> list
     wires += [text.bit(b) for chain in chains for b in (*chain.o, *chain.co)]
     declared = [f"  wire {_filled('', wires, '')};"] if wires else []
     instances = [_lut_instance(text, lut) for lut in luts]
-    instances += [_carry_instance(text, cut, n) for n, cut in enumerate(carry_slices(netlist))]
+    if family == QUADS:
+        instances += [_quad_instance(text, quad, n) for n, quad in enumerate(carry_quads(netlist))]
+    else:
+        instances += [_carry_instance(text, cut, n) for n, cut in enumerate(carry_slices(netlist))]
     return text.around([*declared, *slices, *instances])
 
 
@@ -54,10 +61,10 @@ def module_text(netlist: Netlist, name: str, body: Sequence[str], *, clocked: bo
     return "\n".join([f"module {name}({_filled('', ports, '')});", *declared, *body, "endmodule", ""])
 
 
-def cells_of(netlist: Netlist) -> set[str]:
+def cells_of(netlist: Netlist, family: str = "ultrascale+") -> set[str]:
     """Names of the Xilinx cells that the structural form uses."""
     found = {("LUT6_2" if c.o5 is not None else f"LUT{len(c.pins)}") for c in netlist.cells if isinstance(c, Lut)}
-    return found | {"CARRY8" for c in netlist.cells if isinstance(c, Chain)}
+    return found | {"CARRY4" if family == QUADS else "CARRY8" for c in netlist.cells if isinstance(c, Chain)}
 
 
 def slices_of(netlist: Netlist) -> set[str]:
@@ -163,6 +170,22 @@ def _carry_instance(text: _Text, cut: CarrySlice, number: int) -> str:
     kind = "DUAL_CY4" if cut.upper else "SINGLE_CY8"
     cell = text.cell("CARRY8")
     return f'{declared}  {cell} #(.CARRY_TYPE("{kind}")) carry{number} (.CI({carry[0]}), .CI_TOP({carry[1]}){ports});'
+
+
+def _quad_instance(text: _Text, quad: CarryQuad, number: int) -> str:
+    """Four carry positions of 7 series: a carry from the cell below enters at CI, any other at CYINIT."""
+    chain, spare = quad.chain, range(len(quad.chain.s), 4)
+    unread = {port: [f"carry{number}_{port.lower()}{k}" for k in spare] for port in ("CO", "O")}
+    declared = f"  wire {', '.join([*unread['CO'], *unread['O']])};\n" if spare else ""
+    buses = {
+        "DI": [*map(text.bit, chain.di), *["1'b0"] * len(spare)],
+        "S": [*map(text.bit, chain.s), *["1'b0"] * len(spare)],
+        "CO": [*map(text.bit, chain.co), *unread["CO"]],
+        "O": [*map(text.bit, chain.o), *unread["O"]],
+    }
+    carry = [text.bit(chain.ci), "1'b0"] if quad.goes_on else ["1'b0", text.bit(chain.ci)]
+    ports = "".join(f",\n    .{port}({_filled('{', bits[::-1], '}')})" for port, bits in buses.items())
+    return f"{declared}  {text.cell('CARRY4')} carry{number} (.CI({carry[0]}), .CYINIT({carry[1]}){ports});"
 
 
 def _slice_instance(text: _Text, cell: Dsp, number: int) -> Iterator[str]:

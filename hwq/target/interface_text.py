@@ -44,8 +44,17 @@ LITE_UNUSED = (
 )
 
 
-def interface_text(document: Mapping[str, Any], model: Model, codes: Mapping[str, NDArray[Any]], ports: tuple[StreamPort, ...]) -> str:
-    """``INTERFACE.md``: the document in prose and tables, with frame 2 of the test vectors as the example."""
+FORMS = (
+    ("HWQ_FABRIC", "lanes and other parts of fabric are LUTs, carry chains and DSP slices as instances; without it they are expressions"),
+    ("HWQ_UNISIM", "these cells are the Xilinx cells; without it modules that describe them"),
+    ("HWQ_MODELS", "models of the Xilinx cells for simulators that have none; never for synthesis"),
+)
+
+
+def interface_text(
+    document: Mapping[str, Any], model: Model, codes: Mapping[str, NDArray[Any]], ports: tuple[StreamPort, ...], verilog: str = ""
+) -> str:
+    """``INTERFACE.md``: the document in prose and tables, with frame 2 of the test vectors as the example; of ``verilog`` its macros."""
     mhz = document["clock"]["assumed_mhz"]
     lines = [
         f"# {document['top']}",
@@ -80,6 +89,7 @@ def interface_text(document: Mapping[str, Any], model: Model, codes: Mapping[str
         lines += ["## Several streams", "", CONCURRENT, ""]
     lines += ["## Ports", "", "| port | direction | bits |", "|---|---|---|"]
     lines += [f"| `{p['name']}` | {p['direction']} | {p['width']} |" for p in document["ports"]]
+    lines += _forms_text(document["top"], verilog)
     lines += ["", "## Registers (AXI4-Lite)", "", LITE_UNUSED, ""]
     lines += _register_text(document["registers"])
     if document["memories"]:
@@ -88,6 +98,17 @@ def interface_text(document: Mapping[str, Any], model: Model, codes: Mapping[str
         lines += [f"- `{name}`: {m['depth']} words of {m['width']} bits" for name, m in document["memories"].items()]
     lines += ["", "## Fields of report.json", "", *_field_text(FIELDS), "", "Of each of `layers`:", "", *_field_text(LAYER_FIELDS)]
     return "\n".join(lines) + "\n"
+
+
+def _forms_text(top: str, verilog: str) -> list[str]:
+    """The macros that ``verilog`` asks for, and which to define where."""
+    asked = [(macro, meaning) for macro, meaning in FORMS if f"`ifdef {macro}" in verilog]
+    if not asked:
+        return []
+    wanted = " and ".join(f"`{macro}`" for macro, _ in asked if macro != "HWQ_MODELS") or "none"
+    lines = ["", "## Macros of the Verilog", "", f"`{top}.v` is the same circuit in the same cycles, to the bit, whatever is defined:", ""]
+    lines += [f"- `{macro}`: {meaning}" for macro, meaning in asked]
+    return [*lines, "", f"Synthesis for the device: define {wanted}, as `vivado.tcl` does; the reported LUTs are those of that form."]
 
 
 def _field_text(fields: Mapping[str, str]) -> list[str]:

@@ -21,6 +21,7 @@ from hwq.plan.file import write_plan
 from hwq.target.design import Design
 from hwq.target.interface import interface_document
 from hwq.target.interface_text import interface_text
+from hwq.target.primitives import macros_of
 from hwq.target.report_file import report_document
 from hwq.target.scripts import constraints, instantiation, makefile, vivado_script
 from hwq.target.vectors import random_integers, vector_codes, vector_frames, vectors_file
@@ -143,13 +144,13 @@ def _contents(design: Design, model: Model, device: Device, inputs: Mapping[str,
         f"{top}.v": design.verilog,
         f"{top}_inst.v": instantiation(top, design.ports),
         "interface.json": _json(document),
-        "INTERFACE.md": interface_text(document, model, codes, ports),
+        "INTERFACE.md": interface_text(document, model, codes, ports, design.verilog),
         "vectors.npz": vectors_file(codes),
         f"test_{top}.py": bench_source(),
         "Makefile": makefile(top),
         f"tb_{top}.v": bench_text(top, ports, design.ports, bench_frames, [f.name for f in design.memories], slowest),
         f"tb_{top}.vh": bench_vectors(ports, codes, bench_frames),
-        "vivado.tcl": vivado_script(top, device.part, {f.name: len(f.text) for f in design.memories}),
+        "vivado.tcl": vivado_script(top, device.part, {f.name: len(f.text) for f in design.memories}, macros_of(design.verilog)),
         f"{top}.xdc": constraints(design.plan.clock_mhz),
     }
     contents |= {f.name: f.text for f in design.memories}

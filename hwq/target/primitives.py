@@ -1,6 +1,6 @@
 """The cells of the fabric as own modules with the ports of the Xilinx cells: their behaviour, or the cell itself.
 
-``HWQ_UNISIM`` chooses the Xilinx cell. Source of the cells' meaning: UG574, UG974.
+``HWQ_UNISIM`` chooses the Xilinx cell. Source of the cells' meaning: UG574, UG974; of the CARRY4 of 7 series UG474, UG953.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ __all__ = [
     "cell_module",
     "check_primitives",
     "defines",
+    "macros_of",
     "primitive_modules",
     "slice_modules",
     "vendor_models",
@@ -53,6 +54,11 @@ def defines(primitives: str) -> tuple[str, ...]:
     return (MODELS, FABRIC) if primitives == "structural" else (MODELS,)
 
 
+def macros_of(verilog: str) -> tuple[str, ...]:
+    """Macros that synthesis for the vendor's devices defines: those of ``HWQ_FABRIC`` and ``HWQ_UNISIM`` that the text asks for."""
+    return tuple(macro for macro in (FABRIC, UNISIM) if f"`ifdef {macro}" in verilog)
+
+
 def check_primitives(primitives: str) -> None:
     """Raise :class:`InputError` (``PRIMITIVES-UNKNOWN``) for what is none of :data:`PRIMITIVES`."""
     if primitives not in PRIMITIVES:
@@ -62,9 +68,9 @@ def check_primitives(primitives: str) -> None:
 
 def _primitive(name: str, cell: str) -> str:
     head, body = CELLS[cell]
-    parameter = "CARRY_TYPE" if cell == "CARRY8" else "INIT"
+    parameter = {"CARRY4": "", "CARRY8": " #(.CARRY_TYPE(CARRY_TYPE))"}.get(cell, " #(.INIT(INIT))")
     ports = ", ".join(f".{port}({port})" for port in PORTS[cell])
-    vendor = f"  {cell} #(.{parameter}({parameter})) site ({ports});\n"
+    vendor = f"  {cell}{parameter} site ({ports});\n"
     return f"{head(name)}`ifdef HWQ_UNISIM\n{vendor}`else\n{body}`endif\nendmodule\n"
 
 
@@ -118,17 +124,25 @@ def _carry8() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _carry4() -> str:
+    """Four carry positions; the carry enters at ``CI`` or at ``CYINIT``, the other is 0."""
+    lines = [f"  wire c{k} = S[{k}] ? {f'c{k - 1}' if k else '(CI | CYINIT)'} : DI[{k}];" for k in range(4)]
+    return "\n".join([*lines, "  assign CO = {c3, c2, c1, c0};", "  assign O = S ^ {c2, c1, c0, CI | CYINIT};", ""])
+
+
 def _head(cell: str) -> Callable[[str], str]:
-    size = 1 << int(cell[3]) if cell != "CARRY8" else 0
+    wide = {"CARRY4": "[3:0] ", "CARRY8": "[7:0] "}.get(cell, "")
+    size = 0 if wide else 1 << int(cell[3])
     parameter = f"[{size - 1}:0] INIT = {size}'h0" if size else 'CARRY_TYPE = "SINGLE_CY8"'
-    wide = "[7:0] " if cell == "CARRY8" else ""
-    lines = [f"  {'output' if p in OUTPUTS else 'input'} {'' if p.startswith('CI') else wide}{p};" for p in PORTS[cell]]
-    return lambda name: "\n".join([f"module {name}({', '.join(PORTS[cell])});", f"  parameter {parameter};", *lines, ""])
+    parameters = [] if cell == "CARRY4" else [f"  parameter {parameter};"]
+    lines = [f"  {'output' if p in OUTPUTS else 'input'} {'' if p.startswith('C') and p != 'CO' else wide}{p};" for p in PORTS[cell]]
+    return lambda name: "\n".join([f"module {name}({', '.join(PORTS[cell])});", *parameters, *lines, ""])
 
 
 OUTPUTS = ("O", "O5", "O6", "CO")
 PORTS = {cell: (*(f"I{k}" for k in range(inputs)), "O") for inputs, cell in enumerate(LUTS, 1)}
 PORTS |= {"LUT6_2": (*PORTS["LUT6"][:6], "O5", "O6"), "CARRY8": ("CI", "CI_TOP", "DI", "S", "CO", "O")}
-BODIES = {**{cell: _lut(inputs) for inputs, cell in enumerate(LUTS, 1)}, "LUT6_2": _lut6_2(), "CARRY8": _carry8()}
+PORTS["CARRY4"] = ("CI", "CYINIT", "DI", "S", "CO", "O")
+BODIES = {**{cell: _lut(inputs) for inputs, cell in enumerate(LUTS, 1)}, "LUT6_2": _lut6_2(), "CARRY8": _carry8(), "CARRY4": _carry4()}
 #: Head (by module name) and behaviour by the name of the Xilinx cell.
 CELLS: dict[str, tuple[Callable[[str], str], str]] = {cell: (_head(cell), body) for cell, body in BODIES.items()}

@@ -9,8 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from hwq.errors import InputError
+from hwq.target.primitives import FABRIC, UNISIM
 
 __all__ = ["constraints", "instantiation", "makefile", "vivado_script"]
+
+FABRIC_MACROS = (FABRIC, UNISIM)
 
 
 def instantiation(top: str, ports: Sequence[tuple[str, str, int]]) -> str:
@@ -65,8 +68,11 @@ clean:
 """
 
 
-def vivado_script(top: str, part: str, memories: Mapping[str, int]) -> str:
-    """Out-of-context synthesis for ``part``; stops when a memory file is missing or has another size (name -> bytes)."""
+def vivado_script(top: str, part: str, memories: Mapping[str, int], macros: Sequence[str] = FABRIC_MACROS) -> str:
+    """Out-of-context synthesis for ``part``; stops when a memory file is missing or has another size (name -> bytes).
+
+    ``macros``: those that the Verilog asks for.
+    """
     if not re.fullmatch(r"[\w.-]+", part, re.ASCII):
         raise InputError("TARGET-PART", f"{part!r} is no part number", where="--target")
     checks = "\n".join(
@@ -74,14 +80,15 @@ def vivado_script(top: str, part: str, memories: Mapping[str, int]) -> str:
         f'{{ error "memory file {name} is missing or altered" }}\nread_mem [file join $here "{name}"]'
         for name, size in memories.items()
     )
+    defines = "".join(f"-verilog_define {macro}=1 " for macro in macros)
+    said = "# HWQ_FABRIC: parts of fabric as cells, not expressions. HWQ_UNISIM: these are the device's own.\n" if macros else ""
     return f"""# vivado -mode batch -source vivado.tcl
 # Out-of-context synthesis of {top}: utilisation and timing estimates into this folder. Written without a Vivado at hand.
 set here [file dirname [file normalize [info script]]]
 {checks}
 read_verilog [file join $here {top}.v]
 read_xdc -mode out_of_context [file join $here {top}.xdc]
-# Parts made of fabric as LUTs and carry chains, and those as the cells of the device.
-synth_design -mode out_of_context -verilog_define HWQ_FABRIC=1 -verilog_define HWQ_UNISIM=1 -top {top} -part {part}
+{said}synth_design -mode out_of_context {defines}-top {top} -part {part}
 report_utilization -hierarchical -file [file join $here utilization.rpt]
 report_timing_summary -file [file join $here timing.rpt]
 write_checkpoint -force [file join $here {top}.dcp]

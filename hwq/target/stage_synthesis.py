@@ -61,7 +61,7 @@ def synthesize_folder(folder: Folder, progress: Progress = lambda text, share: N
     family = _family(folder)
     started = time.perf_counter()
     progress("synthesising (Yosys)", None)
-    modules = synthesize(_files(folder), folder.top, family=family, defines=FABRIC if family == "xcup" else ())
+    modules = synthesize(_files(folder), folder.top, family=family, defines=FABRIC)
     found = _Hierarchy(modules, progress)
     total = found.below(folder.top)
     stages = {layer["name"]: folder.report["modules"].get(layer["name"], "") for layer in folder.report["layers"]}

@@ -21,7 +21,7 @@ FAMILIES = {"7series": "xc7", "ultrascale": "xcu", "ultrascale+": "xcup"}
 # Shift registers would turn pipeline registers into LUTs, and families differ in that: they stay flip-flops.
 OPTIONS = "-noiopad -noclkbuf -nosrl"
 # Own modules of single cells stay closed: opened, each truth table would be a module of its own.
-CLOSED = "blackbox *_hwq_lut* *_hwq_carry8"
+CLOSED = "blackbox *_hwq_lut* *_hwq_carry4 *_hwq_carry8"
 
 
 class SynthesisFailed(InputError):

@@ -17,7 +17,7 @@ __all__ = ["cells_of_module", "netlist_of_module", "submodules"]
 
 CONSTANTS = {"0": FALSE, "1": TRUE, "x": FALSE, "z": FALSE}
 # Own primitives may stand as black boxes under a design's prefix: top_hwq_lut6_2.
-OWN = re.compile(r"(?:.*_)?hwq_(lut[1-6]|lut6_2|carry8|dsp48e2)$")
+OWN = re.compile(r"(?:.*_)?hwq_(lut[1-6]|lut6_2|carry4|carry8|dsp48e2)$")
 FLOPS = re.compile(r"FD[RSCP]E(_1)?$|FD[RSCP]?(_1)?$|LD[CP]E$")
 # Cells that exist for the tool or the pads alone.
 NO_CELLS = {"VCC", "GND", "BUFG", "IBUF", "OBUF", "$scopeinfo"}

@@ -49,7 +49,10 @@ def around(name: str, cells: list[tuple[str, str]], prefix: str = "") -> str:
     """A module with an instance of each cell of ``cells`` (cell, parameter), all outputs visible."""
     lines, outputs = [], []
     for n, (cell, parameter) in enumerate(cells):
-        if cell == "CARRY8":
+        if cell == "CARRY4":
+            lines.append(f"wire [7:0] o{n}; {prefix}{cell} u{n} (.CI({parameter}x[0]), .CYINIT(x[1]), .S(x[5:2]), .DI(x[9:6]), ")
+            lines.append(f".CO(o{n}[7:4]), .O(o{n}[3:0]));")
+        elif cell == "CARRY8":
             lines.append(f"wire [15:0] o{n}; {prefix}{cell} #({parameter}) u{n} (.CI(x[0]), .CI_TOP(x[1]), .S(x[9:2]), .DI(x[17:10]), ")
             lines.append(f".CO(o{n}[15:8]), .O(o{n}[7:0]));")
         else:
@@ -57,18 +60,20 @@ def around(name: str, cells: list[tuple[str, str]], prefix: str = "") -> str:
             results = f".O5(o{n}[0]), .O6(o{n}[1])" if cell == "LUT6_2" else f".O(o{n}[0])"
             lines.append(f"wire [{int(cell == 'LUT6_2')}:0] o{n}; {prefix}{cell} #({parameter}) u{n} ({pins}, {results});")
         outputs.append(f"o{n}")
-    width = sum(16 if cell == "CARRY8" else 1 + (cell == "LUT6_2") for cell, _ in cells)
+    width = sum({"CARRY4": 8, "CARRY8": 16}.get(cell, 1) + (cell == "LUT6_2") for cell, _ in cells)
     return (
         f"module {name}(x, y); input [17:0] x; output [{width - 1}:0] y; {' '.join(lines)} assign y = {{{', '.join(outputs)}}}; endmodule"
     )
 
 
-@pytest.mark.parametrize("bug", [False, True])
-def test_own_cells_equal_the_vendors_models(bug: bool) -> None:
+@pytest.mark.parametrize("bug", [False, "CARRY4", "CARRY8"])
+def test_own_cells_equal_the_vendors_models(bug: str | bool) -> None:
     rng = random.Random(3)
     cells = [(cell, f".INIT({1 << int(cell[3])}'h{rng.getrandbits(1 << int(cell[3])):x})") for cell in [*LUTS, "LUT6_2"] for _ in range(6)]
     cells += [("CARRY8", f'.CARRY_TYPE("{kind}")') for kind in ("SINGLE_CY8", "DUAL_CY4")]
-    other = [*cells[:-1], ("CARRY8", '.CARRY_TYPE("SINGLE_CY8")')] if bug else cells
+    wrong = {"CARRY4": ("CARRY4", "~"), "CARRY8": ("CARRY8", '.CARRY_TYPE("SINGLE_CY8")')}
+    cells += [("CARRY4", "")]
+    other = [wrong[cell] if bug == cell and "SINGLE" not in parameter else (cell, parameter) for cell, parameter in cells]
     own = "\n".join(cell_module(cell, f"own_{cell}") for cell in CELLS)
     text = f"{own}\n{around('mine', cells, 'own_')}\n{around('vendor', other)}"
     assert same(text, "mine", "vendor", "read_verilog +/xilinx/cells_sim.v\n") == (not bug)
