@@ -2,23 +2,24 @@
 
 Bits enter by weight, a few at a time. What the bits so far mean for the rest is a *class* (how many of the remaining sums reach each
 point); a stage of LUTs turns the class before and some more bits into the class after, as a binary number. One comparison has two or three
-classes nearly everywhere, k points at most k + 1 for a plain number. Functional decomposition after Roth and Karp (1962).
+classes nearly everywhere, k points at most k + 1 for a plain number. Sums are counted and never listed, so that wide ones
+cost no more time than their bits. Functional decomposition after Roth and Karp (1962).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hwq.fabric.netlist import FALSE, TRUE, Netlist, inverted
+from hwq.fabric.unroll.reachable import Reachable, reachable
 
 __all__ = ["PINS", "Decision", "Steps", "decided", "decision"]
 
 PINS = 6  # of a LUT
+MOST_CLASSES = 1 << PINS - 1  # of a LUT that takes another bit
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Steps:
 
     def within(self, lo: int, hi: int) -> Steps:
         """The same on ``lo .. hi``, without points that do not matter there."""
-        points, codes = [], [self.codes[int(np.searchsorted(self.points, lo, "right"))]]
+        points, codes = [], [self.codes[bisect_right(self.points, lo)]]
         for point, code in zip(self.points, self.codes[1:], strict=True):
             if lo < point <= hi and code != codes[-1]:
                 points.append(point)
@@ -61,7 +62,7 @@ class Decision:
     luts: int
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def decision(weights: tuple[int, ...], steps: Steps, width: int) -> Decision | None:
     """The cheapest stages for bits of these ``weights`` (exponents, ascending); None where a class would not fit a LUT's pins."""
     count = len(weights)
@@ -126,14 +127,15 @@ def _tables(weights: tuple[int, ...], steps: Steps, width: int, start: int, end:
     size = _code_bits(before)
     sums = _sums(weights[start:end])
     after = _classes(weights, steps, end) if end < len(weights) else None
-    index = {row: k for k, row in enumerate(map(tuple, after.classes.tolist()))} if after else {}
+    rest = reachable(weights[end:])
+    index = {row: k for k, row in enumerate(after.classes)} if after else {}
     bits = _code_bits(after) if after else width
     tables = [[0] * (1 << (size + end - start)) for _ in range(bits)]
     occurs = [False] * (1 << (size + end - start))
-    for k, value in enumerate(before.smallest.tolist()):
-        for i, more in enumerate(sums.tolist()):
+    for k, value in enumerate(before.smallest):
+        for i, more in enumerate(sums):
             total = value + more
-            reached = index[tuple(_reached(weights, steps, end, np.array([total]))[0].tolist())] if after else _code(steps, total)
+            reached = index[_reached(rest, steps, total)] if after else _code(steps, total)
             place = k | i << size
             occurs[place] = True
             for b in range(bits):
@@ -141,31 +143,37 @@ def _tables(weights: tuple[int, ...], steps: Steps, width: int, start: int, end:
     return tables, occurs
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class _Classes:
     """What sums of the first bits mean: distinct rows of counts of remaining sums below each point, and the least sum of each."""
 
-    classes: NDArray[np.int64]
-    smallest: NDArray[np.int64]
+    classes: tuple[tuple[int, ...], ...]
+    smallest: tuple[int, ...]
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def _classes(weights: tuple[int, ...], steps: Steps, n: int) -> _Classes:
-    values = _distinct(weights[:n])
-    reached = _reached(weights, steps, n, values)
-    kept = np.ones(len(values), bool)
-    kept[1:] = (reached[1:] != reached[:-1]).any(1)
-    return _Classes(reached[kept], values[kept])
+    """In order of their sums; of more than a LUT can take (``2**(PINS - 1)``) only the first ones and one more."""
+    values, rest = reachable(weights[:n]), reachable(weights[n:])
+    found: dict[tuple[int, ...], int] = {}
+    rank = 0
+    while rank < values.count and len(found) <= MOST_CLASSES:
+        value = values.sum(rank)
+        row = _reached(rest, steps, value)
+        found[row] = value
+        # The least larger value of which one remaining sum fewer is below some point.
+        change = min((p - rest.sum(below - 1) for p, below in zip(steps.points, row, strict=True) if below), default=None)
+        rank = values.count if change is None else values.below(change)
+    return _Classes(tuple(found), tuple(found.values()))
 
 
-def _reached(weights: tuple[int, ...], steps: Steps, n: int, values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(values, points): how many of the sums of the bits from ``n`` on stay below each point."""
-    rest = _distinct(weights[n:])
-    return np.searchsorted(rest, np.array(steps.points, np.int64)[None, :] - values[:, None])
+def _reached(rest: Reachable, steps: Steps, value: int) -> tuple[int, ...]:
+    """For each point, how many sums of the remaining bits stay below it after ``value``."""
+    return tuple(rest.below(p - value) for p in steps.points)
 
 
 def _code(steps: Steps, value: int) -> int:
-    return steps.codes[int(np.searchsorted(steps.points, value, "right"))]
+    return steps.codes[bisect_right(steps.points, value)]
 
 
 def _code_bits(found: _Classes) -> int:
@@ -177,18 +185,9 @@ def _sites(outputs: int, inputs: int) -> int:
     return outputs if inputs == PINS else (outputs + 1) // 2
 
 
-def _sums(weights: Sequence[int]) -> NDArray[np.int64]:
+def _sums(weights: Sequence[int]) -> list[int]:
     """Sums of all 2**n choices of the bits, bit k of the index for bit k."""
-    sums = np.zeros(1, np.int64)
+    sums = [0]
     for w in weights:
-        sums = np.concatenate([sums, sums + (1 << w)])
-    return sums
-
-
-@lru_cache(maxsize=65536)
-def _distinct(weights: tuple[int, ...]) -> NDArray[np.int64]:
-    """The sums that occur, ascending."""
-    sums = np.zeros(1, np.int64)
-    for w in weights:
-        sums = np.union1d(sums, sums + (1 << w))
+        sums += [s + (1 << w) for s in sums]
     return sums

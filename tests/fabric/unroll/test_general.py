@@ -186,6 +186,21 @@ def test_sites_stay_within_what_was_reached(most, x, goal):
     assert sites_of(netlist).luts <= goal
 
 
+@pytest.mark.parametrize(
+    ("columns", "points"),
+    [(32, (-7001, 100, 9999)), (24, tuple(range(-15000, 15001, 2000))), pytest.param(256, (4999,), marks=pytest.mark.slow)],
+)
+def test_wide_sums_of_bytes_are_decided_without_a_list_of_them(columns, points):
+    """Twenty-four bits, all of them reachable: what can be listed is neither the sums nor their remainders."""
+    x, rng = Integer(8, True), np.random.default_rng(5)
+    weights = rng.integers(-128, 128, (1, columns))
+    output = Staircase(points, (1,) * len(points), 0, Integer(len(points).bit_length(), False))
+    extremes = np.where(weights.T > 0, x.hi, x.lo)
+    close = [near(weights, x, [p], rng) for p in (points[0], points[-1])]
+    values = np.concatenate([*close, extremes, -1 - extremes, rng.choice(integers_of(x), (columns, 200))], axis=1)
+    check(weights, x, [output], values, registered=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("most", "x"), [(1, Bipolar()), (1, Integer(2, True)), (8, Integer(4, False))])
 def test_layers_of_64_rows(most, x):
