@@ -38,7 +38,7 @@ def plot(rows: Sequence[Mapping[str, Any]], works: Mapping[str, Work], file: Pat
     axes.set_yticks(ticks, list(groups))
     axes.set_ylim(below - BAR / 2, -BAR * 1.5)
     axes.set_xlabel("LUT sites as a share of the largest contender's; the number is the count, the line the target")
-    axes.set_xlim(0, 1.25)
+    axes.set_xlim(0, 1.4)
     axes.spines[["top", "right"]].set_visible(False)
     handles = [axes.barh([0], [0], color=c, label=k) for k, c in COLOURS.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)

@@ -16,10 +16,10 @@ FIXED = "\u00a0"  # a space at which no line breaks
 HEADERS = ("circuit", ">LUT", ">product", ">feed", ">cells", ">CARRY8", ">CLB", ">DSP", ">FF", ">levels", ">clocks", ">make s", ">Yosys s")
 NAMES = {"lut_physical": "LUT", "ff": "FF", "clb": "CLB", "seconds": "make s", "dsp": "DSP"}
 LEGEND = (
-    "LUT: physical sites, any two LUTs with up to five distinct inputs between them in one; cells: LUT cells as Yosys leaves them;",
-    "product: LUT for one product a cycle; feed: LUT of these that are the memory of the weights; CLB: what LUTs and CARRY8 need;",
-    "make s, Yosys s: processor seconds to optimise and write Verilog, and to synthesise it; ~: an estimate of the tool itself;",
-    "registered: inputs go to flip-flops first and are counted, outputs come from flip-flops; combinational: no flip-flop.",
+    "LUT: physical sites, any two LUTs with up to five distinct inputs between them in one; cells: LUT cells as in the netlist;",
+    "product: LUT for one product a cycle; feed: LUT of these that hold the weights; CLB: what LUTs and CARRY8 need;",
+    "make s, Yosys s: processor seconds to optimise and write Verilog, to synthesise it; ~: a tool's own estimate;",
+    "registered: inputs go to flip-flops first and are counted, outputs come from them; combinational: no flip-flop.",
 )
 
 
@@ -34,7 +34,7 @@ def table(rows: Sequence[Mapping[str, Any]], every: Mapping[str, Work]) -> str:
         before = work
         lines.append((_who(row), *_figures(row)))
     last = [] if before is None else _below(before)
-    titles, rule, *body = Table(HEADERS, lines).text(indent="    ").splitlines()
+    titles, rule, *body = Table(HEADERS, lines).text().splitlines()
     text = [titles, rule]
     for head, line, row in zip(above, body, rows, strict=True):
         text += [*head, line, *_error(row)]
@@ -46,7 +46,7 @@ def _heading(work: Work, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Name, title, I/O and targets of a work, after an empty line."""
     ours = next((r for r in rows if r["work"] == work.name and r["circuit"] == "hwq"), {})
     wanted = [_target(name, most, work, ours) for name, most in work.targets.items()]
-    return ["", *_lines(f"{work.name}: {work.title}, {work.io}{'; at most ' if wanted else ''}{', '.join(wanted)}", "  ")]
+    return ["", *_lines(f"{work.name}: {work.title}, {work.io}{'; at most ' if wanted else ''}{', '.join(wanted)}", "")]
 
 
 def _target(name: str, most: float, work: Work, ours: Mapping[str, Any]) -> str:
@@ -73,7 +73,7 @@ def _who(row: Mapping[str, Any]) -> str:
 
 
 def _error(row: Mapping[str, Any]) -> list[str]:
-    return list(_lines(f"failed: {row['error']}", "      ")) if "error" in row else []
+    return list(_lines(f"failed: {row['error']}", "    ")) if "error" in row else []
 
 
 def _figures(row: Mapping[str, Any]) -> tuple[str, ...]:
