@@ -24,14 +24,17 @@ from hwq.network.ops import (
     Upsample,
     Window,
 )
-from hwq.numerics.encoding import Bipolar, smallest_integer
+from hwq.numerics.encoding import Bipolar, Encoding, smallest_integer
 from hwq.plan.geometry import Geometry, ceil_div
+from hwq.plan.join import JoinForm, signed_digits
 from hwq.plan.slide import Slide
 from hwq.plan.stages import Stage
+from hwq.plan.staircase import Staircase, staircase_of
 
 __all__ = ["CONTRACTIONS", "WINDOWED", "StageSummary", "summary_of"]
 
 PIXEL = Window((1, 1))
+BINARY = Bipolar()
 # Kinds with a Reader, and those that take one pixel at a time.
 CONTRACTIONS = ("mvu", "depthwise")
 WINDOWED = (*CONTRACTIONS, "pool")
@@ -70,12 +73,18 @@ class StageSummary:
         Channels of every input of a join or concat, of every output of a split.
     factor
         Of an upsampling, or the padding of a pad.
-    table
-        Entries a channel of a lookup table, classes of a border affine; 0 for other kinds.
+    table, border
+        Entries a channel of a lookup table, classes of a border affine (``border``); 0 for other kinds.
     picks
         Indices that a top-k gives.
     mode
         Of a pool: ``max``, ``min`` or ``sum``.
+    x, out, w
+        Encodings of the first input, of the first output and of the weights.
+    staircase
+        Counts of the staircase behind it, or of its own.
+    operands, adders, products
+        Of a join: numbers it adds up; additions by which shared factors become shifts; bits of its coefficients, where channels differ.
     """
 
     name: str
@@ -99,8 +108,16 @@ class StageSummary:
     sizes: tuple[int, ...] = ()
     factor: tuple[int, ...] = ()
     table: int = 0
+    border: bool = False
     picks: int = 1
     mode: str = ""
+    x: Encoding = BINARY
+    out: Encoding = BINARY
+    w: Encoding | None = None
+    staircase: Staircase | None = None
+    operands: int = 0
+    adders: int = 0
+    products: int = 0
 
     @property
     def weight_bits(self) -> int:
@@ -207,7 +224,12 @@ def summary_of(network: Network, stage: Stage) -> StageSummary:
         shape=source.shape,
         out_shape=target.shape,
         sizes=op.sizes if isinstance(op, Split) else tuple(network.tensors[s].shape[2] for s in stage.sources),
+        x=source.encoding,
+        out=target.encoding,
+        staircase=staircase_of(stage.activation.op if stage.activation else op),
     )
+    if isinstance(op, Add | Mul):
+        summary = _join(summary, JoinForm(op, tuple(network.tensors[s].encoding for s in stage.sources)))
     return _conv(summary, op, isinstance(source.encoding, Bipolar)) if isinstance(op, Conv) else _other(summary, op)
 
 
@@ -218,6 +240,7 @@ def _conv(s: StageSummary, op: Conv, x_bipolar: bool) -> StageSummary:
         mw=op.mw,
         mh=op.mh,
         w_bits=op.weight_encoding.bits,
+        w=op.weight_encoding,
         acc_bits=sat.bits if sat else s.acc_bits,
         x_bipolar=x_bipolar,
         w_bipolar=isinstance(op.weight_encoding, Bipolar),
@@ -239,10 +262,19 @@ def _other(s: StageSummary, op: Op) -> StageSummary:
         case Lookup():
             return replace(s, table=op.table.shape[1])
         case BorderAffine():
-            return replace(s, table=op.scale.size)
+            return replace(s, table=op.scale.size, border=True)
         case TopK():
             return replace(s, picks=op.k)
     return s
+
+
+def _join(s: StageSummary, form: JoinForm) -> StageSummary:
+    if isinstance(form.op, Mul):
+        return replace(s, products=0 if form.is_equality else max(d.bits for d in form.domains))
+    if not form.is_shared:
+        low, high = int(form.coefficients.min()), int(form.coefficients.max())
+        return replace(s, operands=form.operands, products=smallest_integer(min(low, -1), max(high, 0)).bits)
+    return replace(s, operands=form.operands, adders=sum(max(0, len(signed_digits(k)) - 1) for k in form.factors))
 
 
 def _staircase(op: Op) -> tuple[int, int]:
