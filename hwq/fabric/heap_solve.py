@@ -31,7 +31,7 @@ class Shape:
 
 
 #: Popcounts, and the heaps behind fused adders of binary lanes (``simd / 2`` carries, ``chains`` sums), with an adder of
-#: their own or an accumulator's; a lane of 64 ternary weights with a tally.
+#: their own or an accumulator's; a lane of 64 ternary weights that come with their sum.
 SHAPES = (
     *(Shape((n,), n.bit_length(), every) for n in (8, 16, 32, 64, 128, 256) for every in (0, 1)),
     Shape((256,), 9, 1, "slices"),

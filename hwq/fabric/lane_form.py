@@ -12,16 +12,19 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.fabric.front_bits import TERNARY, Products, products_of
 from hwq.fabric.packing import lane_packing
 from hwq.fabric.portable_heap import heap_levels
-from hwq.numerics.encoding import Bipolar, Encoding, Integer
+from hwq.fabric.weight_code import Listed
+from hwq.numerics.encoding import Bipolar, Encoding
 
 __all__ = ["LUT_INPUTS", "LaneForm", "lane_form"]
 
 LUT_INPUTS = 6
 #: Products this wide stay in LUTs: four by four bits, as synthesis tools have it.
 PRODUCT_BITS = 8
-TERNARY = Integer(2, True, True)
+#: What may multiply: by the widths, LUTs, or slices where they can.
+MULTIPLIERS = ("auto", "lut", "dsp")
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,28 @@ class LaneForm:
     ``multiply``
         everything else: a multiplier a product.
 
-    ``tallied``: behind the ``n`` codes of a word of weights comes a number that they alone decide, :meth:`tally`, ``tally_bits`` wide. The
-    weights' memory carries it; the sums over ternary masks, or over the ones of negations, cost the lane nothing then.
+    ``apart``: of every product the part that its weight alone decides is left out, :attr:`bases`; the sum over an output's weights
+    is known beforehand and belongs to what follows. ``sum of products = step * y + sum of bases[codes of the weights]`` then, and the
+    front is ``bits``, a table each (see :mod:`hwq.fabric.front_bits`); such weights may have any code. ``multiplier``: what
+    multiplies two integers, one of :data:`MULTIPLIERS`.
     """
 
     x: Encoding
     w: Encoding
     n: int
-    tallied: bool = False
+    apart: bool = False
+    multiplier: str = "auto"
+
+    @cached_property
+    def products(self) -> Products | None:
+        """The bits of a product where the weights' share is apart."""
+        return products_of(self.x, self.w) if self.apart else None
 
     @property
     def front(self) -> str:
-        """``table``, ``select`` or ``multiply``."""
+        """``table``, ``select``, ``multiply``, or ``bits``."""
+        if self.products:
+            return "bits"
         if self.x.bits + self.w.bits <= LUT_INPUTS:
             return "table"
         return "select" if isinstance(self.x, Bipolar) or isinstance(self.w, Bipolar) else "multiply"
@@ -57,48 +70,40 @@ class LaneForm:
     @property
     def circuit(self) -> str:
         """Which front of :mod:`hwq.fabric.lanes` makes the bits: ``xnor``, ``planes``, ``masked``, ``ternary``, ``table``, ``product``,
-        ``dsp``; ``multiply``: none of them, the operands are wider than a slice's.
+        ``dsp``, ``coded`` (weights' share apart); ``multiply``: none of them, the operands are wider than a slice's.
         """
+        if self.products:
+            return "coded"
         kinds = [_kind(self.x), _kind(self.w)]
         if kinds == ["bipolar", "bipolar"]:
             return "xnor"
         if sorted(kinds) == ["bipolar", "ternary"]:
             return "masked"
+        if self.multiplier == "dsp" and lane_packing(self.x, self.w):
+            return "dsp"
         if kinds == ["ternary", "ternary"]:
             return "ternary"
         if "bipolar" in kinds:
             return "planes"
         if self.front == "table" and self.x.bits + self.w.bits < LUT_INPUTS:
             return "table"
-        if self.x.bits + self.w.bits <= PRODUCT_BITS:
+        if self.multiplier == "lut" or self.x.bits + self.w.bits <= PRODUCT_BITS:
             return "product"
         return "dsp" if lane_packing(self.x, self.w) else "multiply"
 
     @property
-    def tallies(self) -> tuple[int, ...]:
-        """What each weight code adds to the tally of its word; empty where a tally helps nothing."""
-        if self.circuit == "masked" and not isinstance(self.w, Bipolar):
-            return (1, 0, 1, 0)
-        if self.circuit == "ternary":
-            return (2, 0, 2, 1)
-        if self.circuit == "planes" and isinstance(self.w, Bipolar):
-            return (1, 0) if self.x.signed else (1, 1 << self.x.bits)
-        return ()
-
-    @property
-    def tally_bits(self) -> int:
-        """Width of the tally in a word of weights: 0 if it has none."""
-        return (self.n * max(self.tallies)).bit_length() if self.tallied and self.tallies else 0
+    def bases(self) -> tuple[int, ...]:
+        """What each weight code's product has beyond ``step`` times its raw value: the same for all unless ``apart``."""
+        return self.products.bases if self.products else (self.low,) * (1 << self.w.bits)
 
     @property
     def word_bits(self) -> int:
         """Width of a word of weights."""
-        return self.n * self.w.bits + self.tally_bits
+        return self.n * self.w.bits
 
-    def tally(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The tallies of words of weight codes, (..., n) to (...)."""
-        assert self.tally_bits, "the form has no tally"
-        return np.asarray(self.tallies)[codes].sum(-1)
+    def share(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What words of weight codes, (..., n), alone bring to their dot products: (...)."""
+        return np.asarray(self.bases)[codes].sum(-1)
 
     @property
     def group(self) -> int:
@@ -122,12 +127,16 @@ class LaneForm:
 
     @property
     def step(self) -> int:
-        """Distance between neighbouring products: 2 for bipolar times bipolar."""
+        """Distance between neighbouring products of one weight: 2 for bipolar times bipolar."""
+        if self.products:
+            return self.products.step
         return gcd(self.x.step, self.w.step) if self.x.step == self.w.step == 2 else 1
 
     @property
     def low(self) -> int:
-        """Product whose raw value is 0."""
+        """Product whose raw value is 0; where the weights' share is apart, see :attr:`bases`."""
+        if self.products:
+            return 0
         if self.front == "table":
             return self._extremes[0]
         if self.front == "select":
@@ -137,6 +146,8 @@ class LaneForm:
     @property
     def raw_max(self) -> int:
         """Largest raw value of one product."""
+        if self.products:
+            return max(self.products.tops)
         return (self._extremes[1] - self.low) // self.step
 
     @property
@@ -151,6 +162,8 @@ class LaneForm:
 
     def raw(self, x_code: int, w_code: int) -> int:
         """Raw value of the product of two codes; codes outside their encoding are brought into range, of a ternary number to 0."""
+        if self.products:
+            return self.products.raw(x_code, w_code)
         product = _number(self.x, x_code) * _number(self.w, w_code)
         return min(max((product - self.low) // self.step, 0), self.raw_max)
 
@@ -176,6 +189,9 @@ class LaneForm:
     @cached_property
     def heights(self) -> tuple[int, ...]:
         """Bits the front gives to each column of the heap."""
+        if self.products:
+            places = [b.weight + k for b in self.products.bits for k in range(b.factor.bit_length()) if b.factor >> k & 1]
+            return tuple(self.n * places.count(c) for c in range(max(places) + 1))
         if self.front == "table":
             full, rest = self.groups
             top, left = (self.group * self.raw_max).bit_length() if full else 0, (rest * self.raw_max).bit_length()
@@ -210,6 +226,10 @@ def _kind(encoding: Encoding) -> str:
 
 
 @lru_cache(maxsize=4096)
-def lane_form(x: Encoding, w: Encoding, n: int, tallied: bool = False) -> LaneForm:
-    """The lane of ``n`` products of activations ``x`` and weights ``w``."""
-    return LaneForm(x, w, n, tallied)
+def lane_form(x: Encoding, w: Encoding, n: int, apart: bool = False, multiplier: str = "auto") -> LaneForm:
+    """The lane of ``n`` products of activations ``x`` and weights ``w``; the weights' share ``apart`` only where that gains anything.
+
+    Slices multiply integers where they are asked for and take them.
+    """
+    in_slices = multiplier == "dsp" and not isinstance(w, Listed) and lane_packing(x, w) is not None
+    return LaneForm(x, w, n, apart and not in_slices and products_of(x, w) is not None, multiplier)

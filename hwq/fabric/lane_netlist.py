@@ -10,10 +10,11 @@ from hwq.fabric.heap import BitHeap, reduce, schedule_of, to_rows
 from hwq.fabric.heap_schedule import Schedule
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lanes.binary import add_signed_planes, add_xnor
+from hwq.fabric.lanes.coded import coded_heap
 from hwq.fabric.lanes.dsp import DspLanes
 from hwq.fabric.lanes.product import add_products, product_front
 from hwq.fabric.lanes.table import add_tables
-from hwq.fabric.lanes.ternary import add_masked_signs, add_signed_ternary, add_ternary
+from hwq.fabric.lanes.ternary import add_masked_signs, add_ternary
 from hwq.fabric.multiplier import Number
 from hwq.fabric.netlist import FALSE, Netlist
 from hwq.fabric.packing import lane_packing
@@ -37,7 +38,7 @@ __all__ = [
 #: Slices of a cascade: the longer, the fewer LUTs for its sums, and the more flip-flops in which operands wait.
 CASCADE = 4
 
-_CIRCUITS = ("xnor", "masked", "ternary", "planes", "table", "product", "dsp")
+_CIRCUITS = ("xnor", "masked", "ternary", "planes", "table", "product", "dsp", "coded")
 
 
 def has_netlist(form: LaneForm) -> bool:
@@ -50,7 +51,7 @@ def lane_netlist(form: LaneForm) -> Netlist:
 
     Timing: free-running, initiation interval 1, latency :func:`lane_latency`: flip-flops behind the front and every stage of counters.
 
-    Ports: ``x``, ``w``: code k from bit ``k * bits`` on, behind the weights their tally; ``y``: ``form.y_bits`` bits.
+    Ports: ``x``, ``w``: code k from bit ``k * bits`` on, ``y``: ``form.y_bits`` bits.
     """
     netlist, heap = _lane(form)
     netlist.output("y", reduce(heap, form.y_bits, registered=True).bits)
@@ -114,13 +115,24 @@ def lane_heap(netlist: Netlist, form: LaneForm, x: Sequence[int], word: Sequence
         ((_, heap),) = lanes.heaps(netlist, [_codes(x, form.x.bits)], [_codes(word, form.w.bits)]).items()
         heap.constant(form.n * (lanes.low - form.low))
         return heap
-    front = _front(netlist, form, _codes(x, form.x.bits), _codes(word[: form.n * form.w.bits], form.w.bits), word[form.n * form.w.bits :])
+    codes = _codes(x, form.x.bits), _codes(word, form.w.bits)
+    if form.products:
+        return coded_heap(netlist, form.products, *codes)[0]
+    front = _front(netlist, form, *codes)
     return BitHeap(netlist, columns=[[netlist.flop(b) for b in c] for c in front.columns], total=front.total)
 
 
+@lru_cache(maxsize=4096)
 def front_latency(form: LaneForm) -> int:
     """Cycles from operands to the heap of :func:`lane_heap`."""
+    if form.products and any(b.factor > 1 for b in form.products.bits):
+        netlist = Netlist()
+        return coded_heap(netlist, form.products, *(_codes(netlist.input(p, form.n * e.bits), e.bits) for p, e in _operands(form)))[1]
     return _slices(form).front_latency if form.circuit == "dsp" else 1
+
+
+def _operands(form: LaneForm) -> tuple[tuple[str, Encoding], ...]:
+    return ("x", form.x), ("w", form.w)
 
 
 def _slices(form: LaneForm) -> DspLanes:
@@ -164,22 +176,19 @@ def _lane(form: LaneForm) -> tuple[Netlist, BitHeap]:
     return netlist, lane_heap(netlist, form, x, word)
 
 
-def _front(netlist: Netlist, form: LaneForm, x: list[list[int]], w: list[list[int]], tally: Sequence[int]) -> BitHeap:
+def _front(netlist: Netlist, form: LaneForm, x: list[list[int]], w: list[list[int]]) -> BitHeap:
     """The heap of a lane's raw sum as the front leaves it."""
     heap = BitHeap(netlist)
     numbers, signs = (w, x) if isinstance(form.x, Bipolar) else (x, w)
     if form.circuit == "xnor":
         add_xnor(heap, [c[0] for c in x], [c[0] for c in w])
     elif form.circuit == "masked":
-        add_masked_signs(heap, numbers, [s[0] for s in signs], tally)
+        add_masked_signs(heap, numbers, [s[0] for s in signs])
     elif form.circuit == "ternary":
         heap.constant(-form.n)
-        if tally:
-            add_signed_ternary(heap, x, w, tally)
-        else:
-            add_ternary(heap, x, w)
+        add_ternary(heap, x, w)
     elif form.circuit == "planes":
-        add_signed_planes(heap, [s[0] for s in signs], numbers, form.integer, tally)
+        add_signed_planes(heap, [s[0] for s in signs], numbers, form.integer)
         heap.constant(-form.n * (form.low + (1 << (form.integer.bits - form.integer.signed))))
     elif form.circuit == "product" or (_is_full(form.x) and _is_full(form.w)):
         pairs = [(Number(tuple(a), form.x.signed), Number(tuple(b), form.w.signed)) for a, b in zip(x, w, strict=True)]

@@ -6,9 +6,9 @@ from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsig
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwq.network.ops import Conv, Saturating
-from hwq.numerics.encoding import Encoding
-from hwq.plan.domain import Domain, RawForm, accumulator_domain, chunk_folds, raw_form, words_per_vector
+from hwq.network.ops import Saturating
+from hwq.plan.contraction import Contraction, RawForm
+from hwq.plan.domain import Domain, chunk_folds, words_per_vector
 from hwq.plan.latency import accumulator_latency
 
 __all__ = ["Accumulator", "AccumulatorControl", "domain_shape"]
@@ -34,7 +34,7 @@ def domain_shape(domain: Domain) -> Shape:
 class Accumulator(wiring.Component):
     """Sums the raw sums of a vector, in the lane's raw domain (exact) or as integers (saturating).
 
-    Exact: ``total = sum of y``, meaning ``domain.scale * total + domain.offset``.
+    Exact: ``total = sum of y``, meaning ``domain.scale * total + domain.offset``, and the weights' shares where they stand apart.
     Saturating(bits, chunk): inside a chunk of ``chunk`` products exact, then added to an accumulator that starts at 0 and
     clips to ``bits`` bits; bit-exact with :class:`hwq.network.ops.Saturating`. SIMD divides ``chunk``, or the vector is
     one chunk. The last chunk may be short.
@@ -53,11 +53,11 @@ class Accumulator(wiring.Component):
         In ``domain``.
     """
 
-    def __init__(self, op: Conv, x: Encoding, simd: int) -> None:
-        self.op, self.simd = op, simd
-        self.form: RawForm = raw_form(op, x, simd)
-        self.domain = accumulator_domain(op, x, simd)
-        self.latency = accumulator_latency(op, simd)
+    def __init__(self, contraction: Contraction) -> None:
+        self.op, self.simd = contraction.op, contraction.simd
+        self.form: RawForm = contraction.raw
+        self.domain = contraction.domain
+        self.latency = accumulator_latency(self.op, self.simd)
         super().__init__(
             {
                 "y": In(unsigned(self.form.lane.y_bits)),

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwq.gateware.accumulator import domain_shape
 from hwq.gateware.pipeline import register
-from hwq.numerics.encoding import Encoding
+from hwq.numerics.encoding import Encoding, smallest_integer
 from hwq.plan.domain import Domain
 
 __all__ = ["ActivationForm", "ActivationUnit", "Affine", "AffineForm", "pack_fields"]
@@ -78,25 +78,27 @@ class ActivationUnit(wiring.Component):
 
 @dataclass(frozen=True, eq=False)
 class AffineForm(ActivationForm):
-    """No staircase: the integer itself, ``scale * value + offset``, in the output encoding.
+    """No staircase: the integer itself, ``scale * value + offset`` and the channel's own of ``offsets``, in the output encoding.
 
     One cycle, none where the value is the integer already.
     """
 
+    offsets: tuple[int, ...] = ()
+
     @property
     def latency(self) -> int:
-        return 0 if self.domain.is_integer else 1
+        return 0 if self.domain.is_integer and not self.offsets else 1
 
     @property
     def constant_width(self) -> int:
-        return 0
+        return smallest_integer(min(*self.offsets, -1), max(self.offsets)).bits if self.offsets else 0
 
     @property
     def key(self) -> str:
-        return repr(("affine", self.domain, self.out))
+        return repr(("affine", self.domain, self.out, self.constant_width))
 
     def words(self, channels: int) -> list[int]:
-        return [0] * channels
+        return pack_fields([np.array(self.offsets)], [self.constant_width]) if self.offsets else [0] * channels
 
     def build(self) -> ActivationUnit:
         return Affine(self)
@@ -105,14 +107,15 @@ class AffineForm(ActivationForm):
 class Affine(ActivationUnit):
     """Hardware of :class:`AffineForm`. Cost: an adder, or wires."""
 
+    form: AffineForm
+
     def elaborate(self, platform):
         m = Module()
         domain = self.form.domain
-        if domain.is_integer:
-            m.d.comb += self.code.eq(self.value)
-        else:
-            integer = self.value * domain.scale + domain.offset
-            m.d.comb += self.code.eq(register(m, integer, "integer"))
+        integer = self.value * domain.scale + domain.offset
+        if self.form.constant_width:
+            integer = integer + self.constants.as_signed()
+        m.d.comb += self.code.eq(register(m, integer, "integer") if self.form.latency else self.value)
         return m
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from amaranth.hdl import Module, Value
 
+from hwq.fabric.weight_code import WeightCode
 from hwq.gateware.mvu import ContractionStage, packed_words
 from hwq.gateware.parts import Parts
 from hwq.network.ops import Conv
@@ -32,13 +33,13 @@ class DepthwiseStage(ContractionStage):
         return [pixel[(row // self.unit.multiplier) * bits :][:bits] for row in range(self.unit.plan.pe)]
 
     def weights(self) -> list[int]:
-        return depthwise_words(self.op, self.form.lane.pad_weight, self.unit.plan.pe)
+        return depthwise_words(self.op, self.form.contraction.code, self.form.lane.pad_weight, self.unit.plan.pe)
 
 
-def depthwise_words(op: Conv, pad: int, pe: int) -> list[int]:
+def depthwise_words(op: Conv, code: WeightCode, pad: int, pe: int) -> list[int]:
     """Weight memory in the order of the firings: block of ``pe`` output channels, kh, kw; ``pad`` beyond the channels."""
     taps, blocks = op.mw, -(-op.mh // pe)
     codes = np.full((blocks * pe, taps), pad, np.int64)
-    codes[: op.mh] = op.weight_encoding.encode(op.matrix)
+    codes[: op.mh] = code.encode(op.matrix)
     ordered = codes.reshape(blocks, pe, taps).transpose(0, 2, 1)
-    return packed_words(ordered.reshape(blocks * taps, pe), op.weight_encoding.bits)
+    return packed_words(ordered.reshape(blocks * taps, pe), code.bits)

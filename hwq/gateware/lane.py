@@ -28,7 +28,7 @@ Truth = tuple[int, ...]
 class Lane(FabricPart):
     """Raw sum of ``n`` products of activation and weight codes; see :class:`hwq.fabric.lane_form.LaneForm` for what *raw* means.
 
-    ``sum over k of x[k] * w[k] = form.step * y + form.low * n``. Element k of ``x`` and ``w`` stands in bits
+    ``sum over k of x[k] * w[k] = form.step * y + form.share(w)``. Element k of ``x`` and ``w`` stands in bits
     ``k * bits .. k * bits + bits - 1``.
 
     Timing: free-running, initiation interval 1, latency :func:`hwq.plan.latency.lane_cycles` for every input. No reset, no enable.
@@ -39,7 +39,7 @@ class Lane(FabricPart):
     x : In(unsigned(n * x.bits))
         Activation codes.
     w : In(unsigned(form.word_bits))
-        Weight codes, and their tally where the form has one.
+        Weight codes.
     y : Out(unsigned(form.y_bits))
         Raw sum.
     """
@@ -107,7 +107,7 @@ class _Sum:
     def __init__(self, m: Module, form: LaneForm, x: Value, w: Value, cycles: int) -> None:
         self.form, self.x, self.w = form, x, w
         self.pace = Pace(form.latency, cycles)
-        columns = {"table": self._table, "select": self._select, "multiply": self._multiply}[form.front](m)
+        columns = {"table": self._table, "select": self._select, "multiply": self._multiply, "bits": self._bits}[form.front](m)
         assert tuple(len(c) for c in columns) == form.heights
         self.y = compress(m, columns, "heap", self.pace, form.front_levels)
 
@@ -140,6 +140,21 @@ class _Sum:
         columns = [self.pace.after(m, 0, v, f"front_{k}") for k, v in enumerate(vectors)]
         columns[0] = Cat(columns[0], self.pace.after(m, 0, negative, "front_carry"))
         return list(columns)
+
+    def _bits(self, m: Module) -> list[Value]:
+        """Each bit of a product as a table in vectors, the tables of both codes' bits shared."""
+        form = self.form
+        assert form.products is not None
+        x, w = (bit_slices(m, codes, e.bits, 0, form.n, name) for codes, e, name in ((self.x, form.x, "x"), (self.w, form.w, "w")))
+        columns: list[list[Value]] = [[] for _ in form.heights]
+        for k, bit in enumerate(form.products.bits):
+            pins = [*(x[b] for b in bit.x_bits), *(w[b] for b in bit.w_bits)]
+            truth = tuple(bit.table >> i & 1 for i in range(1 << len(pins)))
+            value = self.pace.after(m, 0, lookup(m, truth, pins, f"bit{k}"), f"front{k}")
+            for place in range(bit.factor.bit_length()):
+                if bit.factor >> place & 1:
+                    columns[bit.weight + place].append(value)
+        return [Cat(*vectors) for vectors in columns]
 
     def _multiply(self, m: Module) -> list[Value]:
         form = self.form

@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwq.fabric.weight_code import WeightCode
 from hwq.gateware.accumulator import AccumulatorControl
 from hwq.gateware.egress import Egress
 from hwq.gateware.fifo import forward
@@ -100,7 +101,7 @@ class ContractionStage(wiring.Component):
         """The processing elements of every window; their codes."""
         unit, pe, form = self.unit, self.unit.plan.pe, self.form
         pixels = unit.geometry.pixels
-        columns, width = form.simd * self.op.weight_encoding.bits, form.activation.constant_width
+        columns, width = form.lane.word_bits, form.activation.constant_width
         turn = self._turn(m)
         weights, constants = self._weights(m), self._constants(m, turn)
         controls = self._controls(m)
@@ -158,7 +159,7 @@ class ContractionStage(wiring.Component):
     def _weights(self, m: Module) -> Value:
         words = self.weights()
         address = Counter(m, self.reader.fire, len(words), "weight_address")
-        width = self.unit.plan.pe * self.simd * self.op.weight_encoding.bits
+        width = self.unit.plan.pe * self.form.lane.word_bits
         # The address waits while the activations pass the register tree: narrower than delaying the weights.
         late = delay(m, address.value, self.tree, "weight_address")
         return self._rom(m, "weights", words, width, self.unit.plan.memory, late)
@@ -203,10 +204,10 @@ class MvuStage(ContractionStage):
         return broadcast(m, pixel, self.unit.plan.pe, "x")
 
     def weights(self) -> list[int]:
-        return weight_words(self.op, self.form.lane.pad_weight, self.unit.plan.pe, self.simd)
+        return weight_words(self.op, self.form.contraction.code, self.form.lane.pad_weight, self.unit.plan.pe, self.simd)
 
 
-def weight_words(op: Conv, pad: int, pe: int, simd: int) -> list[int]:
+def weight_words(op: Conv, code: WeightCode, pad: int, pe: int, simd: int) -> list[int]:
     """Weight memory of a contraction, in the order of the firings: group, pass, kh, kw, word of the group's channels.
 
     A word holds rows of its pass and columns of its tap; the code of row p, column k stands in bits ``(p * simd + k) * bits ..``;
@@ -216,10 +217,10 @@ def weight_words(op: Conv, pad: int, pe: int, simd: int) -> list[int]:
     rows, taps = op.mh // op.groups, int(kh * kw)
     nf, words = -(-rows // pe), -(-channels // simd)
     # The smallest type: a large layer has a hundred million weights.
-    codes = np.full((op.groups, nf * pe, taps, words * simd), pad, np.min_scalar_type((1 << op.weight_encoding.bits) - 1))
-    codes[:, :rows, :, :channels] = op.weight_encoding.encode(op.weights).reshape(op.groups, rows, taps, channels)
+    codes = np.full((op.groups, nf * pe, taps, words * simd), pad, np.min_scalar_type((1 << code.bits) - 1))
+    codes[:, :rows, :, :channels] = code.encode(op.weights).reshape(op.groups, rows, taps, channels)
     ordered = codes.reshape(op.groups, nf, pe, taps, words, simd).transpose(0, 1, 3, 4, 2, 5)
-    return packed_words(ordered.reshape(op.groups * nf * taps * words, pe * simd), op.weight_encoding.bits)
+    return packed_words(ordered.reshape(op.groups * nf * taps * words, pe * simd), code.bits)
 
 
 def packed_words(codes: np.ndarray, bits: int) -> list[int]:

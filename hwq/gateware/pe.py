@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from amaranth.hdl import Module, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwq.fabric.lane_form import LaneForm, lane_form
+from hwq.fabric.lane_form import LaneForm
 from hwq.gateware.accumulator import Accumulator, AccumulatorControl
 from hwq.gateware.activation import ActivationForm, AffineForm
 from hwq.gateware.lane import Lane, Row, lane_hint, lane_key
@@ -18,8 +19,9 @@ from hwq.gateware.threshold import ThresholdForm
 from hwq.network.graph import Node
 from hwq.network.ops import Conv, Requantize, Threshold
 from hwq.numerics.encoding import Encoding
-from hwq.plan.domain import Domain, RawForm, accumulator_domain, raw_form, words_per_vector
-from hwq.plan.latency import lane_cycles, row_bits, row_cycles
+from hwq.plan.contraction import Contraction, RawForm, contraction
+from hwq.plan.domain import Domain
+from hwq.plan.latency import contraction_latency, lane_cycles, row_cycles
 
 __all__ = ["ElementForm", "ProcessingElement", "activation_form"]
 
@@ -48,27 +50,34 @@ class ElementForm:
     out: Encoding
     multiplier: str = "auto"
 
+    @cached_property
+    def contraction(self) -> Contraction:
+        """What of it lies in lanes and accumulator, and what in the constants of the channels."""
+        return contraction(self.op, self.x, self.simd, self.node, self.multiplier)
+
     @property
     def lane(self) -> LaneForm:
         """The dot product of one word."""
-        return lane_form(self.x, self.op.weight_encoding, self.simd)
+        return self.contraction.lane
 
     @property
     def raw(self) -> RawForm:
         """How the words are added."""
-        return raw_form(self.op, self.x, self.simd)
+        return self.contraction.raw
 
-    @property
+    @cached_property
     def activation(self) -> ActivationForm:
         """The staircase, or the plain integers."""
         # A vector's turn stands for its words: so long may the activation look at its constants.
-        domain, hold = accumulator_domain(self.op, self.x, self.simd), words_per_vector(self.op, self.simd)
-        return activation_form(self.node, domain, self.out, hold, self.multiplier)
+        form = self.contraction
+        if form.offsets is not None:
+            return AffineForm(form.domain, self.out, tuple(map(int, form.offsets)))
+        return activation_form(form.behind, form.domain, self.out, form.words, self.multiplier)
 
     @property
     def row_bits(self) -> int:
         """Bits of an accumulator that is one with the lane; 0 where they are apart."""
-        return row_bits(self.op, self.x, self.simd)
+        return self.contraction.row_bits
 
     @property
     def control_at(self) -> int:
@@ -78,18 +87,20 @@ class ElementForm:
     @property
     def constants_at(self) -> int:
         """Cycles from the last operands of a vector to the cycle in which the activation wants its constants."""
-        return row_cycles(self.op, self.x, self.simd)
+        return row_cycles(self.contraction)
 
     @property
     def latency(self) -> int:
         """Cycles from the last operands of a vector to the code."""
-        return self.constants_at + self.activation.latency
+        return contraction_latency(self.contraction)
 
     @property
     def key(self) -> str:
         """Stands for the hardware."""
-        words = words_per_vector(self.op, self.simd), self.op.mw
-        return content_key(lane_key(self.lane), words, self.raw.zero, repr(self.op.accumulation), self.activation.key)
+        words = self.contraction.words, self.op.mw
+        return content_key(
+            lane_key(self.lane), words, self.contraction.domain, self.raw.zero, repr(self.op.accumulation), self.activation.key
+        )
 
 
 class ProcessingElement(wiring.Component):
@@ -116,7 +127,7 @@ class ProcessingElement(wiring.Component):
         self.form, self.parts = form, parts
         members = {
             "x": In(unsigned(form.simd * form.x.bits)),
-            "w": In(unsigned(form.simd * form.op.weight_encoding.bits)),
+            "w": In(unsigned(form.lane.word_bits)),
             "control": In(AccumulatorControl(is_masked=form.raw.zero is not None)),
             "code": Out(unsigned(form.out.bits)),
         }
@@ -144,6 +155,6 @@ class ProcessingElement(wiring.Component):
         """A lane, and an accumulator of its own."""
         form = self.form
         m.submodules.lane = lane = self.parts.place("lane", lane_hint(form.lane), lane_key(form.lane), lambda: Lane(form.lane))
-        m.submodules.accumulator = accumulator = Accumulator(form.op, form.x, form.simd)
+        m.submodules.accumulator = accumulator = Accumulator(form.contraction)
         m.d.comb += [lane.x.eq(self.x), lane.w.eq(self.w), accumulator.y.eq(lane.y), accumulator.control.eq(self.control)]
         return accumulator.total

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hwq.fabric.lane_form import LaneForm, lane_form
+from dataclasses import replace
+
+from hwq.fabric.lane_form import LaneForm
+from hwq.fabric.lane_netlist import has_netlist
 from hwq.plan.activation_pieces import activation, constant_bits, rom
 from hwq.plan.geometry import ceil_div
 from hwq.plan.latency import FANOUT, READ_LATENCY, broadcast_levels
@@ -19,24 +22,26 @@ class _Element:
     """A row of a contraction in words of ``simd`` products."""
 
     def __init__(self, s: StageSummary, simd: int) -> None:
-        assert s.w is not None
+        assert s.lane is not None
         self.s, self.simd = s, simd
-        self.form: LaneForm = lane_form(s.x, s.w, simd)
+        self.form: LaneForm = replace(s.lane, n=simd)
         self.words = s.taps * ceil_div(s.columns, simd)
         self.is_masked = s.window.is_padded and int(s.x.decode(0)) != 0
-        self.is_row = not (s.chunk or self.is_masked or self.words == 1)
+        self.is_row = not (s.chunk or self.is_masked or self.words == 1) and has_netlist(self.form)
+        padded = self.words * simd - s.mw
+        top = self.form.raw(0, self.form.pad_weight) if self.form.apart else self.form.raw_max
+        #: The largest accumulated value.
+        self.most = s.reach + padded * top
 
     @property
     def bits(self) -> int:
         """Width of the accumulated value."""
-        if self.s.chunk:
-            return self.s.acc_bits
-        return max(1, (self.words * self.form.y_max).bit_length())
+        return self.s.acc_bits if self.s.chunk else max(1, self.most.bit_length())
 
     @property
     def limit_bits(self) -> int:
         """Width of a threshold of it."""
-        return self.bits if self.s.chunk else (self.words * self.form.y_max + 1).bit_length()
+        return self.bits if self.s.chunk else (self.most + 1).bit_length()
 
     def accumulator(self, times: int) -> list[Piece]:
         """An accumulator apart from the lane; none where a vector is one word."""
@@ -65,7 +70,7 @@ class _Element:
         s = self.s
         hold = self.words
         # Popcounts are an affine function of what they stand for, but for codes that are the integers.
-        affine = not s.chunk and (self.form.step != 1 or self.form.low != 0)
+        affine = s.share_bits > 0 or (not s.chunk and (self.form.step != 1 or self.form.low != 0))
         return [*found, activation(s.staircase, self.limit_bits, s.out_bits, hold, affine, times)]
 
 
@@ -78,8 +83,8 @@ def contraction(
     depth = turns * element.words
     found = element.pieces(pe * pixels, exact)
     found.append(rom(pe * simd * s.w_bits, depth, memory))
-    if s.staircase is not None:
-        width = constant_bits(s.staircase, element.limit_bits)
+    width = constant_bits(s.staircase, element.limit_bits) if s.staircase is not None else s.share_bits
+    if width:
         found.append(rom(pe * width, turns, memory if constants == "auto" else constants))
     return [*found, _glue(element, pe, pixels, turns, depth, latency or _about(element, pe))]
 
@@ -119,7 +124,7 @@ def _glue(e: _Element, pe: int, pixels: int, turns: int, depth: int, latency: in
         waits=words * bits * early,
         broadcast=copies * (pixels * e.simd * s.x_bits if is_mvu else 0)
         + words * bits * sum(ceil_div(pe, FANOUT ** (broadcast_levels(pe) - k)) for k in range(broadcast_levels(pe))),
-        turned=counter_bits(turns) * max(0, latency - _tail(e)) if s.staircase else 0,
+        turned=counter_bits(turns) * max(0, latency - _tail(e)) if s.staircase or s.share_bits else 0,
         addressed=counter_bits(depth) * levels,
     )
 

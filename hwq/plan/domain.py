@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwq.errors import InputError
-from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.network.ops import Conv, Pool, Saturating
 from hwq.numerics.encoding import Bipolar, Encoding
 
 __all__ = [
     "Domain",
-    "RawForm",
-    "accumulator_domain",
     "chunk_folds",
     "encoding_domain",
     "pool_domain",
-    "raw_form",
     "words_per_vector",
 ]
 
@@ -84,50 +80,6 @@ def chunk_folds(op: Conv, simd: int) -> int:
             hint="Choose a divisor of the chunk" if unit == simd else "Choose a divisor of both",
         )
     return accumulation.chunk // unit * -(-unit // simd)
-
-
-@dataclass(frozen=True)
-class RawForm:
-    """The raw sums of words of a contraction, as they are accumulated.
-
-    The sum of products of a word is ``step * y + offset`` of the lane; taps in the padding contribute nothing. Where the code 0
-    is not the integer 0, the raw sum of a word in the padding is replaced: by ``zero`` = -offset / step (a whole word, the last one
-    of a tap). If that is no integer, everything is counted in halves: ``refine`` = 2.
-    """
-
-    lane: LaneForm
-    refine: int = 1
-    zero: tuple[int, int] | None = None
-
-    @property
-    def step(self) -> int:
-        """Integer that one unit stands for."""
-        return self.lane.step // self.refine
-
-    @property
-    def y_max(self) -> int:
-        """Largest raw sum of a word."""
-        return self.lane.y_max * self.refine
-
-
-def raw_form(op: Conv, x: Encoding, simd: int) -> RawForm:
-    """How the raw sums of words of ``simd`` products of ``x`` are accumulated."""
-    lane = lane_form(x, op.weight_encoding, simd)
-    if not op.window.is_padded or int(x.decode(0)) == 0:
-        return RawForm(lane)
-    offsets = [lane.offset(simd, padded) for padded in (0, -op.weights.shape[3] % simd)]
-    refine = lane.step if any(offset % lane.step for offset in offsets) else 1
-    step = lane.step // refine
-    return RawForm(lane, refine, (-offsets[0] // step, -offsets[1] // step))
-
-
-def accumulator_domain(op: Conv, x: Encoding, simd: int) -> Domain:
-    """Domain of the accumulator of a contraction of ``x`` in words of ``simd`` products."""
-    accumulation = op.accumulation
-    if isinstance(accumulation, Saturating):
-        return Domain(accumulation.lo, accumulation.hi)
-    sf, form = words_per_vector(op, simd), raw_form(op, x, simd)
-    return Domain(0, sf * form.y_max, form.step, form.lane.offset(sf * simd, sf * simd - op.mw))
 
 
 def pool_domain(op: Pool, x: Encoding) -> Domain:

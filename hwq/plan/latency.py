@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hwq.fabric.lane_form import LaneForm, lane_form
+from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import has_netlist, lane_latency, row_latency
 from hwq.network.graph import Network, Node
 from hwq.network.ops import Add, BorderAffine, Conv, Lookup, Mul, Pool, Requantize, Saturating, Threshold, TopK
-from hwq.numerics.encoding import Encoding
 from hwq.numerics.rounding import Rounding
-from hwq.plan.domain import Domain, accumulator_domain, chunk_folds, encoding_domain, pool_domain, raw_form, words_per_vector
+from hwq.plan.contraction import Contraction, contraction
+from hwq.plan.domain import Domain, chunk_folds, encoding_domain, pool_domain, words_per_vector
 from hwq.plan.geometry import Geometry
 from hwq.plan.join import JoinForm
 from hwq.plan.plan import StagePlan
@@ -23,6 +23,7 @@ __all__ = [
     "argmax_latency",
     "border_latency",
     "broadcast_levels",
+    "contraction_latency",
     "depthwise_latency",
     "elementwise_latency",
     "join_latency",
@@ -30,7 +31,6 @@ __all__ = [
     "mvu_latency",
     "pool_latency",
     "requantize_latency",
-    "row_bits",
     "row_cycles",
     "threshold_bits",
     "topk_latency",
@@ -79,20 +79,17 @@ def lane_cycles(form: LaneForm) -> int:
     return lane_latency(form) if has_netlist(form) else form.latency
 
 
-def row_bits(op: Conv, x: Encoding, simd: int) -> int:
-    """Bits of the accumulator in a row whose lane adds to it with its last adder; 0 where lane and accumulator are apart.
-
-    They are apart where a vector is one word, the accumulation saturates, words in the padding are replaced, or the lane is no circuit.
-    """
-    form = raw_form(op, x, simd)
-    apart = isinstance(op.accumulation, Saturating) or form.zero is not None or words_per_vector(op, simd) == 1
-    return 0 if apart or not has_netlist(form.lane) else accumulator_domain(op, x, simd).bits
-
-
-def row_cycles(op: Conv, x: Encoding, simd: int) -> int:
+def row_cycles(form: Contraction) -> int:
     """Cycles from operands to the accumulated value that includes them."""
-    lane, bits = lane_form(x, op.weight_encoding, simd), row_bits(op, x, simd)
-    return row_latency(lane, bits) if bits else lane_cycles(lane) + accumulator_latency(op, simd)
+    bits = form.row_bits
+    return row_latency(form.lane, bits) if bits else lane_cycles(form.lane) + accumulator_latency(form.op, form.simd)
+
+
+def contraction_latency(form: Contraction) -> int:
+    """Cycles from the last operands of a vector to its code: lane, accumulator, activation."""
+    if form.offsets is not None:
+        return row_cycles(form) + 1
+    return row_cycles(form) + activation_latency(form.behind, form.domain, form.words)
 
 
 def accumulator_latency(op: Conv, simd: int) -> int:
@@ -107,9 +104,8 @@ def mvu_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geome
     """L of an MVU stage in cycles: memory, register tree, lane, accumulator, activation."""
     op = stage.node.op
     assert isinstance(op, Conv)
-    x = network.tensors[stage.source].encoding
-    tail = activation_latency(stage.activation, accumulator_domain(op, x, plan.simd), words_per_vector(op, plan.simd))
-    return READ_LATENCY + broadcast_levels(plan.pe) + row_cycles(op, x, plan.simd) + tail
+    form = contraction(op, network.tensors[stage.source].encoding, plan.simd, stage.activation, plan.multiplier)
+    return READ_LATENCY + broadcast_levels(plan.pe) + contraction_latency(form)
 
 
 def elementwise_latency(network: Network, stage: Stage, plan: StagePlan) -> int:
@@ -142,9 +138,8 @@ def depthwise_latency(network: Network, stage: Stage, plan: StagePlan, geometry:
     """L of a depthwise stage in cycles: that of an MVU of one column whose rows have activations of their own."""
     op = stage.node.op
     assert isinstance(op, Conv)
-    x = network.tensors[stage.source].encoding
-    tail = activation_latency(stage.activation, accumulator_domain(op, x, 1), words_per_vector(op, 1))
-    return READ_LATENCY + row_cycles(op, x, 1) + tail
+    form = contraction(op, network.tensors[stage.source].encoding, 1, stage.activation, plan.multiplier)
+    return READ_LATENCY + contraction_latency(form)
 
 
 def pool_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geometry) -> int:

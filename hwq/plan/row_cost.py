@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from hwq.fabric.lane_form import LaneForm
@@ -40,7 +41,7 @@ def _cost(form: LaneForm, bits: int, exact: bool) -> Resources:
 
 def _line(form: LaneForm, bits: int, low: int, high: int) -> Resources:
     """Between two sizes; the accumulators of all three have the same width."""
-    a, b = (_counted(LaneForm(form.x, form.w, n), bits and _bits_at(form, bits, n)) for n in (low, high))
+    a, b = (_counted(replace(form, n=n), bits and _bits_at(form, bits, n)) for n in (low, high))
     share = (form.n - low) / (high - low)
     extra = bits - (bits and _bits_at(form, bits, high))
     lut, ff, dsp = (p + share * (q - p) for p, q in ((a.lut, b.lut), (a.ff, b.ff), (a.dsp, b.dsp)))
@@ -49,7 +50,7 @@ def _line(form: LaneForm, bits: int, low: int, high: int) -> Resources:
 
 def _bits_at(form: LaneForm, bits: int, n: int) -> int:
     """Width of the accumulator at another size: as much above that of the raw sum."""
-    return bits - form.y_bits + LaneForm(form.x, form.w, n).y_bits
+    return bits - form.y_bits + replace(form, n=n).y_bits
 
 
 @lru_cache(maxsize=1 << 14)

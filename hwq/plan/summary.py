@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hwq.fabric.lane_form import LaneForm
 from hwq.network.graph import Network
 from hwq.network.ops import (
     Add,
@@ -25,6 +26,7 @@ from hwq.network.ops import (
     Window,
 )
 from hwq.numerics.encoding import Bipolar, Encoding, smallest_integer
+from hwq.plan.contraction import Contraction, contraction
 from hwq.plan.geometry import Geometry, ceil_div
 from hwq.plan.join import JoinForm, signed_digits
 from hwq.plan.slide import Slide
@@ -52,7 +54,7 @@ class StageSummary:
     mw, mh
         Products an output and output channels of a contraction; input and output channels for the other kinds.
     x_bits, w_bits, acc_bits, out_bits
-        Widths of input code, weight code, accumulator (or input integer) and output code.
+        Widths of input code, stored weight, accumulator (or input integer) and output code.
     x_bipolar, w_bipolar
         Whether codes stand for -1 and +1.
     nonzero
@@ -79,8 +81,11 @@ class StageSummary:
         Indices that a top-k gives.
     mode
         Of a pool: ``max``, ``min`` or ``sum``.
-    x, out, w
-        Encodings of the first input, of the first output and of the weights.
+    x, out
+        Encodings of the first input and the first output.
+    lane, reach, share_bits
+        Of a contraction: the lane of one product; the largest raw sum of an output; width of the shares of the weights that are added to
+        plain integers, 0 where there are none.
     staircase
         Counts of the staircase behind it, or of its own.
     operands, adders, products
@@ -113,7 +118,9 @@ class StageSummary:
     mode: str = ""
     x: Encoding = BINARY
     out: Encoding = BINARY
-    w: Encoding | None = None
+    lane: LaneForm | None = None
+    reach: int = 0
+    share_bits: int = 0
     staircase: Staircase | None = None
     operands: int = 0
     adders: int = 0
@@ -230,20 +237,25 @@ def summary_of(network: Network, stage: Stage) -> StageSummary:
     )
     if isinstance(op, Add | Mul):
         summary = _join(summary, JoinForm(op, tuple(network.tensors[s].encoding for s in stage.sources)))
-    return _conv(summary, op, isinstance(source.encoding, Bipolar)) if isinstance(op, Conv) else _other(summary, op)
+    if not isinstance(op, Conv):
+        return _other(summary, op)
+    return _conv(summary, contraction(op, source.encoding, 1, stage.activation))
 
 
-def _conv(s: StageSummary, op: Conv, x_bipolar: bool) -> StageSummary:
+def _conv(s: StageSummary, form: Contraction) -> StageSummary:
+    op = form.op
     sat = op.accumulation if isinstance(op.accumulation, Saturating) else None
     return replace(
         s,
         mw=op.mw,
         mh=op.mh,
-        w_bits=op.weight_encoding.bits,
-        w=op.weight_encoding,
+        w_bits=form.code.bits,
+        lane=form.lane,
+        reach=form.reach,
+        share_bits=_signed_bits(form.offsets) if form.offsets is not None else 0,
         acc_bits=sat.bits if sat else s.acc_bits,
-        x_bipolar=x_bipolar,
-        w_bipolar=isinstance(op.weight_encoding, Bipolar),
+        x_bipolar=isinstance(form.x, Bipolar),
+        w_bipolar=isinstance(form.code.encoding, Bipolar),
         nonzero=float(np.count_nonzero(op.weights)) / max(1, op.weights.size),
         chunk=sat.chunk if sat else 0,
         window=op.window,
@@ -275,6 +287,10 @@ def _join(s: StageSummary, form: JoinForm) -> StageSummary:
         low, high = int(form.coefficients.min()), int(form.coefficients.max())
         return replace(s, operands=form.operands, products=smallest_integer(min(low, -1), max(high, 0)).bits)
     return replace(s, operands=form.operands, adders=sum(max(0, len(signed_digits(k)) - 1) for k in form.factors))
+
+
+def _signed_bits(values: np.ndarray) -> int:
+    return smallest_integer(min(-1, int(values.min())), int(values.max())).bits
 
 
 def _staircase(op: Op) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from hwq.numerics.encoding import Bipolar, Integer
 from hwq.report import bench_hw_behavioural as behavioural
 from hwq.report.bench_cycles import write_design
 from hwq.report.bench_hw_flow import Circuit, Port, Row, Values, Work
-from hwq.report.bench_hw_own import own, weight_words
+from hwq.report.bench_hw_own import own, weights_share
 from hwq.report.bench_lanes import lane_layer
 from hwq.target.stage_synthesis import synthesize_folder
 
@@ -30,7 +30,7 @@ Maker = Callable[[], Circuit]
 def array_works() -> tuple[Work, ...]:
     """Rows with accumulators and the control of their folds."""
     xnor, mixed, ternary = (
-        lane_form(x, w, SIMD, tallied=True) for x, w in ((Bipolar(), Bipolar()), (Bipolar(), TERNARY), (TERNARY, TERNARY))
+        lane_form(x, w, SIMD, apart=True) for x, w in ((Bipolar(), Bipolar()), (Bipolar(), TERNARY), (TERNARY, TERNARY))
     )
     finn = (
         ("FINN SFC-max, whole design", 4.4 * PE * SIMD, "anchors: FINN 2017, LUTs a product and cycle"),
@@ -63,20 +63,15 @@ def _array(name: str, title: str, form: LaneForm, target: float, plain: Maker | 
 
 
 def _own(form: LaneForm, dsp: bool) -> Circuit:
-    made = own(lambda: (array_netlist(form, PE, BITS, WORDS, dsp=dsp), array_latency(form, BITS, dsp=dsp)), _tally(form))
-    return replace(made, words=weight_words(form, PE))
-
-
-def _tally(form: LaneForm) -> dict[str, int]:
-    """Bits that come with a word of weights, known when it is stored."""
-    return {"tally_bits_per_row": form.tally_bits} if form.tally_bits else {}
+    made = own(lambda: (array_netlist(form, PE, BITS, WORDS, dsp=dsp), array_latency(form, BITS, dsp=dsp)), weights_share(form))
+    return made
 
 
 def _expected(form: LaneForm, values: Values) -> Values:
     """Raw sums of the words so far, restarted with every vector; they stay where ``valid`` is low."""
     x, w, valid = values["x"], values["w"], values["valid"][:, :, 0]
     weights = w.reshape(*w.shape[:2], PE, SIMD)
-    raw = ((weights * x[:, :, None, :]).sum(axis=3) - form.low * form.n) // form.step
+    raw = ((weights * x[:, :, None, :]).sum(axis=3) - form.share(form.w.encode(weights))) // form.step
     count, total = np.zeros(x.shape[1], np.int64), np.zeros((x.shape[1], PE), np.int64)
     totals, done = [], []
     for cycle in range(len(x)):

@@ -69,9 +69,7 @@ class Circuit:
     notes
         More fields of its row.
     outputs, coded
-        Where its outputs are other codes than the work's: their ports, and the integers they hold from those expected.
-    words
-        Where an input port holds more than the work's codes: its width, and words (cycles, vectors) from the integers.
+        Where its outputs are other codes than the work's: their ports, and the integers they hold from those expected and the inputs.
     scale
         How many times as large the whole is as this sample of it: its counts are multiplied.
     """
@@ -88,8 +86,7 @@ class Circuit:
     netlist: Netlist | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Port] | None = None
-    coded: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
-    words: Mapping[str, tuple[int, Callable[[NDArray[np.int64]], NDArray[Any]]]] = field(default_factory=dict)
+    coded: Callable[[NDArray[np.int64], Values], NDArray[np.int64]] | None = None
     scale: int = 1
 
 
@@ -193,7 +190,7 @@ def _outputs(work: Work, circuit: Circuit) -> Mapping[str, Port]:
 def wrapper(work: Work, circuit: Circuit) -> str:
     """Verilog of the module that is measured: the core between the registers of the I/O convention."""
     added = _added(work, circuit)
-    widths = {name: circuit.words[name][0] if name in circuit.words else port.width for name, port in work.inputs.items()}
+    widths = {name: port.width for name, port in work.inputs.items()}
     ports = [f"input [{width - 1}:0] {name}" for name, width in widths.items()]
     ports += [f"output [{p.width - 1}:0] {name}" for name, p in _outputs(work, circuit).items()]
     if work.io == "registered":
@@ -227,9 +224,9 @@ def _check(work: Work, circuit: Circuit, netlist: Netlist, latency: int) -> None
     cycles = latency + 4
     rng = np.random.default_rng(7)
     inputs = {name: _drawn(rng, port, cycles) for name, port in work.inputs.items()}
-    coded = circuit.coded or (lambda integers: integers)
-    expected = {name: _codes(_outputs(work, circuit)[name], coded(values)) for name, values in work.expected(inputs).items()}
-    stimuli = {name: circuit.words[name][1](v) if name in circuit.words else _codes(work.inputs[name], v) for name, v in inputs.items()}
+    coded = circuit.coded or (lambda integers, inputs: integers)
+    expected = {name: _codes(_outputs(work, circuit)[name], coded(values, inputs)) for name, values in work.expected(inputs).items()}
+    stimuli = {name: _codes(work.inputs[name], v) for name, v in inputs.items()}
     simulator = Simulator(netlist, VECTORS)
     for cycle in range(cycles):
         got = simulator.cycle({name: codes[cycle] for name, codes in stimuli.items()})

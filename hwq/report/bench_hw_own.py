@@ -7,9 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.netlist import Netlist
 from hwq.fabric.prune import prune
@@ -18,7 +15,7 @@ from hwq.report.bench_hw_flow import Circuit, Port
 from hwq.target.fabric_text import module_text, slices_of, structural_body
 from hwq.target.primitives import slice_modules
 
-__all__ = ["lanes", "own", "structural", "weight_words"]
+__all__ = ["lanes", "own", "structural", "weights_share"]
 
 CORE = "core"
 
@@ -73,20 +70,11 @@ def lanes(make: Callable[[], tuple[Netlist, int]], form: LaneForm, count: int) -
         reset=False,
         netlist=None,
         outputs=outputs,
-        coded=lambda sums: (sums - form.low * form.n) // form.step,
-        words=weight_words(form, count),
+        coded=lambda sums, inputs: (sums - form.share(form.w.encode(inputs["w"]).reshape(*sums.shape, form.n))) // form.step,
+        notes=weights_share(form),
     )
 
 
-def weight_words(form: LaneForm, rows: int) -> dict[str, tuple[int, Callable[[NDArray[np.int64]], NDArray[Any]]]]:
-    """Port ``w`` of ``rows`` rows as :attr:`hwq.report.bench_hw_flow.Circuit.words`: codes, and behind those of a row their tally."""
-
-    def words(integers: NDArray[np.int64]) -> NDArray[Any]:
-        codes = form.w.encode(integers).reshape(*integers.shape[:2], rows, form.n)
-        bits = (codes[..., None] >> np.arange(form.w.bits) & 1).reshape(*codes.shape[:3], -1)
-        tallies = form.tally(codes)[..., None] >> np.arange(form.tally_bits) & 1
-        flat = np.concatenate([bits, tallies], axis=3).reshape(integers.shape[0] * integers.shape[1], -1)
-        packed = np.packbits(flat.astype(np.uint8), axis=1, bitorder="little")
-        return np.array([int.from_bytes(row.tobytes(), "little") for row in packed], dtype=object).reshape(integers.shape[:2])
-
-    return {"w": (rows * form.word_bits, words)} if form.tally_bits else {}
+def weights_share(form: LaneForm) -> dict[str, str]:
+    """What a design puts elsewhere: the weights' share of a sum lies in thresholds, offsets or outputs, in no memory or adder."""
+    return {"weights_share": "in the constants of the channels, as in designs"} if form.apart else {}

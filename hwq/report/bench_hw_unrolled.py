@@ -123,7 +123,7 @@ def _plain(layer: Layer) -> Circuit:
     if rows <= SAMPLE:
         return behavioural.comparisons(layer.weights, layer.thresholds)
     sample = behavioural.comparisons(layer.weights[:SAMPLE], layer.thresholds[:SAMPLE])
-    return replace(sample, outputs={"y": Port(BIT, SAMPLE)}, coded=lambda y: y[..., :SAMPLE], scale=rows // SAMPLE)
+    return replace(sample, outputs={"y": Port(BIT, SAMPLE)}, coded=lambda y, inputs: y[..., :SAMPLE], scale=rows // SAMPLE)
 
 
 # -- ours: layer behind layer

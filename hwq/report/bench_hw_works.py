@@ -125,7 +125,7 @@ def _half(circuit: Circuit) -> Circuit:
     """A circuit that counts agreements: the sum of products plus n, by two."""
     from dataclasses import replace
 
-    return replace(circuit, outputs={"y": Port(Integer(SIMD.bit_length(), False), PE)}, coded=lambda sums: (sums + SIMD) // 2)
+    return replace(circuit, outputs={"y": Port(Integer(SIMD.bit_length(), False), PE)}, coded=lambda sums, inputs: (sums + SIMD) // 2)
 
 
 def _lane_work(
@@ -153,7 +153,7 @@ def _lane_work(
 def _own_lanes(x: Encoding, w: Encoding, n: int, rows: int) -> Circuit:
     from hwq.fabric.lane_netlist import lane_latency, lane_netlist
 
-    form = lane_form(x, w, n, tallied=True)
+    form = lane_form(x, w, n, apart=True)
     return lanes(lambda: (lane_netlist(form), lane_latency(form)), form, rows)
 
 

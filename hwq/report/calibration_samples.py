@@ -141,44 +141,90 @@ def _dense() -> Iterator[Draft]:
     yield Draft("da", (1, 1, 64), BIPOLAR).conv(32, pe=4, simd=8).threshold(BIPOLAR, 9).conv(24, pe=5, simd=32).threshold(U2, 9)
     yield Draft("db", (1, 1, 96), U8, 128).conv(48, pe=16, simd=12).threshold(U2, 900).conv(40, TERNARY, pe=20, simd=24).threshold(U4, 40)
     yield Draft("dc", (1, 1, 60), S4, 32).conv(40, S4, pe=6, simd=10, depth=8).requantize(U4, 9).conv(10, S8, pe=1, simd=5)
-    yield Draft("dd", (1, 1, 72), U8, 256).conv(36, S8, pe=9, simd=8, memory="block").requantize(U8, 14, even=True).conv(12, S4, pe=12, simd=6)
-    yield Draft("de", (1, 1, 256), BIPOLAR, 32).conv(128, pe=32, simd=64, memory="block").threshold(BIPOLAR, 20, falling=True).conv(
-        17, pe=17, simd=128
+    yield (
+        Draft("dd", (1, 1, 72), U8, 256)
+        .conv(36, S8, pe=9, simd=8, memory="block")
+        .requantize(U8, 14, even=True)
+        .conv(12, S4, pe=12, simd=6)
     )
-    yield Draft("df", (1, 1, 40), TERNARY, 16).conv(
-        30, TERNARY, accumulation=Saturating(8, 8), pe=10, simd=4, depth=2
-    ).threshold(TERNARY, 4).conv(9, TERNARY, accumulation=Saturating(7, 30), pe=3, simd=30)
+    yield (
+        Draft("de", (1, 1, 256), BIPOLAR, 32)
+        .conv(128, pe=32, simd=64, memory="block")
+        .threshold(BIPOLAR, 20, falling=True)
+        .conv(17, pe=17, simd=128)
+    )
+    yield (
+        Draft("df", (1, 1, 40), TERNARY, 16)
+        .conv(30, TERNARY, accumulation=Saturating(8, 8), pe=10, simd=4, depth=2)
+        .threshold(TERNARY, 4)
+        .conv(9, TERNARY, accumulation=Saturating(7, 30), pe=3, simd=30)
+    )
     yield Draft("dg", (1, 1, 512), BIPOLAR, 64).conv(300, pe=10, simd=4, depth=6).threshold(BIPOLAR, 20).conv(8, pe=2, simd=2, depth=1)
-    yield Draft("dh", (1, 1, 128), U4, 512).conv(64, TERNARY, pe=64, simd=4, memory="logic", style="constant").threshold(U2, 60).conv(
-        32, TERNARY, pe=2, simd=64
+    yield (
+        Draft("dh", (1, 1, 128), U4, 512)
+        .conv(64, TERNARY, pe=64, simd=4, memory="logic", style="constant")
+        .threshold(U2, 60)
+        .conv(32, TERNARY, pe=2, simd=64)
     )
 
 
 def _images() -> Iterator[Draft]:
-    yield Draft("ia", (12, 12, 3), U8).conv(8, k=3, p=1, pe=4, simd=3).threshold(U2, 400).conv(
-        16, k=3, p=1, s=2, pe=8, simd=4
-    ).threshold(U2, 15)
-    yield Draft("ib", (16, 20, 8), U2, 32).conv(12, k=3, pe=3, simd=8, pixels=2, buffer_memory="lutram").threshold(BIPOLAR, 15).conv(
-        8, k=3, p=1, pe=2, simd=6
-    ).threshold(BIPOLAR, 9)
-    yield Draft("ic", (10, 16, 16), BIPOLAR, 128).conv(16, k=3, p=1, pe=4, simd=16).threshold(U4, 30).conv(
-        16, S4, k=1, pe=8, simd=16, pixels=4
-    ).requantize(U4, 8)
-    yield Draft("id", (1, 128, 2), S8, 16).conv(8, S4, k=(1, 9), s=1, pe=2, simd=2).requantize(S4, 8, shared=5).conv(
-        12, TERNARY, k=(1, 5), pe=4, simd=8, buffer_memory="block"
-    ).threshold(U2, 30)
-    yield Draft("ie", (14, 14, 16), U4, 64).conv(16, S4, k=3, p=1, groups=16, pe=4).threshold(U4, 90).conv(32, S4, pe=8, simd=8).threshold(
-        U4, 90
+    yield (
+        Draft("ia", (12, 12, 3), U8)
+        .conv(8, k=3, p=1, pe=4, simd=3)
+        .threshold(U2, 400)
+        .conv(16, k=3, p=1, s=2, pe=8, simd=4)
+        .threshold(U2, 15)
     )
-    yield Draft("if", (16, 16, 12), U2, 64).conv(24, TERNARY, k=3, p=1, groups=4, pe=3, simd=3).threshold(U2, 9).conv(
-        24, k=5, p=2, groups=24, pe=6, pixels=2
-    ).threshold(U2, 9)
-    yield Draft("ig", (8, 64, 4), U4, 64).conv(6, k=3, p=1, pe=6, simd=4, pixels=4).threshold(U2, 40).conv(
-        4, k=(1, 3), pe=4, simd=6, pixels=2, buffer_memory="block"
+    yield (
+        Draft("ib", (16, 20, 8), U2, 32)
+        .conv(12, k=3, pe=3, simd=8, pixels=2, buffer_memory="lutram")
+        .threshold(BIPOLAR, 15)
+        .conv(8, k=3, p=1, pe=2, simd=6)
+        .threshold(BIPOLAR, 9)
     )
-    yield Draft("ih", (32, 32, 3), U8, 32).conv(64, k=3, pe=16, simd=3, memory="block").threshold(BIPOLAR, 600).conv(
-        64, k=3, pe=16, simd=32, memory="block"
-    ).threshold(BIPOLAR, 40).add(Pool("max", Window((2, 2), (2, 2))), pe=16)
+    yield (
+        Draft("ic", (10, 16, 16), BIPOLAR, 128)
+        .conv(16, k=3, p=1, pe=4, simd=16)
+        .threshold(U4, 30)
+        .conv(16, S4, k=1, pe=8, simd=16, pixels=4)
+        .requantize(U4, 8)
+    )
+    yield (
+        Draft("id", (1, 128, 2), S8, 16)
+        .conv(8, S4, k=(1, 9), s=1, pe=2, simd=2)
+        .requantize(S4, 8, shared=5)
+        .conv(12, TERNARY, k=(1, 5), pe=4, simd=8, buffer_memory="block")
+        .threshold(U2, 30)
+    )
+    yield (
+        Draft("ie", (14, 14, 16), U4, 64)
+        .conv(16, S4, k=3, p=1, groups=16, pe=4)
+        .threshold(U4, 90)
+        .conv(32, S4, pe=8, simd=8)
+        .threshold(U4, 90)
+    )
+    yield (
+        Draft("if", (16, 16, 12), U2, 64)
+        .conv(24, TERNARY, k=3, p=1, groups=4, pe=3, simd=3)
+        .threshold(U2, 9)
+        .conv(24, k=5, p=2, groups=24, pe=6, pixels=2)
+        .threshold(U2, 9)
+    )
+    yield (
+        Draft("ig", (8, 64, 4), U4, 64)
+        .conv(6, k=3, p=1, pe=6, simd=4, pixels=4)
+        .threshold(U2, 40)
+        .conv(4, k=(1, 3), pe=4, simd=6, pixels=2, buffer_memory="block")
+    )
+    yield (
+        Draft("ih", (32, 32, 3), U8, 32)
+        .conv(64, k=3, pe=16, simd=3, memory="block")
+        .threshold(BIPOLAR, 600)
+        .conv(64, k=3, pe=16, simd=32, memory="block")
+        .threshold(BIPOLAR, 40)
+        .add(Pool("max", Window((2, 2), (2, 2))), pe=16)
+    )
 
 
 def _pools() -> Iterator[Draft]:
@@ -187,8 +233,12 @@ def _pools() -> Iterator[Draft]:
 
     yield Draft("pa", (16, 16, 8), U4).add(pool("max", 2, 2), pe=4).add(pool("max", 3, 1, 1), pe=2, pixels=2).add(pool("sum", 8, 8), pe=8)
     yield Draft("pb", (16, 16, 12), BIPOLAR, 32).add(pool("max", 2, 2), pe=12).add(pool("max", 3, 1, 1), pe=5).add(pool("sum", 2, 2), pe=3)
-    yield Draft("pc", (12, 12, 16), S8, 128).add(pool("max", 3, 1, 1), pe=8).add(pool("min", 2, 2), pe=16).add(pool("sum", 3, 1, 1), pe=4).requantize(
-        S8, 8
+    yield (
+        Draft("pc", (12, 12, 16), S8, 128)
+        .add(pool("max", 3, 1, 1), pe=8)
+        .add(pool("min", 2, 2), pe=16)
+        .add(pool("sum", 3, 1, 1), pe=4)
+        .requantize(S8, 8)
     )
     yield Draft("pd", (8, 8, 10), U2, 64).add(pool("sum", 4, 4), pe=10).threshold(U2, 9)
 
@@ -248,17 +298,35 @@ def _selections() -> Iterator[Draft]:
 
 def _unrolled() -> Iterator[Draft]:
     un = {"style": "unrolled", "memory": "logic"}
-    yield Draft("ua", (1, 1, 48), BIPOLAR, 16).conv(32, pe=32, simd=8, **un).threshold(BIPOLAR, 9).conv(24, pe=24, simd=32, **un).threshold(BIPOLAR, 7)
-    yield Draft("ub", (1, 1, 32), BIPOLAR, 64).conv(40, TERNARY, pe=40, simd=16, **un).threshold(TERNARY, 7).conv(
-        16, TERNARY, pe=16, simd=40, **un
-    ).threshold(U2, 7)
+    yield (
+        Draft("ua", (1, 1, 48), BIPOLAR, 16)
+        .conv(32, pe=32, simd=8, **un)
+        .threshold(BIPOLAR, 9)
+        .conv(24, pe=24, simd=32, **un)
+        .threshold(BIPOLAR, 7)
+    )
+    yield (
+        Draft("ub", (1, 1, 32), BIPOLAR, 64)
+        .conv(40, TERNARY, pe=40, simd=16, **un)
+        .threshold(TERNARY, 7)
+        .conv(16, TERNARY, pe=16, simd=40, **un)
+        .threshold(U2, 7)
+    )
     yield Draft("uc", (1, 1, 16), U4, 64).conv(24, S4, pe=24, simd=16, **un).requantize(U2, 8).conv(10, TERNARY, pe=10, simd=8, **un)
-    yield Draft("ud", (8, 8, 4), U2, 16).conv(8, k=3, p=1, pe=8, simd=2, **un).threshold(U2, 20).conv(
-        6, TERNARY, k=3, pe=6, simd=8, **un
-    ).threshold(BIPOLAR, 9)
-    yield Draft("ue", (8, 8, 6), BIPOLAR, 16).conv(8, k=3, p=1, pe=8, simd=6, **un).threshold(BIPOLAR, 9).conv(
-        4, k=3, s=2, pe=4, simd=4, **un
-    ).threshold(BIPOLAR, 9)
+    yield (
+        Draft("ud", (8, 8, 4), U2, 16)
+        .conv(8, k=3, p=1, pe=8, simd=2, **un)
+        .threshold(U2, 20)
+        .conv(6, TERNARY, k=3, pe=6, simd=8, **un)
+        .threshold(BIPOLAR, 9)
+    )
+    yield (
+        Draft("ue", (8, 8, 6), BIPOLAR, 16)
+        .conv(8, k=3, p=1, pe=8, simd=6, **un)
+        .threshold(BIPOLAR, 9)
+        .conv(4, k=3, s=2, pe=4, simd=4, **un)
+        .threshold(BIPOLAR, 9)
+    )
 
 
 def _whole() -> Iterator[Draft]:

@@ -9,8 +9,8 @@ from hwq.fabric.lane_form import lane_form
 from hwq.numerics.encoding import parse_encoding
 
 
-def form_of(x, w, n=8, tallied=True):
-    return lane_form(parse_encoding(x), parse_encoding(w), n, tallied)
+def form_of(x, w, n=8, apart=True, multiplier="auto"):
+    return lane_form(parse_encoding(x), parse_encoding(w), n, apart, multiplier)
 
 
 @pytest.mark.parametrize(
@@ -28,31 +28,52 @@ def form_of(x, w, n=8, tallied=True):
     ],
 )
 def test_the_circuit_follows_from_the_encodings(x, w, circuit):
-    assert form_of(x, w).circuit == circuit
+    assert form_of(x, w, apart=False).circuit == circuit
 
 
 @pytest.mark.parametrize(
     ("x", "w", "of_weight"),
     [
-        ("BIPOLAR", "TERNARY", {-1: 0, 0: 1, 1: 0}),
-        ("TERNARY", "TERNARY", {-1: 1, 0: 2, 1: 0}),
-        ("INT4", "BIPOLAR", {-1: 1, 1: 0}),
-        ("UINT4", "BIPOLAR", {-1: 1, 1: 16}),
+        ("BIPOLAR", "TERNARY", {-1: -1, 0: 0, 1: -1}),
+        ("TERNARY", "TERNARY", {-1: -1, 0: 0, 1: -2}),
+        ("INT4", "BIPOLAR", {-1: -7, 1: -8}),
+        ("UINT4", "BIPOLAR", {-1: -15, 1: 0}),
+        ("UINT4", "TERNARY", {-1: -15, 0: 0, 1: 0}),
+        ("BIPOLAR", "UINT2", {0: 0, 1: -1, 2: -2, 3: -3}),
     ],
 )
-def test_a_tally_counts_what_each_weight_adds(x, w, of_weight):
+def test_the_weights_share_is_the_least_product_of_each(x, w, of_weight):
     form = form_of(x, w, 5)
     weights = np.random.default_rng(0).choice(list(of_weight), (50, 5))
     expected = [sum(of_weight[int(v)] for v in row) for row in weights]
-    np.testing.assert_array_equal(form.tally(form.w.encode(weights)), expected)
-    assert form.word_bits == 5 * form.w.bits + (5 * max(of_weight.values())).bit_length()
+    np.testing.assert_array_equal(form.share(form.w.encode(weights)), expected)
+    assert form.circuit == "coded"
+    assert form.word_bits == 5 * form.w.bits
 
 
-@pytest.mark.parametrize(("x", "w"), [("BIPOLAR", "BIPOLAR"), ("TERNARY", "BIPOLAR"), ("BIPOLAR", "INT4"), ("INT4", "INT4")])
-def test_where_a_tally_helps_nothing_there_is_none(x, w):
-    assert form_of(x, w).tally_bits == 0
-    assert form_of(x, w).word_bits == 8 * form_of(x, w).w.bits
+@pytest.mark.parametrize(("x", "w"), [("BIPOLAR", "BIPOLAR"), ("TERNARY", "BIPOLAR"), ("INT4", "INT4")])
+def test_where_nothing_is_gained_the_share_is_that_of_any_weights(x, w):
+    form = form_of(x, w)
+    assert not form.apart
+    assert set(form.bases) == {form.low}
+    assert form == form_of(x, w, apart=False)
 
 
-def test_without_being_asked_for_there_is_no_tally():
-    assert form_of("BIPOLAR", "TERNARY", tallied=False).tally_bits == 0
+@pytest.mark.parametrize(
+    ("x", "w", "multiplier", "circuit"),
+    [
+        ("INT4", "INT4", "auto", "product"),
+        ("INT4", "INT4", "dsp", "dsp"),
+        ("UINT2", "INT2", "dsp", "dsp"),
+        ("INT8", "INT8", "auto", "dsp"),
+        ("INT8", "INT8", "lut", "product"),
+        ("FIXED<30,3>", "INT8", "lut", "product"),
+        ("UINT8", "TERNARY", "auto", "coded"),
+        ("UINT8", "TERNARY", "dsp", "dsp"),
+        ("BIPOLAR", "INT4", "dsp", "coded"),
+        ("BIPOLAR", "BIPOLAR", "dsp", "xnor"),
+        ("TERNARY", "TERNARY", "dsp", "dsp"),
+    ],
+)
+def test_what_multiplies_is_chosen_by_widths_or_as_asked_for(x, w, multiplier, circuit):
+    assert form_of(x, w, multiplier=multiplier).circuit == circuit

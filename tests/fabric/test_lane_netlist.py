@@ -12,6 +12,7 @@ from hwq.fabric.lane_netlist import has_netlist, lane_latency, lane_netlist, row
 from hwq.fabric.levels import depth
 from hwq.fabric.simulate import Simulator
 from hwq.fabric.sites import sites_of
+from hwq.fabric.weight_code import Bases, Levels, Powers
 from hwq.numerics.encoding import parse_encoding
 from tests.fabric.lanes.stimuli import integers, packed, raw_sums, words
 
@@ -39,8 +40,13 @@ PAIRS = [
 STIMULI = 24
 
 
-def form_of(pair, n, tallied=False):
-    return lane_form(*map(parse_encoding, pair), n, tallied)
+CODES = [Powers(3, True, True), Powers(4, False, False), Bases((1, 2)), Bases((2, 5, 7)), Levels((-7, -3, 0, 6)), Levels((1, 2))]
+CODED = [(x, w) for x in ("BIPOLAR", "TERNARY", "UINT2", "INT4") for w in CODES]
+
+
+def form_of(pair, n, apart=False):
+    x, w = (parse_encoding(e) if isinstance(e, str) else e for e in pair)
+    return lane_form(x, w, n, apart or not isinstance(pair[1], str))
 
 
 def operands(form, seed):
@@ -60,9 +66,9 @@ def stream(form, netlist, cycles, seed, **control):
 
 
 @settings(max_examples=30)
-@given(st.sampled_from(PAIRS), st.integers(1, 40), st.booleans(), st.integers(0, 99))
-def test_a_lane_gives_the_dot_product_of_every_cycle(pair, n, tallied, seed):
-    form = form_of(pair, n, tallied)
+@given(st.sampled_from(PAIRS + CODED), st.integers(1, 40), st.booleans(), st.integers(0, 99))
+def test_a_lane_gives_the_dot_product_of_every_cycle(pair, n, apart, seed):
+    form = form_of(pair, n, apart)
     latency = lane_latency(form)
     expected, got = stream(form, lane_netlist(form), latency + 3, seed)
     for t in range(3):
@@ -70,9 +76,9 @@ def test_a_lane_gives_the_dot_product_of_every_cycle(pair, n, tallied, seed):
 
 
 @settings(max_examples=20)
-@given(st.sampled_from(PAIRS), st.integers(1, 24), st.booleans(), st.integers(0, 99))
-def test_two_rows_are_the_dot_product_modulo_their_width(pair, n, tallied, seed):
-    form = form_of(pair, n, tallied)
+@given(st.sampled_from(PAIRS + CODED), st.integers(1, 24), st.booleans(), st.integers(0, 99))
+def test_two_rows_are_the_dot_product_modulo_their_width(pair, n, apart, seed):
+    form = form_of(pair, n, apart)
     latency = rows_latency(form, 24)
     expected, got = stream(form, rows_netlist(form, 24), latency + 2, seed)
     for t in range(2):
@@ -89,9 +95,9 @@ def accumulated(sums, valid, first, bits):
 
 
 @settings(max_examples=30)
-@given(st.sampled_from(PAIRS), st.integers(1, 24), st.booleans(), st.booleans(), st.integers(0, 99))
-def test_a_row_accumulates_restarts_and_holds(pair, n, tallied, late, seed):
-    form = form_of(pair, n, tallied)
+@given(st.sampled_from(PAIRS + CODED), st.integers(1, 24), st.booleans(), st.booleans(), st.integers(0, 99))
+def test_a_row_accumulates_restarts_and_holds(pair, n, apart, late, seed):
+    form = form_of(pair, n, apart)
     bits, cycles = form.y_bits + 1 + seed % 4, 14
     latency = row_latency(form, bits)
     rng = np.random.default_rng(seed)
@@ -114,7 +120,7 @@ def test_a_first_word_that_is_not_there_restarts_nothing():
     np.testing.assert_array_equal(got[2 + latency]["total"], expected[0] + expected[2])
 
 
-@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("pair", PAIRS + CODED[::3])
 def test_the_largest_and_the_smallest_sum(pair):
     form = form_of(pair, 9)
     latency = lane_latency(form)
@@ -135,17 +141,18 @@ def test_a_lane_is_shallow(pair):
 
 
 @pytest.mark.parametrize(
-    ("pair", "tallied", "lane", "row"),
+    ("pair", "apart", "lane", "row"),
     [
         (("BIPOLAR", "BIPOLAR"), False, 53, 60),
         (("BIPOLAR", "TERNARY"), False, 87, 95),
-        (("BIPOLAR", "TERNARY"), True, 57, 68),
+        (("BIPOLAR", "TERNARY"), True, 53, 60),
         (("TERNARY", "TERNARY"), False, 122, 128),
-        (("TERNARY", "TERNARY"), True, 109, 117),
+        (("TERNARY", "TERNARY"), True, 102, 109),
+        (("UINT2", "TERNARY"), True, 102, 109),
     ],
 )
-def test_sites_of_64_products(pair, tallied, lane, row):
-    form = form_of(pair, 64, tallied)
+def test_sites_of_64_products(pair, apart, lane, row):
+    form = form_of(pair, 64, apart)
     assert sites_of(lane_netlist(form)).luts <= lane
     assert sites_of(row_netlist(form, 12 if form.y_bits == 7 else 13)).luts <= row
 

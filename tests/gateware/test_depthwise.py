@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hwq.fabric.weight_code import WeightCode
 from hwq.gateware.depthwise import DepthwiseStage, depthwise_words
 from hwq.gateware.parts import Parts
 from hwq.network.graph import Network
@@ -80,4 +81,4 @@ def test_weight_words_are_block_major_and_padded():
     conv = convolution(rng, 3, 3, Window((1, 2)), "INT4", groups=3)
     codes = conv.weight_encoding.encode(conv.matrix)
     expected = [codes[0, 0] | codes[1, 0] << 4, codes[0, 1] | codes[1, 1] << 4, codes[2, 0], codes[2, 1]]
-    assert depthwise_words(conv, 0, 2) == [int(w) for w in expected]
+    assert depthwise_words(conv, WeightCode(conv.weight_encoding), 0, 2) == [int(w) for w in expected]

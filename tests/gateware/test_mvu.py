@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hwq.errors import InputError
+from hwq.fabric.weight_code import WeightCode
 from hwq.gateware.mvu import MvuStage, weight_words
 from hwq.gateware.parts import Parts
 from hwq.network.graph import Network
@@ -251,7 +252,7 @@ def test_weight_words_are_neuron_fold_major_and_padded():
     rng = np.random.default_rng(4)
     conv = dense(rng, 5, 3, "INT4")
     codes = conv.weight_encoding.encode(conv.matrix)
-    words = weight_words(conv, 0, 2, 3)
+    words = weight_words(conv, WeightCode(conv.weight_encoding), 0, 2, 3)
     assert len(words) == 4
     assert words[1] == sum(int(codes[p, 3 + k]) << (4 * (3 * p + k)) for p in range(2) for k in range(2))
     assert words[2] == sum(int(codes[2, k]) << (4 * k) for k in range(3))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hwq.errors import InputError
+from hwq.fabric.weight_code import WeightCode
 from hwq.gateware.mvu import weight_words
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.ops import Conv, Pool, Window
@@ -35,7 +36,7 @@ def test_packing_weights_stays_within(bits: int, simd: int) -> None:
     op = Conv(np.ones((256, 3, 3, 256), np.int64), encoding)
     network = Network("n", (NetworkInput("x", (8, 8, 256), Bipolar()),), (Node("c", op, ("x",), ("y",)),), ("y",))
     tracemalloc.start()
-    words = weight_words(op, 0, 16, simd)
+    words = weight_words(op, WeightCode(encoding), 0, 16, simd)
     "".join(f"{w:x}\n" for w in words)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -13,22 +13,20 @@ from hwq.fabric.heap import BitHeap
 from hwq.fabric.lanes.fused import LONGEST, Masked, add_masked, counted
 from hwq.fabric.netlist import FALSE, Netlist
 
-__all__ = ["add_masked_signs", "add_signed_ternary", "add_ternary"]
+__all__ = ["add_masked_signs", "add_ternary"]
 
-XOR, XNOR = 0b0110, 0b1001
+XOR = 0b0110
 
 Pins = Sequence[int]
 
 
-def add_masked_signs(heap: BitHeap, codes: Sequence[Sequence[int]], signs: Sequence[int], tally: Sequence[int] = ()) -> None:
+def add_masked_signs(heap: BitHeap, codes: Sequence[Sequence[int]], signs: Sequence[int]) -> None:
     """Adds ``sum(t * s + 1)`` of ternary t and bipolar s: ``~mask + 2 * (mask & positive)``.
 
-    The masks are counted by sevens, or their sum is the ``tally``; two masked signs and a carry are a carry position.
+    The masks are counted by sevens; two masked signs and a carry are a carry position.
     """
-    heap.add_unsigned(tally)
-    if not tally:
-        for number in counted(heap.netlist, [code[0] ^ 1 for code in codes]):
-            heap.add_unsigned(number)
+    for number in counted(heap.netlist, [code[0] ^ 1 for code in codes]):
+        heap.add_unsigned(number)
     add_masked(heap, [[Masked(code[0], XOR, code[1], s) for code, s in zip(codes, signs, strict=True)]], 1)
 
 
@@ -50,16 +48,6 @@ def add_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Sequence[
     for pins in pairs[4 * fours :]:
         for weight, bit in enumerate(_own(heap.netlist, pins)):
             heap.add(bit, weight)
-
-
-def add_signed_ternary(heap: BitHeap, x: Sequence[Sequence[int]], w: Sequence[Sequence[int]], tally: Sequence[int]) -> None:
-    """Adds ``sum(x * w + 2)`` of ternary numbers, ``tally`` the sum of 2 for a weight 0, 0 for 1, 1 for -1.
-
-    ``x * w + 2`` is, bit by bit, ``x ^ sign(w)`` with its upper bit complemented, plus the 1 of a negation: two masked bits of three pins.
-    """
-    heap.add_unsigned(tally)
-    low, high = ([Masked(b[0], table, a[k], b[1]) for a, b in zip(x, w, strict=True)] for k, table in ((0, XOR), (1, XNOR)))
-    add_masked(heap, [low, high])
 
 
 def _four(heap: BitHeap, pairs: Sequence[Pins], running: int) -> int:

@@ -11,7 +11,8 @@ from hwq.numerics.encoding import Encoding
 
 def integers(rng: np.random.Generator, encoding: Encoding, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Any integers of an encoding; of the first axis the first row all smallest, the second all largest."""
-    found = rng.choice(np.arange(encoding.lo, encoding.hi + 1, encoding.step), shape)
+    every = np.arange(encoding.lo, encoding.hi + 1)
+    found = rng.choice(every[encoding.contains(every)], shape)
     found[:1], found[1:2] = encoding.lo, encoding.hi
     return found
 
@@ -22,14 +23,12 @@ def packed(codes: NDArray[np.int64], bits: int) -> NDArray:
 
 
 def words(form: LaneForm, w: NDArray[np.int64]) -> NDArray:
-    """Words of weights as the lane takes them, their tally behind them."""
-    codes = form.w.encode(w)
-    word = packed(codes, form.w.bits)
-    return word + (form.tally(codes).astype(object) << (form.n * form.w.bits)) if form.tally_bits else word
+    """Words of weights as the lane takes them."""
+    return packed(form.w.encode(w), form.w.bits)
 
 
 def raw_sums(form: LaneForm, x: NDArray[np.int64], w: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What ``y`` must be: ``step * y + low * n`` is the dot product."""
-    sums = (x * w).sum(-1) - form.low * form.n
+    """What ``y`` must be: ``step * y`` and the weights' share are the dot product."""
+    sums = (x * w).sum(-1) - form.share(form.w.encode(w))
     assert not (sums % form.step).any()
     return sums // form.step

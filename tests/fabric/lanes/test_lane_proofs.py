@@ -10,10 +10,12 @@ import z3
 from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.fabric.lane_netlist import lane_heap, lane_netlist, row_netlist
 from hwq.fabric.netlist import Chain, Lut, Netlist
+from hwq.fabric.weight_code import Bases, Levels, Powers
 from hwq.numerics.encoding import Encoding, parse_encoding
 from tests.fabric.prover import Circuit, Unproven, always, symbols, weighed
 
 WIDTH = 10
+SHORT = [("BIPOLAR", "BIPOLAR"), ("BIPOLAR", "TERNARY"), ("TERNARY", "BIPOLAR"), ("TERNARY", "TERNARY")]
 KINDS = [
     ("BIPOLAR", "BIPOLAR", False),
     ("BIPOLAR", "TERNARY", False),
@@ -23,10 +25,19 @@ KINDS = [
     ("TERNARY", "TERNARY", True),
     ("UINT2", "BIPOLAR", False),
     ("UINT2", "BIPOLAR", True),
+    ("UINT2", "TERNARY", True),
+    ("BIPOLAR", "INT3", True),
+    ("BIPOLAR", Bases((1, 3)), True),
+    ("TERNARY", Powers(2, True, True), True),
+    ("UINT2", Levels((-5, 0, 1, 3)), True),
     ("BIPOLAR", "INT3", False),
     ("INT2", "INT2", False),
     ("UINT2", "TERNARY", False),
 ]
+
+
+def pair(x: str, w: str | Encoding) -> tuple[Encoding, Encoding]:
+    return parse_encoding(x), parse_encoding(w) if isinstance(w, str) else w
 
 
 def combinational(netlist: Netlist) -> Netlist:
@@ -69,20 +80,18 @@ def codes(encoding: Encoding, bits, known) -> list[list[z3.BoolRef]]:
 
 
 def claimed(form: LaneForm, x: list[list[z3.BoolRef]], w: list[list[z3.BoolRef]]) -> tuple[z3.BitVecRef, z3.BitVecRef, z3.BoolRef]:
-    """The dot product of codes, the tally of the weights, and that all codes belong to their encodings."""
+    """The dot product of codes, the weights' share of it, and that all codes belong to their encodings."""
     products = [int(form.x.decode(a)) * int(form.w.decode(b)) for b in range(1 << form.w.bits) for a in range(1 << form.x.bits)]
     zero = z3.BitVecVal(0, WIDTH)
     total = sum((chosen([*a, *b], products) for a, b in zip(x, w, strict=True)), zero)
-    tally = sum((chosen(b, list(form.tallies)) for b in w), zero) if form.tally_bits else zero
-    return total, tally, z3.And([belongs(e, c) for e, group in ((form.x, x), (form.w, w)) for c in group])
+    share = sum((chosen(b, list(form.bases)) for b in w), zero)
+    return total, share, z3.And([belongs(e, c) for e, group in ((form.x, x), (form.w, w)) for c in group])
 
 
-def dot(form: LaneForm, circuit: Circuit, known) -> tuple[z3.BitVecRef, z3.BoolRef]:
-    """The dot product of the operands, and what they must satisfy."""
-    inputs, end = circuit.netlist.inputs, form.n * form.w.bits
-    total, tally, good = claimed(form, codes(form.x, inputs["x"], known), codes(form.w, inputs["w"][:end], known))
-    given = weighed(((known[b >> 1], k) for k, b in enumerate(inputs["w"][end:])), WIDTH)
-    return total, z3.And(good, given == tally) if form.tally_bits else good
+def dot(form: LaneForm, circuit: Circuit, known) -> tuple[z3.BitVecRef, z3.BitVecRef, z3.BoolRef]:
+    """The dot product of the operands, the weights' share, and what they must satisfy."""
+    inputs = circuit.netlist.inputs
+    return claimed(form, codes(form.x, inputs["x"], known), codes(form.w, inputs["w"], known))
 
 
 def prove_lane(form: LaneForm, netlist: Netlist) -> None:
@@ -90,9 +99,9 @@ def prove_lane(form: LaneForm, netlist: Netlist) -> None:
     circuit = Circuit(combinational(netlist))
     known = symbols(b for bits in circuit.netlist.inputs.values() for b in bits)
     y = circuit.meaning(known, circuit.netlist.outputs["y"])
-    total, good = dot(form, circuit, known)
+    total, share, good = dot(form, circuit, known)
     raw = weighed(((y[b], k) for k, b in enumerate(circuit.netlist.outputs["y"])), WIDTH)
-    always(z3.Implies(good, form.step * raw + form.low * form.n == total))
+    always(z3.Implies(good, form.step * raw + share == total))
 
 
 def prove_row(form: LaneForm, netlist: Netlist, bits: int) -> None:
@@ -101,24 +110,24 @@ def prove_row(form: LaneForm, netlist: Netlist, bits: int) -> None:
     ports = circuit.netlist.inputs | circuit.netlist.outputs
     known = symbols(b for name in circuit.netlist.inputs for b in ports[name])
     after = circuit.meaning(known, (*ports["d"], *ports["enable"]))
-    total, good = dot(form, circuit, known)
+    total, share, good = dot(form, circuit, known)
     last = weighed(((known[b >> 1], k) for k, b in enumerate(ports["q"])), WIDTH)
     now = weighed(((after[b], k) for k, b in enumerate(ports["d"])), WIDTH)
     before = z3.If(known[ports["first"][0] >> 1], z3.BitVecVal(0, WIDTH), last)
-    claim = z3.Extract(bits - 1 + form.step - 1, 0, form.step * (now - before) + form.low * form.n - total) == 0
+    claim = z3.Extract(bits - 1 + form.step - 1, 0, form.step * (now - before) + share - total) == 0
     held = z3.And([after[b] == known[ports["valid"][0] >> 1] for b in ports["enable"]])
     always(z3.And(held, z3.Implies(good, claim)))
 
 
-@pytest.mark.parametrize(("x", "w", "with_tally"), KINDS)
-def test_a_small_lane_is_the_dot_product_of_all_operands(x, w, with_tally):
-    form = lane_form(parse_encoding(x), parse_encoding(w), 3 if "INT" in x + w else 5, with_tally)
+@pytest.mark.parametrize(("x", "w", "apart"), KINDS)
+def test_a_small_lane_is_the_dot_product_of_all_operands(x, w, apart):
+    form = lane_form(*pair(x, w), 3 if (x, w) not in SHORT else 5, apart)
     prove_lane(form, lane_netlist(form))
 
 
-@pytest.mark.parametrize(("x", "w", "with_tally"), KINDS[:6])
-def test_a_small_row_adds_it_to_the_accumulator(x, w, with_tally):
-    form = lane_form(parse_encoding(x), parse_encoding(w), 4, with_tally)
+@pytest.mark.parametrize(("x", "w", "apart"), KINDS[:6])
+def test_a_small_row_adds_it_to_the_accumulator(x, w, apart):
+    form = lane_form(*pair(x, w), 4, apart)
     prove_row(form, row_netlist(form, 5), 5)
 
 
@@ -138,15 +147,15 @@ def components(circuit: Circuit, ends: list[int]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize(
-    ("x", "w", "with_tally", "n"), [(*KINDS[0], 8), (*KINDS[0], 67), (*KINDS[2], 8), (*KINDS[2], 35), (*KINDS[5], 6), (*KINDS[5], 11)]
+    ("x", "w", "apart", "n"), [(*KINDS[0], 8), (*KINDS[0], 67), (*KINDS[2], 8), (*KINDS[2], 35), (*KINDS[5], 6), (*KINDS[5], 11)]
 )
-def test_every_chain_of_a_front_of_any_size_is_the_sum_of_its_products(x, w, with_tally, n):
-    form, netlist = lane_form(parse_encoding(x), parse_encoding(w), n, with_tally), Netlist()
+def test_every_chain_of_a_front_of_any_size_is_the_sum_of_its_products(x, w, apart, n):
+    form, netlist = lane_form(*pair(x, w), n, apart), Netlist()
     xs, ws = netlist.input("x", n * form.x.bits), netlist.input("w", form.word_bits)
     heap = lane_heap(netlist, form, xs, ws)
-    circuit, tally = Circuit(netlist), {b >> 1 for b in ws[n * form.w.bits :]}
+    circuit = Circuit(netlist)
     ends = [(circuit.held[b >> 1] ^ (b & 1), weight) for weight, bits in enumerate(heap.columns) for b in bits]
-    weight_of = {b: weight for b, weight in ends if b >> 1 not in tally}
+    weight_of = dict(ends)
     assert len(ends) == len(set(ends))
     known = symbols(b for bits in netlist.inputs.values() for b in bits)
     seen = 0
@@ -154,11 +163,9 @@ def test_every_chain_of_a_front_of_any_size_is_the_sum_of_its_products(x, w, wit
         formulas = circuit.meaning(known, group)
         used = {v for f in formulas.values() for v in variables(f)}
         here = [k for k in range(n) if not used.isdisjoint(f"s{b >> 1}" for b in ws[k * form.w.bits : (k + 1) * form.w.bits])]
-        total, tally_here, good = claimed(
-            form, *([codes(e, p, known)[k] for k in here] for e, p in ((form.x, xs), (form.w, ws[: n * form.w.bits])))
-        )
-        share = weighed(((formulas[b], weight_of[b]) for b in group), WIDTH) + tally_here + (heap.total // n) * len(here)
-        always(z3.Implies(good, form.step * share + form.low * len(here) == total))
+        total, of_weights, good = claimed(form, *([codes(e, p, known)[k] for k in here] for e, p in ((form.x, xs), (form.w, ws))))
+        share = weighed(((formulas[b], weight_of[b]) for b in group), WIDTH) + (heap.total // n) * len(here)
+        always(z3.Implies(good, form.step * share + of_weights == total))
         seen += len(here)
     assert seen == n
 
@@ -188,9 +195,9 @@ def planted(netlist: Netlist, k: int) -> Netlist:
 
 
 @pytest.mark.parametrize("k", [1, 2])
-@pytest.mark.parametrize(("x", "w", "with_tally"), [KINDS[0], KINDS[1], KINDS[5], KINDS[6]])
-def test_a_wrong_table_is_found(x, w, with_tally, k):
-    form = lane_form(parse_encoding(x), parse_encoding(w), 4, with_tally)
+@pytest.mark.parametrize(("x", "w", "apart"), [KINDS[0], KINDS[1], KINDS[5], KINDS[6]])
+def test_a_wrong_table_is_found(x, w, apart, k):
+    form = lane_form(*pair(x, w), 4, apart)
     with pytest.raises(Unproven):
         prove_lane(form, planted(lane_netlist(form), k))
 
