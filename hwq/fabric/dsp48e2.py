@@ -111,18 +111,30 @@ PORTABLE = (
     _HEAD
     + """    localparam LANES = USE_SIMD == "FOUR12" ? 4 : USE_SIMD == "TWO24" ? 2 : 1;
     localparam SIZE = 48 / LANES;
-    reg [29:0] a1 = 0, a2 = 0;
-    reg [17:0] b1 = 0, b2 = 0;
-    reg [47:0] c1 = 0, p1 = 0;
-    reg [26:0] d1 = 0, ad1 = 0;
-    reg signed [44:0] m1 = 0;
-    reg restart1 = 0;
+    reg [29:0] a1, a2;
+    reg [17:0] b1, b2;
+    reg [47:0] c1, p1;
+    reg [26:0] d1, ad1;
+    reg signed [44:0] m1;
+    reg restart1;
+    initial begin
+        a1 = 0;
+        a2 = 0;
+        b1 = 0;
+        b2 = 0;
+        c1 = 0;
+        p1 = 0;
+        d1 = 0;
+        ad1 = 0;
+        m1 = 0;
+        restart1 = 0;
+    end
     wire [29:0] aq = A_REGS == 0 ? a : A_REGS == 1 ? a1 : a2;
     wire [17:0] bq = B_REGS == 0 ? b : B_REGS == 1 ? b1 : b2;
     wire [47:0] cq = C_REG ? c1 : c;
     wire [26:0] dq = D_REG ? d1 : d;
     wire again = CONTROL_REG ? restart1 : restart;
-    wire [26:0] added = PREADD == 0 ? aq[26:0] : PREADD == 1 ? dq + aq[26:0] : dq - aq[26:0];
+    wire [26:0] added = AMULTSEL == "A" ? aq[26:0] : PREADD == 1 ? dq + aq[26:0] : dq - aq[26:0];
     wire signed [26:0] ad = AD_REG ? ad1 : added;
     wire signed [17:0] bs = bq;
     wire signed [44:0] product = ad * bs;

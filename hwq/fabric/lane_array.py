@@ -9,12 +9,51 @@ from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import accumulated, delayed, lane_heap, row_latency, rows_latency, two_rows
 from hwq.fabric.netlist import FALSE, Netlist
 
-__all__ = ["DSP_WORDS", "array_latency", "array_netlist", "dsp_accumulator_netlist", "dsp_accumulators"]
+__all__ = [
+    "DSP_LATENCY",
+    "DSP_WORDS",
+    "array_latency",
+    "array_netlist",
+    "dsp_accumulator_netlist",
+    "dsp_accumulators",
+    "dsp_word",
+    "slice_rows_latency",
+    "slice_rows_netlist",
+]
 
 #: Bits of an accumulator in a DSP slice, and how many a slice holds (UG579, USE_SIMD).
 DSP_WORDS = {12: 4, 24: 2, 48: 1}
 #: Cycles from the rows to the sum.
 DSP_LATENCY = 2
+
+
+def dsp_word(bits: int) -> int:
+    """Bits of the word of a slice that a sum of ``bits`` bits takes: 12, 24 or 48; 0 where it takes more than a slice."""
+    return next((word for word in sorted(DSP_WORDS) if bits <= word), 0)
+
+
+def slice_rows_netlist(form: LaneForm, rows: int, bits: int) -> Netlist:
+    """``rows`` lanes that share their activations, each with an exact accumulator of ``bits`` bits in a word of a slice.
+
+    The lanes end in two rows each, their last adder is the slice's. Timing: initiation interval 1, latency :func:`slice_rows_latency`;
+    ``valid`` and ``first`` come :data:`DSP_LATENCY` cycles before ``total``.
+
+    Ports: ``x``; ``w``, ``total``: row by row; ``valid``, ``first`` as in :func:`hwq.fabric.lane_netlist.row_netlist`.
+    """
+    netlist, word = Netlist("rows"), dsp_word(bits)
+    x, w = netlist.input("x", form.n * form.x.bits), netlist.input("w", rows * form.word_bits)
+    (valid,), (first,) = netlist.input("valid", 1), netlist.input("first", 1)
+    heaps = [lane_heap(netlist, form, x, w[k : k + form.word_bits]) for k in range(0, len(w), form.word_bits)]
+    spare = [FALSE] * (word - bits)
+    pairs = [(one + spare, two + spare) for one, two in (two_rows(heap, form, bits)[0] for heap in heaps)]
+    totals = dsp_accumulators(netlist, pairs, word, valid, first)
+    netlist.output("total", [bit for total in totals for bit in total[:bits]])
+    return netlist
+
+
+def slice_rows_latency(form: LaneForm, bits: int) -> int:
+    """Cycles from operands to the totals of :func:`slice_rows_netlist` that include them."""
+    return rows_latency(form, bits) + DSP_LATENCY
 
 
 def dsp_accumulator_netlist(rows: int, bits: int) -> Netlist:

@@ -15,7 +15,8 @@ from hwq.gateware.selection import select
 from hwq.gateware.streams import edge_stream
 from hwq.numerics.encoding import Encoding
 from hwq.plan.domain import encoding_domain
-from hwq.plan.units import ArgMaxUnit, Edge
+from hwq.plan.moving_units import ArgMaxUnit
+from hwq.plan.units import Edge
 
 __all__ = ["ArgMaxStage"]
 

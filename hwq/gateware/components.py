@@ -29,11 +29,10 @@ from hwq.gateware.unrolled import UnrolledConvStage, UnrolledDenseStage
 from hwq.gateware.upsample import UpsampleStage
 from hwq.network.graph import Network
 from hwq.plan.dataflow import Dataflow
+from hwq.plan.moving_units import ArgMaxUnit, ConcatUnit, PadUnit, SplitUnit, TopKUnit
 from hwq.plan.units import (
-    ArgMaxUnit,
     AxiIn,
     AxiOut,
-    ConcatUnit,
     Converter,
     Depthwise,
     Elementwise,
@@ -41,10 +40,7 @@ from hwq.plan.units import (
     Fork,
     Join,
     Mvu,
-    PadUnit,
     PoolUnit,
-    SplitUnit,
-    TopKUnit,
     Unit,
     UnrolledConv,
     UnrolledDense,

@@ -15,7 +15,8 @@ from hwq.gateware.reader import Counter
 from hwq.gateware.recode import recoded
 from hwq.gateware.streams import edge_stream
 from hwq.numerics.encoding import Encoding
-from hwq.plan.units import ConcatUnit, Edge
+from hwq.plan.moving_units import ConcatUnit
+from hwq.plan.units import Edge
 
 __all__ = ["ConcatStage", "turns"]
 

@@ -9,6 +9,7 @@ from itertools import count
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib.wiring import In, Out
 
+from hwq.fabric.lane_array import slice_rows_latency, slice_rows_netlist
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import has_netlist, lane_netlist, row_latency, row_netlist
 from hwq.fabric.late_inputs import late_inputs
@@ -16,11 +17,11 @@ from hwq.fabric.netlist import Netlist
 from hwq.gateware.compressor import compress
 from hwq.gateware.fabric_part import FabricPart
 from hwq.gateware.parts import content_key
-from hwq.gateware.pipeline import Pace, named
+from hwq.gateware.pipeline import Pace, named, register
 from hwq.numerics.encoding import Bipolar, Encoding
 from hwq.plan.latency import lane_cycles
 
-__all__ = ["Lane", "Row", "lane_hint", "lane_key"]
+__all__ = ["Lane", "Row", "SliceRows", "lane_hint", "lane_key"]
 
 Truth = tuple[int, ...]
 
@@ -93,6 +94,48 @@ class Row(FabricPart):
         with m.If(self.valid):
             m.d.sync += total.eq(Mux(self.first, 0, total) + raw)
         m.d.comb += self.total.eq(total)
+        return m
+
+
+class SliceRows(FabricPart):
+    """Rows that share their activations, their exact accumulators in arithmetic slices: :func:`hwq.fabric.lane_array.slice_rows_netlist`.
+
+    As a circuit of the fabric four sums of up to 12 bits, or two of up to 24, take one DSP48E2, which is the lanes' last adder too.
+
+    Timing: free-running; ``total`` includes operands :func:`hwq.fabric.lane_array.slice_rows_latency` cycles after they came; ``valid``
+    and ``first`` come two cycles before that. No reset: ``first`` restarts; ``valid`` low holds.
+
+    Members
+    -------
+    x : In(unsigned)
+        As in :class:`Lane`.
+    w : In(unsigned(rows * form.word_bits))
+        Words of weights, row by row.
+    valid, first : In(1)
+        There are operands; they are the first of a vector.
+    total : Out(unsigned(rows * bits))
+        The sums so far, row by row.
+    """
+
+    def __init__(self, form: LaneForm, rows: int, bits: int) -> None:
+        self.form, self.rows, self.bits = form, rows, bits
+        operands = {"x": In(unsigned(form.n * form.x.bits)), "w": In(unsigned(rows * form.word_bits))}
+        super().__init__({**operands, "valid": In(1), "first": In(1), "total": Out(unsigned(rows * bits))})
+
+    @property
+    def netlist(self) -> Netlist:
+        return slice_rows_netlist(self.form, self.rows, self.bits)
+
+    def elaborate(self, platform):
+        m = Module()
+        valid, first = register(m, self.valid, "late_valid"), register(m, self.first, "late_first")
+        cycles, width = slice_rows_latency(self.form, self.bits) - 1, self.form.word_bits
+        for row in range(self.rows):
+            raw = raw_sum(m, self.form, self.x, self.w[row * width : (row + 1) * width], cycles)
+            total = Signal(self.bits, name=f"sum_{row}", reset_less=True)
+            with m.If(valid):
+                m.d.sync += total.eq(Mux(first, 0, total) + raw)
+            m.d.comb += self.total[row * self.bits : (row + 1) * self.bits].eq(total)
         return m
 
 

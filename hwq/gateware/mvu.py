@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -52,13 +53,15 @@ class ContractionStage(wiring.Component):
     #: Products a processing element adds a cycle, and register levels between the Reader and the elements.
     simd: int
     tree: int
+    #: What sums up, of rows that share their activations.
+    accumulator: str = "lut"
 
     def __init__(self, unit: Mvu | Depthwise, source: Edge, target: Edge, x: Encoding, out: Encoding, parts: Parts) -> None:
         self.unit, self.x, self.parts = unit, x, parts
         op = unit.stage.node.op
         assert isinstance(op, Conv)
         self.op = op
-        self.form = ElementForm(op, x, self.simd, unit.stage.activation, out, unit.plan.multiplier)
+        self.form = ElementForm(op, x, self.simd, unit.stage.activation, out, unit.plan.multiplier, self.accumulator)
         self.turns = unit.geometry.blocks * unit.nf
         depth = READ_LATENCY + self.tree + self.form.latency
         assert depth == unit.latency, f"{unit.name}: the datapath is {depth} deep, the plan says {unit.latency}"
@@ -109,17 +112,19 @@ class ContractionStage(wiring.Component):
         codes = []
         for v in range(pixels):
             x = self.operands(m, self.reader.data[v * size : (v + 1) * size])
-            for row in range(pe):
-                element = self.parts.place("pe", lane_hint(form.lane), form.key, lambda: ProcessingElement(form, self.parts))
+            for row in range(0, pe, form.rows):
+                rows = min(form.rows, pe - row)
+                build = partial(ProcessingElement, form, self.parts, rows)
+                element = self.parts.place("pe", lane_hint(form.lane), form.key(rows), build)
                 m.submodules[f"pe_{row}" if pixels == 1 else f"pe_{v}_{row}"] = element
                 m.d.comb += [
                     element.x.eq(x[row]),
-                    element.w.eq(field(weights, row, columns)),
+                    element.w.eq(Cat(*(field(weights, row + k, columns) for k in range(rows)))),
                     element.control.as_value().eq(controls[v][row]),
                 ]
                 if width:
-                    m.d.comb += element.constants.eq(field(constants, row, width))
-                codes.append(element.code)
+                    m.d.comb += element.constants.eq(Cat(*(field(constants, row + k, width) for k in range(rows))))
+                codes += [element.code[k * form.out.bits : (k + 1) * form.out.bits] for k in range(rows)]
         return self._mask(m, turn, codes)
 
     def _turn(self, m: Module) -> Value:
@@ -197,7 +202,7 @@ class MvuStage(ContractionStage):
     """
 
     def __init__(self, unit: Mvu, source: Edge, target: Edge, x: Encoding, out: Encoding, parts: Parts) -> None:
-        self.simd, self.tree = unit.plan.simd, broadcast_levels(unit.plan.pe)
+        self.simd, self.tree, self.accumulator = unit.plan.simd, broadcast_levels(unit.plan.pe), unit.plan.accumulator
         super().__init__(unit, source, target, x, out, parts)
 
     def operands(self, m: Module, pixel: Value) -> list[Value]:

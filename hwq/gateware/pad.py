@@ -14,7 +14,8 @@ from hwq.gateware.recode import recoded
 from hwq.gateware.streams import edge_stream
 from hwq.network.ops import Pad
 from hwq.numerics.encoding import Encoding
-from hwq.plan.units import Edge, PadUnit
+from hwq.plan.moving_units import PadUnit
+from hwq.plan.units import Edge
 
 __all__ = ["PadStage"]
 

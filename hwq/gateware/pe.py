@@ -1,19 +1,21 @@
-"""Processing element: one row of a matrix-vector unit. Emitted once, instanced PE times."""
+"""Processing element: a row of a matrix-vector unit, or a few whose sums share a slice. Emitted once, instanced for all rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 
-from amaranth.hdl import Module, Value, unsigned
+from amaranth.hdl import Cat, Module, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwq.fabric.lane_array import DSP_WORDS
 from hwq.fabric.lane_form import LaneForm
 from hwq.gateware.accumulator import Accumulator, AccumulatorControl
 from hwq.gateware.activation import ActivationForm, AffineForm
-from hwq.gateware.lane import Lane, Row, lane_hint, lane_key
+from hwq.gateware.lane import Lane, Row, SliceRows, lane_hint, lane_key
 from hwq.gateware.parts import Parts, content_key
+from hwq.gateware.pipeline import named
 from hwq.gateware.requantize import RequantizeForm
 from hwq.gateware.threshold import ThresholdForm
 from hwq.network.graph import Node
@@ -21,7 +23,7 @@ from hwq.network.ops import Conv, Requantize, Threshold
 from hwq.numerics.encoding import Encoding
 from hwq.plan.contraction import Contraction, RawForm, contraction
 from hwq.plan.domain import Domain
-from hwq.plan.latency import contraction_latency, lane_cycles, row_cycles
+from hwq.plan.latency import contraction_latency, row_control, row_cycles
 
 __all__ = ["ElementForm", "ProcessingElement", "activation_form"]
 
@@ -41,7 +43,10 @@ def activation_form(node: Node | None, domain: Domain, out: Encoding, hold: int 
 
 @dataclass(frozen=True, eq=False)
 class ElementForm:
-    """A row of a matrix-vector unit, apart from its weights: contraction ``op`` of ``x`` in words of ``simd``, and what follows."""
+    """A row of a matrix-vector unit, apart from its weights: contraction ``op`` of ``x`` in words of ``simd``, and what follows.
+
+    ``multiplier`` and ``accumulator`` as in :class:`hwq.plan.plan.StagePlan`.
+    """
 
     op: Conv
     x: Encoding
@@ -49,11 +54,12 @@ class ElementForm:
     node: Node | None
     out: Encoding
     multiplier: str = "auto"
+    accumulator: str = "auto"
 
     @cached_property
     def contraction(self) -> Contraction:
         """What of it lies in lanes and accumulator, and what in the constants of the channels."""
-        return contraction(self.op, self.x, self.simd, self.node, self.multiplier)
+        return contraction(self.op, self.x, self.simd, self.node, self.multiplier, self.accumulator)
 
     @property
     def lane(self) -> LaneForm:
@@ -80,9 +86,19 @@ class ElementForm:
         return self.contraction.row_bits
 
     @property
+    def slice_word(self) -> int:
+        """Bits of the word of an arithmetic slice in which a row sums up; 0 where it does so in LUTs."""
+        return self.contraction.slice_word
+
+    @property
+    def rows(self) -> int:
+        """Rows of a processing element: as many as sum up in one slice."""
+        return DSP_WORDS[self.slice_word] if self.slice_word else 1
+
+    @property
     def control_at(self) -> int:
         """Cycles from operands to the cycle in which the accumulator wants their control."""
-        return self.constants_at - 1 if self.row_bits else lane_cycles(self.lane)
+        return row_control(self.contraction)
 
     @property
     def constants_at(self) -> int:
@@ -94,27 +110,34 @@ class ElementForm:
         """Cycles from the last operands of a vector to the code."""
         return contraction_latency(self.contraction)
 
-    @property
-    def key(self) -> str:
-        """Stands for the hardware."""
-        words = self.contraction.words, self.op.mw
+    def key(self, rows: int = 1) -> str:
+        """Stands for the hardware of an element of ``rows`` rows."""
+        form = self.contraction
+        shared = (form.slice_word, rows) if form.slice_word else ()
         return content_key(
-            lane_key(self.lane), words, self.contraction.domain, self.raw.zero, repr(self.op.accumulation), self.activation.key
+            lane_key(self.lane),
+            (form.words, self.op.mw),
+            form.domain,
+            self.raw.zero,
+            repr(self.op.accumulation),
+            self.activation.key,
+            *shared,
         )
 
 
 class ProcessingElement(wiring.Component):
-    """Lane, accumulator and activation of one output row.
+    """Lane, accumulator and activation of one output row, or of ``rows`` whose accumulators share an arithmetic slice.
 
     Timing: free-running; ``code`` stands ``form.latency`` cycles after the last operands of a vector. ``control`` comes
     ``form.control_at`` after its operands, ``constants`` ``form.constants_at`` after the last operands, for as
     many cycles as the activation wants.
-    Weights and constants are ports: rows differ in what they are fed, not in what they are.
+    Weights and constants are ports: rows differ in what they are fed, not in what they are. Several rows stand one behind the other
+    in ``w``, ``constants`` and ``code``.
 
     Members
     -------
     x, w : In(unsigned)
-        SIMD activation codes and weight codes.
+        SIMD activation codes, and weight codes of every row.
     control : In(AccumulatorControl)
         Of the raw sum that leaves the lane in this cycle.
     constants : In(unsigned)
@@ -123,26 +146,47 @@ class ProcessingElement(wiring.Component):
         The row's output.
     """
 
-    def __init__(self, form: ElementForm, parts: Parts) -> None:
-        self.form, self.parts = form, parts
+    def __init__(self, form: ElementForm, parts: Parts, rows: int = 1) -> None:
+        assert 1 <= rows <= form.rows, "rows share an element where their sums share a slice"
+        self.form, self.parts, self.rows = form, parts, rows
         members = {
             "x": In(unsigned(form.simd * form.x.bits)),
-            "w": In(unsigned(form.lane.word_bits)),
+            "w": In(unsigned(rows * form.lane.word_bits)),
             "control": In(AccumulatorControl(is_masked=form.raw.zero is not None)),
-            "code": Out(unsigned(form.out.bits)),
+            "code": Out(unsigned(rows * form.out.bits)),
         }
         if form.activation.constant_width:
-            members["constants"] = In(unsigned(form.activation.constant_width))
+            members["constants"] = In(unsigned(rows * form.activation.constant_width))
         super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
-        form = self.form
-        m.submodules.activation = activation = form.activation.build()
-        m.d.comb += [activation.value.eq(self._row(m) if form.row_bits else self._total(m)), self.code.eq(activation.code)]
-        if form.activation.constant_width:
-            m.d.comb += activation.constants.eq(self.constants)
+        form, width = self.form, self.form.activation.constant_width
+        codes = []
+        for row, total in enumerate(self._totals(m)):
+            activation = form.activation.build()
+            m.submodules["activation" if self.rows == 1 else f"activation_{row}"] = activation
+            m.d.comb += activation.value.eq(total)
+            if width:
+                m.d.comb += activation.constants.eq(self.constants[row * width : (row + 1) * width])
+            codes.append(activation.code)
+        m.d.comb += self.code.eq(Cat(*codes))
         return m
+
+    def _totals(self, m: Module) -> list[Value]:
+        """What the activation of each row is given."""
+        if self.form.slice_word:
+            return self._slice_rows(m)
+        return [self._row(m) if self.form.row_bits else self._total(m)]
+
+    def _slice_rows(self, m: Module) -> list[Value]:
+        """Lanes whose accumulators share a slice."""
+        lane, bits, rows = self.form.lane, self.form.row_bits, self.rows
+        hint, key = f"{rows}x{lane_hint(lane)}_{bits}", f"{lane_key(lane)}{bits}x{rows}"
+        m.submodules.rows = part = self.parts.place("rows", hint, key, lambda: SliceRows(lane, rows, bits))
+        m.d.comb += [part.x.eq(self.x), part.w.eq(self.w), part.valid.eq(self.control.valid), part.first.eq(self.control.first)]
+        total = named(m, part.total, "totals")
+        return [total[row * bits : (row + 1) * bits] for row in range(rows)]
 
     def _row(self, m: Module) -> Value:
         """Lane and accumulator in one."""

@@ -11,7 +11,7 @@ from hwq.gateware.egress import Egress
 from hwq.gateware.fifo import forward
 from hwq.gateware.pipeline import valid_chain
 from hwq.gateware.reader import Counter
-from hwq.plan.units import ArgMaxUnit, TopKUnit
+from hwq.plan.moving_units import ArgMaxUnit, TopKUnit
 
 __all__ = ["select"]
 

@@ -15,7 +15,8 @@ from hwq.gateware.fifo import forward
 from hwq.gateware.reader import Counter
 from hwq.gateware.streams import edge_stream
 from hwq.network.ops import Split
-from hwq.plan.units import Edge, SplitUnit
+from hwq.plan.moving_units import SplitUnit
+from hwq.plan.units import Edge
 
 __all__ = ["SplitStage"]
 

@@ -15,7 +15,8 @@ from hwq.gateware.reader import Counter
 from hwq.gateware.selection import select
 from hwq.gateware.streams import edge_stream
 from hwq.numerics.encoding import Encoding
-from hwq.plan.units import Edge, TopKUnit
+from hwq.plan.moving_units import TopKUnit
+from hwq.plan.units import Edge
 
 __all__ = ["TopKStage"]
 

@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwq.errors import InputError
 from hwq.gateware.egress import Egress
 from hwq.gateware.fabric_part import NetlistPart
 from hwq.gateware.fifo import forward
@@ -22,7 +23,7 @@ from hwq.network.ops import Conv
 from hwq.numerics.encoding import Encoding
 from hwq.plan.latency import READ_LATENCY
 from hwq.plan.units import Edge, UnrolledConv, UnrolledDense, memory_kind
-from hwq.plan.unrolled import UnrolledForm
+from hwq.plan.unrolled import UnrolledForm, unrolled_latency
 
 __all__ = ["UnrolledConvStage", "UnrolledDenseStage"]
 
@@ -47,6 +48,14 @@ class UnrolledStage(wiring.Component):
         self.form = UnrolledForm(op, x, unit.stage.activation, out)
         self.channels, self.elements = source.channels, source.elements
         super().__init__({"i": In(edge_stream(source)), "o": Out(edge_stream(target))})
+
+    def _check(self) -> None:
+        """The plan may hold the latency of a circuit that another version of the optimisers made."""
+        unit = self.unit
+        made = unrolled_latency(self.form, isinstance(unit, UnrolledDense))
+        if made != unit.latency:
+            message = f"its circuit now takes {made} cycles, the design was made with {unit.latency}"
+            raise InputError("PLAN-CIRCUIT", message, where=unit.name, hint="Another version of hwq made it: compile again")
 
     def _output(self, m: Module, take: Value, codes: Sequence[Value]) -> None:
         """The Egress behind ``codes``, which stand ``unit.latency`` cycles after their ``take``."""
@@ -118,6 +127,7 @@ class UnrolledDenseStage(UnrolledStage):
     unit: UnrolledDense
 
     def elaborate(self, platform):
+        self._check()
         m = Module()
         unit = self.unit
         fire, wants = Signal(), Signal()
@@ -143,6 +153,7 @@ class UnrolledConvStage(UnrolledStage):
     unit: UnrolledConv
 
     def elaborate(self, platform):
+        self._check()
         m = Module()
         unit, g = self.unit, self.unit.geometry
         width = len(self.i.payload.as_value())
@@ -174,9 +185,9 @@ class UnrolledConvStage(UnrolledStage):
     def _masked(self, m: Module, taps: list[Value]) -> tuple[list[Value], list[Value]]:
         """The taps a cycle later, code 0 where they lie in the padding; and the bits of border taps."""
         rows, kw = self.rows, self.unit.geometry.window.kernel[1]
-        late = READ_LATENCY + 1
-        row = delay(m, rows.rows, late, "rows_real")
-        column = delay(m, rows.columns, late, "columns_real")
-        outside = [named(m, ~(row[k // kw] & column[k % kw]), f"outside_{k // kw}_{k % kw}") for k in range(len(taps))]
+        row = delay(m, rows.rows, READ_LATENCY, "rows_real")
+        column = delay(m, rows.columns, READ_LATENCY, "columns_real")
+        # A register a tap: each drives the channels of its own alone.
+        outside = [register(m, ~(row[k // kw] & column[k % kw]), f"outside_{k // kw}_{k % kw}", keep=True) for k in range(len(taps))]
         found = [register(m, Mux(outside[k], 0, tap), f"masked_{k // kw}_{k % kw}") for k, tap in enumerate(taps)]
         return found, [register(m, outside[k], f"border_{k}") for k in self.form.border_taps]

@@ -10,11 +10,12 @@ from hwq.plan.dataflow import Dataflow
 from hwq.plan.draft import PlanDraft
 from hwq.plan.geometry import ceil_div
 from hwq.plan.memories import ram
+from hwq.plan.moving_units import SplitUnit
 from hwq.plan.plan import FifoPlan, Plan, StagePlan
 from hwq.plan.stage_cost import buffer_of
 from hwq.plan.summary import WINDOWED, StageSummary
 from hwq.plan.token_network import buffer_name
-from hwq.plan.units import LUTRAM_DEPTH, AxiIn, AxiOut, Converter, Fifo, SplitUnit, Unit
+from hwq.plan.units import LUTRAM_DEPTH, AxiIn, AxiOut, Converter, Fifo, Unit
 
 __all__ = ["BufferMemories", "channels_of", "first_buffer", "outputs_of"]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hwq.fabric.code_choice import weight_code_of
 from hwq.fabric.front_bits import Products
+from hwq.fabric.lane_array import dsp_word
 from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.fabric.lane_netlist import has_netlist
 from hwq.fabric.weight_code import WeightCode
@@ -49,10 +50,10 @@ class RawForm:
 
 @dataclass(frozen=True, eq=False)
 class Contraction:
-    """Contraction ``op`` of ``x`` in words of ``simd`` products, and ``node`` that follows; ``multiplier`` as in a plan.
+    """Contraction ``op`` of ``x`` in words of ``simd`` products, and ``node`` that follows; ``multiplier``, ``accumulator`` as in a plan.
 
     Where accumulation is exact, no word is replaced, and what follows has constants of channels anyway, the part of a sum that the
-    weights alone decide never enters the lanes: it moves into those constants (:attr:`behind`, :attr:`offsets`). Weights have any code then.
+    weights alone decide never enters the lanes: it moves into those constants (:attr:`behind`, :attr:`offsets`). Weights have any code.
     """
 
     op: Conv
@@ -60,6 +61,7 @@ class Contraction:
     simd: int
     node: Node | None = None
     multiplier: str = "auto"
+    accumulator: str = "auto"
 
     @property
     def words(self) -> int:
@@ -147,11 +149,18 @@ class Contraction:
         apart = isinstance(self.op.accumulation, Saturating) or self.raw.zero is not None or self.words == 1
         return 0 if apart or not has_netlist(self.lane) else self.domain.bits
 
+    @property
+    def slice_word(self) -> int:
+        """Bits of the word of an arithmetic slice in which a row sums up; 0 where it does so in LUTs, or not at all."""
+        return dsp_word(self.row_bits) if self.accumulator == "dsp" and self.row_bits else 0
+
 
 @lru_cache(maxsize=1024)
-def contraction(op: Conv, x: Encoding, simd: int, node: Node | None = None, multiplier: str = "auto") -> Contraction:
+def contraction(
+    op: Conv, x: Encoding, simd: int, node: Node | None = None, multiplier: str = "auto", accumulator: str = "auto"
+) -> Contraction:
     """The same contraction, worked out once."""
-    return Contraction(op, x, simd, node, multiplier)
+    return Contraction(op, x, simd, node, multiplier, accumulator)
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hwq.fabric.lane_array import DSP_LATENCY, slice_rows_latency
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import has_netlist, lane_latency, row_latency
 from hwq.network.graph import Network, Node
@@ -31,6 +32,7 @@ __all__ = [
     "mvu_latency",
     "pool_latency",
     "requantize_latency",
+    "row_control",
     "row_cycles",
     "threshold_bits",
     "topk_latency",
@@ -82,7 +84,16 @@ def lane_cycles(form: LaneForm) -> int:
 def row_cycles(form: Contraction) -> int:
     """Cycles from operands to the accumulated value that includes them."""
     bits = form.row_bits
+    if form.slice_word:
+        return slice_rows_latency(form.lane, bits)
     return row_latency(form.lane, bits) if bits else lane_cycles(form.lane) + accumulator_latency(form.op, form.simd)
+
+
+def row_control(form: Contraction) -> int:
+    """Cycles from operands to the cycle in which the accumulator wants their control."""
+    if not form.row_bits:
+        return lane_cycles(form.lane)
+    return row_cycles(form) - (DSP_LATENCY if form.slice_word else 1)
 
 
 def contraction_latency(form: Contraction) -> int:
@@ -104,7 +115,7 @@ def mvu_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geome
     """L of an MVU stage in cycles: memory, register tree, lane, accumulator, activation."""
     op = stage.node.op
     assert isinstance(op, Conv)
-    form = contraction(op, network.tensors[stage.source].encoding, plan.simd, stage.activation, plan.multiplier)
+    form = contraction(op, network.tensors[stage.source].encoding, plan.simd, stage.activation, plan.multiplier, plan.accumulator)
     return READ_LATENCY + broadcast_levels(plan.pe) + contraction_latency(form)
 
 

@@ -80,7 +80,8 @@ class FifoPlan:
 class Plan:
     """All decisions for one Network on one target.
 
-    ``network`` is the sha256 of the Network the plan was made for; ``clock_mhz`` the assumed clock.
+    ``network`` is the sha256 of the Network the plan was made for; ``clock_mhz`` the assumed clock. ``circuits`` is no decision: cycles of
+    the circuits of unrolled stages, by name, in a design that exists; those of stages not named there are made to be known.
     """
 
     network: str
@@ -89,6 +90,7 @@ class Plan:
     streams: tuple[StreamPlan, ...]
     stages: tuple[StagePlan, ...]
     fifos: tuple[FifoPlan, ...] = ()
+    circuits: tuple[tuple[str, int], ...] = field(default=(), repr=False, compare=False)
 
     def stage(self, name: str) -> StagePlan:
         """The plan of the stage headed by node ``name``; raises ``KeyError``."""

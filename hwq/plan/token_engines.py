@@ -11,21 +11,17 @@ from hwq.plan import token_tables as tt
 from hwq.plan.dataflow import Dataflow
 from hwq.plan.geometry import Geometry, ceil_div
 from hwq.plan.latency import READ_LATENCY
+from hwq.plan.moving_units import ArgMaxUnit, ConcatUnit, PadUnit, SplitUnit, TopKUnit
 from hwq.plan.slide import Slide
 from hwq.plan.units import (
     FIFO_EGRESS,
-    ArgMaxUnit,
     AxiIn,
     AxiOut,
-    ConcatUnit,
     Converter,
     Elementwise,
     Fifo,
     Fork,
     Join,
-    PadUnit,
-    SplitUnit,
-    TopKUnit,
     Unit,
     UnrolledDense,
     UpsampleUnit,

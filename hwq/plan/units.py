@@ -9,10 +9,8 @@ from hwq.plan.plan import StagePlan
 from hwq.plan.stages import Stage
 
 __all__ = [
-    "ArgMaxUnit",
     "AxiIn",
     "AxiOut",
-    "ConcatUnit",
     "Converter",
     "Depthwise",
     "Edge",
@@ -21,10 +19,7 @@ __all__ = [
     "Fork",
     "Join",
     "Mvu",
-    "PadUnit",
     "PoolUnit",
-    "SplitUnit",
-    "TopKUnit",
     "Unit",
     "UnrolledConv",
     "UnrolledDense",
@@ -263,33 +258,6 @@ class Join(Unit):
 
 
 @dataclass(frozen=True)
-class ConcatUnit(Unit):
-    """Channels of one stream after those of the other. ``words`` of V pixels per input, one a cycle, in turn, where ``is_wide`` is
-    false; else every input brings all its channels in one word and all are taken at once."""
-
-    stage: Stage
-    plan: StagePlan
-    words: tuple[int, ...]
-    is_wide: bool
-    depth: int
-    latency: int = 0
-
-
-@dataclass(frozen=True)
-class SplitUnit(Unit):
-    """The reverse of a concat: ``words`` of V pixels per target, one a cycle; ``kept`` gives the output of each target, -1 where it is
-    dropped. Where ``is_wide``, one word holds all channels and goes to all outputs at once. An Egress of ``depth`` words an output."""
-
-    stage: Stage
-    plan: StagePlan
-    words: tuple[int, ...]
-    kept: tuple[int, ...]
-    is_wide: bool
-    depth: int
-    latency: int = 0
-
-
-@dataclass(frozen=True)
 class UpsampleUnit(Unit):
     """Nearest neighbour: a buffer of ``buffer`` words (a row at least where rows repeat), read over; one word a cycle.
 
@@ -304,44 +272,5 @@ class UpsampleUnit(Unit):
     words: int
     factor: tuple[int, int]
     buffer: int
-    depth: int
-    latency: int
-
-
-@dataclass(frozen=True)
-class PadUnit(Unit):
-    """Words of zeros around the image, ``padding`` (top, left, bottom, right) pixels; one word a cycle, V = 1."""
-
-    stage: Stage
-    plan: StagePlan
-    height: int
-    width: int
-    words: int
-    padding: tuple[int, int, int, int]
-    depth: int
-    latency: int = 0
-
-
-@dataclass(frozen=True)
-class ArgMaxUnit(Unit):
-    """Reads ``words`` words a pixel, writes one word with the index; the last firing produces."""
-
-    stage: Stage
-    plan: StagePlan
-    channels: int
-    words: int
-    depth: int
-    latency: int
-
-
-@dataclass(frozen=True)
-class TopKUnit(Unit):
-    """Reads ``words`` words of ``pe`` channels a pixel, writes one word with the ``k`` indices; the last firing produces."""
-
-    stage: Stage
-    plan: StagePlan
-    channels: int
-    words: int
-    k: int
     depth: int
     latency: int

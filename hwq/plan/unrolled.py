@@ -12,19 +12,45 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.fabric.fanout import fanout
+from hwq.fabric.levels import depth
+from hwq.fabric.sites import sites_of
 from hwq.fabric.unroll import layer
 from hwq.fabric.unroll.layer import UnrolledLayer
 from hwq.fabric.unroll.outputs import Comparison, Integers, RowOutput, Staircase
-from hwq.network.graph import Node
+from hwq.network.graph import Network, Node
 from hwq.network.ops import Conv, Threshold
 from hwq.numerics.encoding import Bipolar, Encoding, Integer, smallest_integer
 from hwq.plan.domain import Domain
 from hwq.plan.latency import READ_LATENCY, activation_latency
-from hwq.plan.slide import Slide
+from hwq.plan.stages import Stage
 
-__all__ = ["UnrolledForm", "unrolled_latency"]
+__all__ = ["CircuitFigures", "UnrolledForm", "form_of", "unrolled_latency"]
 
 Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CircuitFigures:
+    """Circuits of an unrolled stage.
+
+    Parameters
+    ----------
+    latency
+        Cycles from the window to what they give.
+    levels
+        Most logic levels between registers.
+    fanout
+        Most pins that one bit drives.
+    luts, ff
+        Physical LUT sites and flip-flops of all of them.
+    """
+
+    latency: int
+    levels: int
+    fanout: int
+    luts: int
+    ff: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,10 +185,29 @@ class UnrolledForm:
         return max(made.latency for made in self.layers)
 
     @property
-    def latency(self) -> int:
-        """Cycles from the window to the codes."""
-        tail = 0 if self.is_fused else activation_latency(self.node, self.domain)
-        return self.circuit_latency + tail
+    def tail(self) -> int:
+        """Cycles from what the circuits give to the codes."""
+        return 0 if self.is_fused else activation_latency(self.node, self.domain)
+
+    @property
+    def figures(self) -> CircuitFigures:
+        """What the circuits of all groups come to."""
+        netlists = [made.netlist for made in self.layers]
+        return CircuitFigures(
+            self.circuit_latency,
+            max(map(depth, netlists)),
+            max(map(fanout, netlists)),
+            sum(sites_of(n).luts for n in netlists),
+            sum(len(n.flops) for n in netlists),
+        )
+
+
+def form_of(network: Network, stage: Stage) -> UnrolledForm:
+    """The form of contraction ``stage`` where it is unrolled."""
+    op = stage.node.op
+    assert isinstance(op, Conv)
+    source, target = (network.tensors[t].encoding for t in (stage.source, stage.target))
+    return UnrolledForm(op, source, stage.activation, target)
 
 
 @lru_cache(maxsize=1024)
@@ -171,8 +216,12 @@ def _layer(weights: bytes, columns: int, x: Encoding, outputs: Sequence[RowOutpu
     return layer.unrolled_layer(matrix, x, outputs)
 
 
-def unrolled_latency(form: UnrolledForm, g: Slide) -> int:
-    """L of an unrolled stage in cycles: the register of the window, for a convolution its memory and the mask of taps too; the circuit."""
-    if g.is_gathered:
-        return 1 + form.latency
-    return READ_LATENCY + 1 + g.window.is_padded + form.latency
+def unrolled_latency(form: UnrolledForm, is_gathered: bool, circuit: int | None = None) -> int:
+    """L of an unrolled stage in cycles: the register of the window, its memory and the mask of taps; the circuit.
+
+    A window that ``is_gathered`` has the register alone. ``circuit`` is the latency of one that exists already; without it the circuit
+    is made.
+    """
+    made = form.circuit_latency if circuit is None else circuit
+    window = 1 if is_gathered else READ_LATENCY + 1 + form.op.window.is_padded
+    return window + made + form.tail

@@ -20,10 +20,11 @@ from hwq.report.bench_hw_own import own, weights_share
 from hwq.report.bench_lanes import lane_layer
 from hwq.target.stage_synthesis import synthesize_folder
 
-__all__ = ["array_works"]
+__all__ = ["SHARE", "array_works"]
 
 BIT, TERNARY = Integer(1, False), Integer(2, True, narrow=True)
 PE, SIMD, WORDS, BITS = 16, 64, 13, 12  # the first layer of the TFC networks: 784 inputs in 13 words
+SHARE = "what the weights alone bring to a sum is in the constants of the channels (thresholds, offsets), as in designs"
 Maker = Callable[[], Circuit]
 
 
@@ -59,12 +60,12 @@ def _array(name: str, title: str, form: LaneForm, target: float, plain: Maker | 
         makers,
         products=PE * SIMD,
         target=target * PE * SIMD,
+        note=SHARE if form.apart else "",
     )
 
 
 def _own(form: LaneForm, dsp: bool) -> Circuit:
-    made = own(lambda: (array_netlist(form, PE, BITS, WORDS, dsp=dsp), array_latency(form, BITS, dsp=dsp)), weights_share(form))
-    return made
+    return own(lambda: (array_netlist(form, PE, BITS, WORDS, dsp=dsp), array_latency(form, BITS, dsp=dsp)), weights_share(form))
 
 
 def _expected(form: LaneForm, values: Values) -> Values:
@@ -88,15 +89,16 @@ def _stage_work() -> Work:
     """The layer as it stands in a design: its unit with the weights, its reader and its stream buffers; nothing of its own is checked."""
     ports = {"x": Port(Bipolar(), SIMD)}
     title = f"the whole stage of a design, weights in LUTs and stream buffers included, {PE} x {SIMD}"
-    return Work("xnor_with_feed_16x64", title, "registered", ports, {}, lambda values: {}, {"hwq": _stage}, products=PE * SIMD)
+    note = "feed: LUTs of the 52 x 1024 bits of weights, a LUT6 for 64 bits; in block RAM they take none"
+    return Work("xnor_with_feed_16x64", title, "registered", ports, {}, lambda values: {}, {"hwq": _stage}, products=PE * SIMD, note=note)
 
 
 def _stage() -> Row:
     network, plan = lane_layer()
     with tempfile.TemporaryDirectory(prefix="hwq-bench-") as name:
-        started = time.perf_counter()
+        started = time.process_time()
         folder = write_design(network, plan, Path(name) / "layer")
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         cells = synthesize_folder(folder)
     found = cells.layers["fc"]
     names = {
@@ -110,8 +112,10 @@ def _stage() -> Row:
     }
     counts = {row: found.counts[count] for count, row in names.items()}
     sites = counts["lut_physical"] + counts["lutram"]
+    feed = sum(module.counts["luts"] for name, module in cells.modules.items() if name.startswith(f"{folder.top}_rom_"))
     timing = {"seconds": round(seconds, 2), "synthesis_seconds": round(cells.seconds, 1)}
-    return {**counts, "depth": found.depth, "per_product": round(sites / (PE * SIMD), 4), **timing}
+    shares = {"per_product": round(sites / (PE * SIMD), 4), "feed_luts": feed, "feed_per_product": round(feed / (PE * SIMD), 4)}
+    return {**counts, "depth": found.depth, **shares, **timing}
 
 
 def _plain_xnor() -> Circuit:

@@ -25,6 +25,7 @@ Row = Mapping[str, Any]
 IO = Literal["combinational", "registered"]
 TOP = "bench_top"
 VECTORS = 48
+PATIENCE = 900  # seconds for one synthesis
 
 
 class NotExact(RuntimeError):
@@ -63,7 +64,7 @@ class Circuit:
     registers
         Which of ``inputs`` and ``outputs`` the core registers itself; the bench adds the others where the work asks for them.
     seconds
-        Spent on making it.
+        Of the processor, spent on making it.
     netlist
         Of the core, where it is one of ours: its own count must agree with that of the synthesised text.
     notes
@@ -71,7 +72,7 @@ class Circuit:
     outputs, coded
         Where its outputs are other codes than the work's: their ports, and the integers they hold from those expected and the inputs.
     scale
-        How many times as large the whole is as this sample of it: its counts are multiplied.
+        How many times as large the whole is as this sample of it: its counts are multiplied, but for the registers of inputs.
     """
 
     circuit: str
@@ -112,6 +113,10 @@ class Work:
         LUT sites to reach, or None.
     quoted
         Figures of others that are not measured here: (circuit, LUTs, source).
+    limits
+        What other fields of our row may be at most.
+    note
+        What is assumed, and what bounds a figure that misses its target: a sentence for the reader.
     """
 
     name: str
@@ -124,13 +129,20 @@ class Work:
     products: int = 0
     target: float | None = None
     quoted: tuple[tuple[str, float, str], ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def targets(self) -> Mapping[str, float]:
+        """Every limit by the field of the row that must keep it."""
+        return {**({} if self.target is None else {"lut_physical": self.target}), **self.limits}
 
 
 def measure(work: Work, circuit: Circuit) -> dict[str, Any]:
     """A row of ``hw.json``. Raises :class:`NotExact` where the synthesised netlist gives other bits than expected."""
     started = time.perf_counter()
     files = {**circuit.files, f"{TOP}.v": wrapper(work, circuit)}
-    modules = synthesize(files, TOP, flatten=True)
+    modules = synthesize(files, TOP, flatten=True, patience=PATIENCE)
     synthesis_seconds = time.perf_counter() - started
     sites = count_sites(cells_of_module(modules, TOP))
     latency = circuit.latency + len(_added(work, circuit))
@@ -138,14 +150,14 @@ def measure(work: Work, circuit: Circuit) -> dict[str, Any]:
         # A vendor's slice has no meaning here: the netlist that the text was written from is checked.
         _check(work, circuit, circuit.netlist, circuit.latency)
     else:
-        plain = synthesize(files, TOP, flatten=True, slices=False) if sites.dsp else modules
+        plain = synthesize(files, TOP, flatten=True, slices=False, patience=PATIENCE) if sites.dsp else modules
         _check(work, circuit, netlist_of_module(plain, TOP), latency)
     if circuit.netlist is not None:
         _compare(work, circuit, sites)
     return {
         "work": work.name,
         "circuit": circuit.circuit,
-        **row_of(sites, circuit.scale),
+        **row_of(sites, circuit.scale, sum(p.width for p in work.inputs.values()) if "inputs" in _added(work, circuit) else 0),
         "seconds": round(circuit.seconds, 2),
         "synthesis_seconds": round(synthesis_seconds, 1),
         "io": work.io,
@@ -156,8 +168,9 @@ def measure(work: Work, circuit: Circuit) -> dict[str, Any]:
     }
 
 
-def row_of(sites: Sites, scale: int = 1) -> dict[str, Any]:
-    """The counts of a row, ``scale`` times those of what was synthesised."""
+def row_of(sites: Sites, scale: int = 1, inputs: int = 0) -> dict[str, Any]:
+    """The counts of a row: ``scale`` times those of what was synthesised, but for the flip-flops of its ``inputs``."""
+    ff = inputs + scale * (sites.ff - inputs)
     counts = {
         "lut_physical": sites.luts,
         "lut_related": sites.luts_related,
@@ -165,17 +178,13 @@ def row_of(sites: Sites, scale: int = 1) -> dict[str, Any]:
         "carry": sites.carry,
         "carry_cells": sites.carry_cells,
         "dsp": sites.dsp,
-        "ff": sites.ff,
         "clb": max(-(-(sites.luts + sites.lutram) // 8), sites.carry),
-        "clb_with_ff": sites.clb,
         "lutram": sites.lutram,
         "bram36": sites.bram36,
     }
-    return {
-        **{name: count * scale for name, count in counts.items()},
-        "depth": sites.depth,
-        **({"scaled_from": scale} if scale > 1 else {}),
-    }
+    scaled = {name: count * scale for name, count in counts.items()}
+    whole = {**scaled, "ff": ff, "clb_with_ff": max(scaled["clb"], -(-ff // 16)), "depth": sites.depth}
+    return {**whole, "scaled_from": scale} if scale > 1 else whole
 
 
 def _added(work: Work, circuit: Circuit) -> list[str]:
@@ -255,8 +264,17 @@ def _codes(port: Port, integers: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def _compare(work: Work, circuit: Circuit, found: Sites) -> None:
-    """The count of the own netlist, which has no registers of the bench around it, is that of its synthesised text."""
+    """The count of the own netlist, and of the registers that the bench puts around it, is that of its synthesised text."""
     assert circuit.netlist is not None
-    own = sites_of(circuit.netlist)
-    counted = [(name, getattr(own, name), getattr(found, name)) for name in ("luts", "cells", "carry", "dsp")]
-    assert work.io == "registered" or all(a == b for _, a, b in counted), f"{work.name}: netlist and synthesis count differently: {counted}"
+    own, added = sites_of(circuit.netlist), _added(work, circuit)
+    stored = [
+        bits
+        for side, ports in (("inputs", circuit.netlist.inputs), ("outputs", circuit.netlist.outputs))
+        if side in added
+        for bits in ports.values()
+    ]
+    counted = {name: (getattr(own, name), getattr(found, name)) for name in ("luts", "cells", "carry", "dsp")}
+    counted["ff"] = own.ff + sum(map(len, stored)), found.ff
+    wrong = ", ".join(f"{a} and {b} {name}" for name, (a, b) in counted.items() if a != b)
+    if wrong:
+        raise NotExact(f"{work.name}: the netlist and its synthesised text count differently: {wrong}")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from hwq.fabric.heap import BitHeap, Goal, reduce
 from hwq.fabric.lane_form import lane_form
+from hwq.fabric.lane_netlist import lane_latency, lane_netlist
 from hwq.fabric.netlist import Netlist
 from hwq.numerics.encoding import Bipolar, Encoding, Integer
 from hwq.report import bench_hw_behavioural as behavioural
 from hwq.report.bench_hw_alkaid import alkaid, available
-from hwq.report.bench_hw_arrays import array_works
+from hwq.report.bench_hw_arrays import SHARE, array_works
 from hwq.report.bench_hw_flow import Circuit, Port, Row, Values, Work
 from hwq.report.bench_hw_own import lanes, own
 from hwq.report.bench_hw_slices import slice_works
@@ -23,6 +25,7 @@ __all__ = ["works"]
 
 BIT, TERNARY = Integer(1, False), Integer(2, True, narrow=True)
 PE, SIMD = 16, 64
+CARRIES = "FF include the 256 of the input registers"
 Makers = dict[str, Callable[[], Circuit | Row]]
 
 
@@ -37,15 +40,16 @@ def works() -> dict[str, Work]:
 def _popcounts() -> tuple[Work, ...]:
     return (
         _popcount("popcount256", 256, registered=False, target=184),
-        _popcount("popcount256_pipelined", 256, registered=True, target=140),
+        replace(_popcount("popcount256_pipelined", 256, registered=True, target=140), note=CARRIES),
+        _few_carries(),
         _popcount("popcount32", 32, registered=False),
     )
 
 
-def _popcount(name: str, width: int, *, registered: bool, target: float | None = None) -> Work:
+def _popcount(name: str, width: int, *, registered: bool, target: float | None = None, goal: Goal = "luts") -> Work:
     bits = width.bit_length()
     makers: Makers = {
-        "hwq": lambda: own(lambda: _heap_popcount(width, registered, "luts")),
+        "hwq": lambda: own(lambda: _heap_popcount(width, registered, goal)),
         "behavioural": lambda: behavioural.popcount(width, bits),
         "alkaid": lambda: alkaid(np.ones((1, width), np.int64), None, 4 if registered else 0),
     }
@@ -59,6 +63,13 @@ def _popcount(name: str, width: int, *, registered: bool, target: float | None =
         _available(makers),
         target=target,
     )
+
+
+def _few_carries() -> Work:
+    """The pipelined popcount with counters chosen for few CLBs."""
+    work = _popcount("popcount256_pipelined_few_carries", 256, registered=True, goal="slices")
+    limits = {"clb": 20}
+    return replace(work, title=f"{work.title}, fewest CLBs", contenders={"hwq": work.contenders["hwq"]}, limits=limits, note=CARRIES)
 
 
 def _heap_popcount(width: int, registered: bool, goal: Goal) -> tuple[Netlist, int]:
@@ -123,8 +134,6 @@ def _integer_lanes(width: int) -> Work:
 
 def _half(circuit: Circuit) -> Circuit:
     """A circuit that counts agreements: the sum of products plus n, by two."""
-    from dataclasses import replace
-
     return replace(circuit, outputs={"y": Port(Integer(SIMD.bit_length(), False), PE)}, coded=lambda sums, inputs: (sums + SIMD) // 2)
 
 
@@ -147,13 +156,12 @@ def _lane_work(
         {"hwq": partial(_own_lanes, x, w, n, rows), "behavioural": plain},
         products=rows * n,
         target=target and target * rows * n,
+        note=SHARE if lane_form(x, w, n, apart=True, multiplier="lut").apart else "",
     )
 
 
 def _own_lanes(x: Encoding, w: Encoding, n: int, rows: int) -> Circuit:
-    from hwq.fabric.lane_netlist import lane_latency, lane_netlist
-
-    form = lane_form(x, w, n, apart=True)
+    form = lane_form(x, w, n, apart=True, multiplier="lut")
     return lanes(lambda: (lane_netlist(form), lane_latency(form)), form, rows)
 
 

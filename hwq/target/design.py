@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 from amaranth.lib import wiring
 
@@ -95,6 +95,7 @@ def elaborate(
     The text depends on the arguments and the versions of hwq, Amaranth and Yosys only.
     """
     report = progress or (lambda text, fraction: None)
+    plan = replace(plan, circuits=())  # they are made here
     top = top_name(name or network.name)
     names = ModuleNames(top)
     parts = SeparateParts(names)

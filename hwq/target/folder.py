@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ NEEDED = ("network.hwq", "plan.toml", "interface.json", "vectors.npz")
 REPORT = {"name": str, "target": str, "part": str, "bottleneck": str, "clock_mhz": float, "cycles_per_frame": float}
 REPORT |= {"latency_cycles": float, "fps": float, "resources": dict, "layers": list, "modules": dict, "hashes": dict, "files": dict}
 LAYER = {"name": str, "op": str, "pe": float, "cycles": float, "resources": dict}
+MOST_LATENCY = 1 << 12  # cycles of the circuit of an unrolled layer; real ones take tens
 INTERFACE = {"top": str, "inputs": list, "outputs": list, "ports": list, "memories": dict, "files": dict}
 
 
@@ -102,7 +103,7 @@ def load_folder(directory: str | Path) -> Folder:
             raise InputError(
                 "FOLDER-ALTERED", f"the {kind} is not the one this design was built from", where=str(directory), hint="Compile again"
             )
-    return Folder(path, report["name"], model, plan, description, report)
+    return Folder(path, report["name"], model, replace(plan, circuits=_circuits(report)), description, report)
 
 
 def check_no_file(directory: str | Path) -> Path:
@@ -148,6 +149,8 @@ def _check_report(report: dict[str, Any], where: str) -> None:
     _check_kinds(report, REPORT, where)
     for n, layer in enumerate(report["layers"]):
         _check_kinds(layer, LAYER, where, f"layer {n}: ")
+        if "circuit" in layer:
+            _check_circuit(layer["circuit"], where, f"layer {n}: circuit: ")
     for table, names in (("hashes", ("network", "plan")), ("files", report["files"]), ("modules", report["modules"])):
         _check_kinds(report[table], dict.fromkeys(names, str), where, f"{table}: ")
     amounts = [report["resources"], report.get("utilisation") or {}, *(layer["resources"] for layer in report["layers"])]
@@ -155,6 +158,17 @@ def _check_report(report: dict[str, Any], where: str) -> None:
         _check_kinds(amount, dict.fromkeys(amount, float), where, "resources: ")
     if not report["clock_mhz"] or not re.fullmatch(r"[A-Za-z]\w*", report["name"], re.ASCII):
         raise _damaged("this file is damaged: clock_mhz or name is none", where)
+
+
+def _check_circuit(circuit: Any, where: str, what: str) -> None:
+    _check_kinds(circuit, {"latency": int}, where, what)
+    if not 0 <= circuit["latency"] <= MOST_LATENCY:
+        raise _damaged(f"this file is damaged: {what}latency is {circuit['latency']}, expected 0 to {MOST_LATENCY}", where)
+
+
+def _circuits(report: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Cycles of the circuits of unrolled layers as they were built: to make them again only to know would take minutes."""
+    return tuple((layer["name"], layer["circuit"]["latency"]) for layer in report["layers"] if "circuit" in layer)
 
 
 def _check_interface(path: Path, report: dict[str, Any], description: dict[str, Any]) -> None:

@@ -10,14 +10,16 @@ from hwq.network.file import network_hash
 from hwq.network.graph import Network
 from hwq.network.model import Model
 from hwq.network.ops import Conv
+from hwq.plan.connections import BUFFERED
 from hwq.plan.cost import Estimate, estimate
-from hwq.plan.dataflow import BUFFERED, Dataflow, dataflow_of
+from hwq.plan.dataflow import Dataflow, dataflow_of
 from hwq.plan.device import Device
 from hwq.plan.plan import plan_hash
 from hwq.plan.resources import Resources
 from hwq.plan.stages import Stage, stages_of
 from hwq.plan.summary import summary_of
 from hwq.plan.units import Converter, Fifo, memory_kind
+from hwq.plan.unrolled import form_of
 from hwq.plan.waiting import deepest_fifo
 from hwq.target.design import Design
 from hwq.target.tools import module_version
@@ -76,6 +78,7 @@ LAYER_FIELDS = {
     "resources": "its fabric",
     "mh": "of dense and conv: rows of the weight matrix, outputs",
     "mw": "of dense and conv: columns of the weight matrix, inputs of one output",
+    "circuit": "of unrolled layers: latency in cycles, levels of logic, most loads of a bit, LUTs and flip-flops of the circuits",
     "weights": "of dense and conv: encoding of the weights",
     "weight_bits": "of dense and conv: bits of the weights",
 }
@@ -158,6 +161,8 @@ def _layer(design: Design, stage: Stage, cost: Estimate) -> dict[str, Any]:
     op = stage.node.op
     if isinstance(op, Conv):
         layer |= {"mh": op.mh, "mw": op.mw, "weights": op.weight_encoding.name, "weight_bits": op.weights.size * op.weight_encoding.bits}
+    if p.style == "unrolled":
+        layer["circuit"] = vars(form_of(design.network, stage).figures)
     return layer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hwq.errors import InputError
@@ -39,7 +39,8 @@ class ModuleCells:
 
 @dataclass(frozen=True)
 class FoldersCells:
-    """The cells of a design and of each of its layers by name; ``rest``: FIFOs, AXI and registers between and around them."""
+    """The cells of a design and of each of its layers by name; ``rest``: FIFOs, AXI and registers between and around them;
+    ``modules``: each distinct module with all it holds."""
 
     total: ModuleCells
     layers: Mapping[str, ModuleCells]
@@ -47,6 +48,7 @@ class FoldersCells:
     family: str
     seconds: float
     yosys: str
+    modules: Mapping[str, ModuleCells] = field(default_factory=dict)
 
 
 def synthesize_folder(folder: Folder, progress: Progress = lambda text, share: None) -> FoldersCells:
@@ -67,7 +69,13 @@ def synthesize_folder(folder: Folder, progress: Progress = lambda text, share: N
     counts = {k: total.counts[k] - sum(cells.counts[k] for cells in layers.values()) for k in COUNTS}
     tool = yosys()
     return FoldersCells(
-        total, layers, ModuleCells(counts, total.depth), family, time.perf_counter() - started, tool.version if tool else ""
+        total,
+        layers,
+        ModuleCells(counts, total.depth),
+        family,
+        time.perf_counter() - started,
+        tool.version if tool else "",
+        found.known,
     )
 
 

@@ -42,7 +42,13 @@ def stage_alone(network: Network, plan: Plan, stage: Stage) -> tuple[Network, Pl
     names = list(dict.fromkeys([*(i.name for i in part.inputs), *targets]))
     fifos = tuple(f for f in plan.fifos if f.name.startswith(f"{stage.name}."))
     narrow = Plan(
-        network_hash(part), plan.target, plan.clock_mhz, tuple(StreamPlan(n, LEAST_BUS) for n in names), (plan.stage(stage.name),), fifos
+        network_hash(part),
+        plan.target,
+        plan.clock_mhz,
+        tuple(StreamPlan(n, LEAST_BUS) for n in names),
+        (plan.stage(stage.name),),
+        fifos,
+        plan.circuits,
     )
     cycles = _cycles(part, narrow, stage)
     return part, replace(narrow, streams=tuple(StreamPlan(n, _bus(part, n, cycles)) for n in names))

@@ -36,13 +36,14 @@ def synthesize(
     flatten: bool = False,
     defines: Sequence[str] = FABRIC,
     slices: bool = True,
+    patience: float | None = None,
 ) -> dict[str, Any]:
     """Modules by name after ``synth_xilinx``, as Yosys' ``write_json`` has them; without ``flatten`` one for each distinct module.
 
     ``files`` are Verilog (``.v``, read in this order) and memory files by name; ``defines`` their macros; without ``slices``
-    multiplications become LUTs.
+    multiplications become LUTs. ``patience`` is in seconds.
 
-    Raises :class:`InputError` where no Yosys is found, :class:`SynthesisFailed` with its last words.
+    Raises :class:`InputError` where no Yosys is found, :class:`SynthesisFailed` with its last words, or where it takes longer.
     """
     tool = yosys()
     if tool is None:
@@ -57,7 +58,11 @@ def synthesize(
         flat = ("-flatten " if flatten else "") + ("" if slices else "-nodsp")
         steps = (f"read_verilog -sv {macros} {sources}", f"synth_xilinx -family {family} {OPTIONS} {flat} -top {top}")
         (folder / "script.ys").write_text("\n".join([steps[0], CLOSED, steps[1], "write_json netlist.json", ""]))
-        done = subprocess.run([*tool.command, "-q", "-s", "script.ys"], cwd=folder, capture_output=True, text=True, check=False)
+        command = [*tool.command, "-q", "-s", "script.ys"]
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=patience)
+        except subprocess.TimeoutExpired as error:
+            raise SynthesisFailed("SYNTHESIS-TIME", f"Yosys was not done after {patience:.0f} s", where=top) from error
         if done.returncode:
             words = (done.stderr.strip() or done.stdout.strip())[-600:]
             raise SynthesisFailed("SYNTHESIS-FAILED", f"Yosys ended with {done.returncode}: {words}", where=top)

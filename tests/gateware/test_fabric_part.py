@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from amaranth.hdl import Assert, Module, Mux, Signal
 
+from hwq.fabric.lane_array import DSP_LATENCY, slice_rows_latency
 from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.fabric.lane_netlist import row_latency
 from hwq.fabric.netlist import Lut, Netlist
 from hwq.fabric.prune import prune
 from hwq.fabric.simulate import Simulator
 from hwq.gateware.fabric_part import FabricPart, NetlistPart
-from hwq.gateware.lane import Lane, Row
+from hwq.gateware.lane import Lane, Row, SliceRows
 from hwq.numerics.encoding import parse_encoding
 from hwq.plan.latency import lane_cycles
 from tests.gateware.prover import by_hand, proven
@@ -87,16 +88,17 @@ def test_a_lane_of_cells_is_the_lane_of_vectors(activation: str, weight: str, n:
     assert proven(*lane_proof(form, bug=bug), steps=lane_cycles(form) + 3) == (not bug)
 
 
-def row_proof(form: LaneForm, *, bug: bool) -> tuple[Module, dict[str, Signal]]:
-    """Both forms of a row: totals are equal from the first vector on that begins when both pipelines hold the same operands."""
-    bits = form.y_bits + 2
-    part, cycles = Row(form, bits), row_latency(form, bits)
+def row_proof(part: Row | SliceRows, cycles: int, late: int, *, bug: bool) -> tuple[Module, dict[str, Signal]]:
+    """Both forms of rows: totals are equal from the first vector on that begins when both pipelines hold the same operands.
+
+    Control comes ``late`` cycles before the total.
+    """
     m, inputs, (vectors, cells) = side_by_side(part, bug)
-    age, begun = Signal(range(cycles + 1)), Signal()
-    m.d.sync += age.eq(Mux(age == cycles, cycles, age + 1))
+    age, begun = Signal(range(cycles + 1)), Signal(late)
+    m.d.sync += [age.eq(Mux(age == cycles, cycles, age + 1)), begun.eq(begun << 1 | begun[0])]
     with m.If((age == cycles) & inputs["valid"] & inputs["first"]):
-        m.d.sync += begun.eq(1)
-    m.d.comb += Assert(~begun | (vectors.total == cells.total))
+        m.d.sync += begun[0].eq(1)
+    m.d.comb += Assert(~begun[-1] | (vectors.total == cells.total))
     return m, inputs
 
 
@@ -104,4 +106,17 @@ def row_proof(form: LaneForm, *, bug: bool) -> tuple[Module, dict[str, Signal]]:
 @pytest.mark.parametrize(("activation", "weight", "n"), LANES)
 def test_a_row_of_cells_is_the_row_of_vectors(activation: str, weight: str, n: int, bug: bool) -> None:
     form = lane_form(parse_encoding(activation), parse_encoding(weight), n)
-    assert proven(*row_proof(form, bug=bug), steps=row_latency(form, form.y_bits + 2) + 4) == (not bug)
+    bits = form.y_bits + 2
+    cycles = row_latency(form, bits)
+    assert proven(*row_proof(Row(form, bits), cycles, 1, bug=bug), steps=cycles + 4) == (not bug)
+
+
+@pytest.mark.parametrize("bug", [False, True])
+@pytest.mark.parametrize(
+    ("activation", "weight", "n", "rows", "bits"),
+    [("BIPOLAR", "BIPOLAR", 7, 4, 6), ("TERNARY", "BIPOLAR", 3, 3, 12), ("UINT2", "INT2", 2, 2, 14)],
+)
+def test_rows_in_slices_are_the_rows_of_vectors(activation: str, weight: str, n: int, rows: int, bits: int, bug: bool) -> None:
+    form = lane_form(parse_encoding(activation), parse_encoding(weight), n)
+    cycles = slice_rows_latency(form, bits)
+    assert proven(*row_proof(SliceRows(form, rows, bits), cycles, DSP_LATENCY, bug=bug), steps=cycles + 4) == (not bug)

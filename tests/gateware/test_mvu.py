@@ -113,6 +113,32 @@ def test_requantize(source, out, shift, rounding):
     check(network, build(network, 2, 4), 8, 0.9, 0.7)
 
 
+@pytest.mark.parametrize(
+    ("activation", "weight", "mw", "mh", "pe", "simd", "out", "word"),
+    [
+        ("BIPOLAR", "BIPOLAR", 24, 6, 6, 4, "BIPOLAR", 12),
+        ("UINT2", "TERNARY", 13, 7, 5, 4, "UINT2", 12),
+        ("INT8", "INT8", 30, 5, 3, 4, "", 24),
+        ("INT16", "INT16", 6, 3, 2, 3, "", 48),
+    ],
+)
+def test_accumulators_in_words_of_slices(activation, weight, mw, mh, pe, simd, out, word):
+    rng = np.random.default_rng(mw)
+    ops = [dense(rng, mw, mh, weight), *([staircase(rng, mh, out, reach=mw // 2)] if out else [])]
+    network = chain(activation, mw, *ops)
+    dut = build(network, pe, simd, accumulator="dsp")
+    assert dut.form.slice_word == word
+    check(network, dut, 6, 0.8, 0.6)
+
+
+def test_accumulators_stay_in_luts_where_nothing_is_left_to_add():
+    rng = np.random.default_rng(1)
+    network = chain("BIPOLAR", 12, dense(rng, 12, 6, "BIPOLAR"))
+    dut = build(network, 6, 12, accumulator="dsp")
+    assert not dut.form.slice_word
+    check(network, dut, 4, 1.0, 1.0)
+
+
 @pytest.mark.parametrize(("mw", "chunk", "simd"), [(24, 8, 4), (22, 8, 4), (22, 8, 8), (7, 8, 3), (7, 16, 7)])
 @pytest.mark.parametrize(("activation", "weight", "bits"), [("BIPOLAR", "BIPOLAR", 3), ("UINT4", "BIPOLAR", 6)])
 def test_saturating_accumulation(activation, weight, bits, mw, chunk, simd):

@@ -27,8 +27,9 @@ from hwq.network.ops import ArgMax, Conv, Saturating, Window
 from hwq.numerics.encoding import Bipolar, parse_encoding
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.latency import lane_cycles
+from hwq.plan.moving_units import ArgMaxUnit
 from hwq.plan.plan import StagePlan
-from hwq.plan.units import ArgMaxUnit, AxiIn, AxiOut, Converter, Edge, Elementwise
+from hwq.plan.units import AxiIn, AxiOut, Converter, Edge, Elementwise
 from tests.gateware import test_depthwise as depthwise
 from tests.gateware.cases import chain, dense, plan_of, staircase
 from tests.gateware.images import convolution, image_chain

@@ -13,8 +13,9 @@ from hwq.gateware.split import SplitStage
 from hwq.gateware.upsample import UpsampleStage
 from hwq.network.graph import Network, Node
 from hwq.network.ops import Concat, Pad, Split, Upsample
+from hwq.plan.moving_units import ConcatUnit, PadUnit, SplitUnit
 from hwq.plan.plan import StagePlan
-from hwq.plan.units import ConcatUnit, PadUnit, SplitUnit, UpsampleUnit
+from hwq.plan.units import UpsampleUnit
 from tests.gateware.cases import edges_of, first_unit, image_network, values
 from tests.gateware.laws import concat_law, pad_law, split_law, upsample_law
 from tests.gateware.stream import Sink, Source, edge_words, pipe, refusal, run, trace

@@ -14,8 +14,9 @@ from hwq.network.ops import ArgMax, Threshold, TopK
 from hwq.numerics.encoding import Bipolar
 from hwq.numerics.rounding import Rounding
 from hwq.plan.dataflow import dataflow_of
+from hwq.plan.moving_units import ArgMaxUnit, TopKUnit
 from hwq.plan.plan import StagePlan
-from hwq.plan.units import ArgMaxUnit, Edge, Elementwise, TopKUnit
+from hwq.plan.units import Edge, Elementwise
 from tests.gateware.cases import chain, plan_of, requantizer, staircase, values
 from tests.gateware.laws import pipe_law
 from tests.gateware.stream import pipe, trace, words_of

@@ -22,8 +22,9 @@ from hwq.gateware.upsample import UpsampleStage
 from hwq.network.graph import Network, Node
 from hwq.network.ops import Add, Concat, Op, Pad, Pool, Split, TopK, Upsample, Window
 from hwq.plan.latency import READ_LATENCY
+from hwq.plan.moving_units import ConcatUnit, PadUnit, SplitUnit, TopKUnit
 from hwq.plan.plan import StagePlan
-from hwq.plan.units import ConcatUnit, Elementwise, Join, PadUnit, PoolUnit, SplitUnit, TopKUnit, UpsampleUnit
+from hwq.plan.units import Elementwise, Join, PoolUnit, UpsampleUnit
 from tests.gateware.cases import edges_of, first_unit, image_network, staircase
 from tests.gateware.prover import by_hand, proven, reaches, unreached
 from tests.gateware.test_proofs import always

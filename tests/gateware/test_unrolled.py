@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment
 
+from hwq.errors import InputError
 from hwq.fabric.unroll import layer
 from hwq.gateware.parts import Parts
 from hwq.gateware.unrolled import UnrolledConvStage, UnrolledDenseStage
@@ -153,3 +157,17 @@ def test_a_window_a_cycle():
     cycles = check(network, build(network, 2, depth=16), 5, 1.0, 1.0)
     # One more at the end of a frame: the first column of the next.
     assert cycles[-1] - cycles[-1 - 4 * 6] == 4 * 6 + 1
+
+
+def test_a_circuit_that_is_not_the_one_of_the_plan_is_refused() -> None:
+    network = chain("BIPOLAR", 4, dense(np.random.default_rng(0), 4, 3, "BIPOLAR"))
+    stage = StagePlan(network.nodes[0].name, 3, 2, style="unrolled", memory="logic")
+    plan = replace(plan_of(network, stage, bus=8), circuits=((stage.name, 77),))
+    dataflow = dataflow_of(network, plan)
+    unit = next(u for u in dataflow.units if isinstance(u, UnrolledDense))
+    assert unit.latency >= 77
+    x, out = (network.tensors[t].encoding for t in (unit.stage.source, unit.stage.target))
+    dut = UnrolledDenseStage(unit, dataflow.edges[unit.inputs[0]], dataflow.edges[unit.outputs[0]], x, out, Parts())
+    with pytest.raises(InputError) as caught:
+        Fragment.get(dut, None)
+    assert caught.value.code == "PLAN-CIRCUIT"

@@ -11,19 +11,15 @@ from dataclasses import dataclass, field
 
 from hwq.plan.geometry import Geometry
 from hwq.plan.latency import READ_LATENCY
+from hwq.plan.moving_units import ArgMaxUnit, ConcatUnit, PadUnit, SplitUnit, TopKUnit
 from hwq.plan.units import (
     FIFO_EGRESS,
-    ArgMaxUnit,
     AxiIn,
     AxiOut,
-    ConcatUnit,
     Converter,
     Elementwise,
     Fifo,
     Join,
-    PadUnit,
-    SplitUnit,
-    TopKUnit,
     Unit,
     UpsampleUnit,
     WindowUnit,

@@ -12,11 +12,10 @@ from hwq.network.ops import Window
 from hwq.plan.blocks import blocks_between
 from hwq.plan.dataflow import Dataflow
 from hwq.plan.geometry import Geometry, ceil_div
+from hwq.plan.moving_units import ArgMaxUnit, ConcatUnit, PadUnit, SplitUnit
 from hwq.plan.units import (
-    ArgMaxUnit,
     AxiIn,
     AxiOut,
-    ConcatUnit,
     Converter,
     Depthwise,
     Edge,
@@ -25,8 +24,6 @@ from hwq.plan.units import (
     Fork,
     Join,
     Mvu,
-    PadUnit,
-    SplitUnit,
     Unit,
     UpsampleUnit,
 )

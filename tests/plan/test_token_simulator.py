@@ -6,8 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hwq.plan.dataflow import Dataflow
+from hwq.plan.moving_units import PadUnit
 from hwq.plan.token_network import StallTraces, TokenRun, simulate
-from hwq.plan.units import AxiIn, AxiOut, PadUnit, WindowUnit
+from hwq.plan.units import AxiIn, AxiOut, WindowUnit
 from tests.plan.cycle_model import Beats, step_through
 from tests.plan.dataflows import Builder, dataflows, traces
 

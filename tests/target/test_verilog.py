@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,10 +138,12 @@ def test_the_bench_names_the_memory_files_when_nothing_moves(designs: list[Desig
 
 @pytest.fixture(scope="module")
 def forms() -> dict[str, Design]:
-    """One design in every form of its parts of fabric."""
+    """One design in every form of its parts of fabric, with slices in two of them."""
     network = mlp(name="forms", widths=(16, 6, 4))
     plan = plan_for(network, fps=300e6 / 40)
-    return {primitives: elaborate(network, plan, primitives=primitives) for primitives in PRIMITIVES}
+    slices = replace(plan, stages=(replace(plan.stages[0], simd=4, buffer=8, accumulator="dsp"), *plan.stages[1:]))
+    # Verilator has no model of the vendor's slice.
+    return {p: elaborate(network, plan if p == "unisim" else slices, primitives=p) for p in PRIMITIVES}
 
 
 @pytest.mark.skipif(verilator() is None, reason="no Verilator here")
@@ -161,7 +164,7 @@ def test_yosys_reads_every_form_without_a_warning(forms: dict[str, Design], tmp_
     script = ""
     for primitives, macros in (("portable", ""), ("portable", "-DHWQ_FABRIC"), ("portable", "-DHWQ_FABRIC -DHWQ_UNISIM"), ("unisim", "")):
         (tmp_path / f"{primitives}.v").write_text(forms[primitives].verilog)
-        cells = "read_verilog -lib +/xilinx/cells_sim.v\n" if "UNISIM" in macros or primitives == "unisim" else ""
+        cells = "read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v\n" if "UNISIM" in macros or primitives == "unisim" else ""
         script += f"{cells}read_verilog {macros} {primitives}.v\nhierarchy -check -top forms\nproc\ncheck -assert\ndesign -reset\n"
     (tmp_path / "s.ys").write_text(script)
     done = subprocess.run([*tool.command, "-q", "s.ys"], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -174,4 +177,5 @@ def test_the_forms_hold_what_they_are_named_for(forms: dict[str, Design]) -> Non
     assert "`ifdef HWQ_FABRIC" in portable
     assert "HWQ_FABRIC" not in structural + unisim
     assert "forms_hwq_lut" in structural
+    assert "forms_hwq_dsp48e2 #" in structural
     assert "forms_hwq_lut" not in unisim

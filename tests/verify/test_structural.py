@@ -34,7 +34,15 @@ def convolution_with_padding() -> tuple[Network, list[StagePlan]]:
     return network, [StagePlan("conv0", pe=3, simd=4, buffer=40)]
 
 
-@pytest.mark.parametrize("build", [two_dense, convolution_with_padding])
+def sums_in_slices() -> tuple[Network, list[StagePlan]]:
+    rng = np.random.default_rng(7)
+    layers = [dense(rng, 24, 6, "BIPOLAR"), staircase(rng, 6, "INT8", reach=12), dense(rng, 6, 3, "INT8")]
+    network = chain("BIPOLAR", 24, *layers)
+    stages = [StagePlan("conv0", pe=6, simd=8, buffer=6), StagePlan("conv2", pe=3, simd=2, buffer=6)]
+    return network, [replace(stage, accumulator="dsp") for stage in stages]
+
+
+@pytest.mark.parametrize("build", [two_dense, convolution_with_padding, sums_in_slices])
 def test_cells_give_the_codes_of_the_golden_network_in_the_predicted_cycles(build, tmp_path: Path) -> None:
     network, stages = build()
     plan = replace(plan_of(network, *stages), network=network_hash(network))
