@@ -9,7 +9,7 @@ from hwq.plan.geometry import ceil_div
 from hwq.plan.resources import Resources
 from hwq.plan.units import memory_kind
 
-__all__ = ["BLOCK_BITS", "INLINE_BITS", "Memory", "block_count", "fifo_cost", "memory_cost", "ram", "rom", "ultra_count", "written"]
+__all__ = ["BLOCK_BITS", "INLINE_BITS", "Memory", "block_count", "memory_cost", "ram", "rom", "ultra_count", "written"]
 
 # UG573: a RAMB36 holds 36 Kb, its widest port has 72 bits; an UltraRAM is 4096 words of 72 bits.
 BLOCK_BITS = 36 * 1024
@@ -18,8 +18,6 @@ ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
 
 # Bits of a memory of constants above which it reads a file, and checks that it did.
 INLINE_BITS = 128 * 1024
-FIFO_CONTROL = 12.0  # credits and pointers of an Egress, depth 2..64
-FIFO_CONTROL_FF = 15.0
 
 
 @dataclass(frozen=True)
@@ -96,9 +94,3 @@ def written(width: int, depth: int, kind: str) -> Resources:
     # RAM32M16: 8 LUTs hold 14 bits x 32; RAM64M8: 8 LUTs hold 7 bits x 64, and deeper ones are rows of them.
     luts = 8.0 * (ceil_div(width, 14) if depth <= 32 else ceil_div(width, 7) * ceil_div(depth, 64))
     return Resources(lut=luts, lutram=luts)
-
-
-def fifo_cost(width: int, depth: int, kind: str = "auto") -> Resources:
-    """An Egress or an input buffer of ``depth`` words of ``width`` bits, with its credits and pointers."""
-    memory = ram(width, depth, kind).cost
-    return memory if depth <= 1 else Resources(lut=FIFO_CONTROL, ff=FIFO_CONTROL_FF) + memory

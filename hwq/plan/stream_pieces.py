@@ -21,7 +21,12 @@ def egress(width: int, depth: int) -> Piece:
         return piece("register", bits=width)
     pointers, rows = (depth - 1).bit_length(), ceil_div(1 << (depth - 1).bit_length(), 64)
     return piece(
-        "egress", fixed=written(width, 1 << pointers, "lutram"), credits=depth.bit_length(), pointers=pointers, rows=width * (rows - 1)
+        "egress",
+        fixed=written(width, 1 << pointers, "lutram"),
+        deep=depth > 2,
+        credits=depth.bit_length(),
+        pointers=pointers,
+        rows=width * (rows - 1),
     )
 
 

@@ -12,7 +12,8 @@ from amaranth.lib import wiring
 
 from hwq.fabric.sites import Sites, count_sites
 from hwq.gateware.components import builder_of
-from hwq.gateware.parts import SeparateParts, content_key, convert_modules
+from hwq.gateware.fabric_part import FabricPart
+from hwq.gateware.parts import Part, SeparateParts, content_key, convert_modules
 from hwq.gateware.top import build_top
 from hwq.network.graph import Network
 from hwq.plan.dataflow import Dataflow, dataflow_of
@@ -27,7 +28,7 @@ from hwq.target.synthesis import synthesize
 from hwq.target.verilog import ModuleNames, RomFiles, emit_verilog
 from hwq.target.yosys_netlist import cells_of_module, submodules
 
-__all__ = ["Built", "Sample", "build", "samples", "synthesized"]
+__all__ = ["Built", "Sample", "build", "counted", "inside", "samples", "synthesized"]
 
 ALL = "all_designs"
 # Modules inside a component of the design, by their names behind that of the design or their parent, and the pieces that they are.
@@ -76,8 +77,11 @@ class Sample:
     depth: int
 
 
-def build(network: Network, plan: Plan, top: str, *, whole: bool = True) -> Built:
-    """The Verilog of a design without the proof that its schedule recurs; not ``whole``: its components alone, next to each other."""
+def build(network: Network, plan: Plan, top: str, *, whole: bool = True, closed: bool = False) -> Built:
+    """The Verilog of a design without the proof that its schedule recurs; not ``whole``: its components alone, next to each other.
+
+    ``closed``: circuits of the fabric are left out, so that synthesis need not read what is known of them already.
+    """
     names = ModuleNames(top)
     parts = SeparateParts(names)
     roms, fabric = RomFiles(top), FabricParts(top)
@@ -88,11 +92,24 @@ def build(network: Network, plan: Plan, top: str, *, whole: bool = True) -> Buil
         for unit in dataflow.units:
             parts.place("stage", unit.name, content_key(unit.name), builder_of(unit, dataflow, network, parts))
         modules = [(name, [("clk", "input", 1), ("rst", "input", 1), *port_lines(p.component)]) for name, p in parts.modules.items()]
-    texts = convert_modules(component, top, parts, lambda part: roms(part) or fabric(part))
-    text = emit_verilog(texts, roms.texts | fabric.texts, top, fabric)
+    boxes: dict[str, str] = {}
+    texts = convert_modules(component, top, parts, lambda part: roms(part) or (_box(part, boxes) if closed else fabric(part)))
+    text = emit_verilog(texts, roms.texts | fabric.texts | boxes, top, fabric)
     files = {f"{top}.v": text, **{f.name: f.text for f in roms.files.values()}}
     units = {hint: module for module, (kind, hint, _) in names.origins.items() if kind == "stage"}
     return Built(top, files, modules, units, dataflow, network, whole)
+
+
+def _box(part: Part, boxes: dict[str, str]) -> str | None:
+    """A module without content for a circuit of the fabric."""
+    component = part.component
+    if not isinstance(component, FabricPart) or not component.has_netlist:
+        return None
+    component._MustUse__silence = True  # its module is written here, Amaranth never elaborates it
+    lines = [("clk", "input", 1), ("rst", "input", 1), *port_lines(component)]
+    ports = ", ".join(f"{direction} [{width - 1}:0] {name}" for name, direction, width in lines)
+    boxes[part.name] = f"(* blackbox *)\nmodule {part.name}({ports});\nendmodule"
+    return boxes[part.name]
 
 
 class Nothing(wiring.Component):
@@ -136,7 +153,7 @@ def samples(d: Built, modules: Mapping[str, Any]) -> list[Sample]:
     for p in frame_pieces(d.dataflow) if d.whole else []:
         pattern = ONCE[p.component]
         names = [d.top] if pattern is None else [m for m in submodules(modules, d.top) if re.search(pattern, m)]
-        found.append(_sample(d, p, _counted(modules, names[0])))
+        found.append(_sample(d, p, counted(modules, names[0])))
     return found
 
 
@@ -145,15 +162,15 @@ def _matched(d: Built, modules: Mapping[str, Any], name: str, pieces: list[Piece
     rest = [p for p in pieces if p.component in LEAVES]
     glue = _joined(own, [p for p in pieces if p.component == "ring"])
     if glue is not None:
-        found.append(_sample(d, glue, _counted(modules, name)))
+        found.append(_sample(d, glue, counted(modules, name)))
     seen: set[int] = set()
-    inside = _inside(modules, name)
+    below = [m for m in inside(modules, name) if m != name]
     for pattern, kinds in INNER:
-        for module in (m for m in inside if re.search(pattern.format(top=d.top), m)):
+        for module in (m for m in below if re.search(pattern.format(top=d.top), m)):
             k = next((k for k, p in enumerate(rest) if p.component in kinds and k not in seen), None)
             if k is not None:
                 seen.add(k)
-                found.append(_sample(d, rest[k], _counted(modules, module)))
+                found.append(_sample(d, rest[k], counted(modules, module)))
     return found
 
 
@@ -165,18 +182,17 @@ def _joined(own: list[Piece], rings: list[Piece]) -> Piece | None:
     return Piece(one.component, one.counts, 1, sum((r.fixed for r in rings), one.fixed))
 
 
-def _inside(modules: Mapping[str, Any], name: str) -> list[str]:
-    found: dict[str, None] = {}
-    waiting = [name]
-    while waiting:
-        for part in submodules(modules, waiting.pop(0)):
-            if part not in found:
-                found[part] = None
-                waiting.append(part)
-    return list(found)
+def inside(modules: Mapping[str, Any], name: str) -> dict[str, int]:
+    """How often a module holds which others, itself included."""
+    found = {name: 1}
+    for part, times in submodules(modules, name).items():
+        for deeper, n in inside(modules, part).items():
+            found[deeper] = found.get(deeper, 0) + times * n
+    return found
 
 
-def _counted(modules: Mapping[str, Any], name: str) -> Sites:
+def counted(modules: Mapping[str, Any], name: str) -> Sites:
+    """Sites of a module without those inside it."""
     return count_sites(cells_of_module(modules, name, flat=False))
 
 

@@ -159,7 +159,7 @@ def _dense() -> Iterator[Draft]:
         .threshold(TERNARY, 4)
         .conv(9, TERNARY, accumulation=Saturating(7, 30), pe=3, simd=30)
     )
-    yield Draft("dg", (1, 1, 512), BIPOLAR, 64).conv(300, pe=10, simd=4, depth=6).threshold(BIPOLAR, 20).conv(8, pe=2, simd=2, depth=1)
+    yield Draft("dg", (1, 1, 512), BIPOLAR, 64).conv(75, pe=10, simd=4, depth=6).threshold(BIPOLAR, 20).conv(8, pe=2, simd=2, depth=1)
     yield (
         Draft("dh", (1, 1, 128), U4, 512)
         .conv(64, TERNARY, pe=64, simd=4, memory="logic", style="constant")
