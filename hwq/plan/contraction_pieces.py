@@ -11,7 +11,7 @@ from hwq.plan.geometry import ceil_div
 from hwq.plan.latency import FANOUT, READ_LATENCY, broadcast_levels
 from hwq.plan.pieces import Piece, piece
 from hwq.plan.reader_pieces import counter_bits
-from hwq.plan.row_cost import lane_cost, row_cost
+from hwq.plan.row_cost import lane_cost, row_cost, row_levels
 from hwq.plan.summary import StageSummary
 from hwq.plan.threshold import search_levels
 
@@ -64,9 +64,11 @@ class _Element:
     def pieces(self, times: int, exact: bool) -> list[Piece]:
         """Lane, accumulator, activation."""
         if self.is_row:
-            found = [Piece("row", times=times, fixed=row_cost(self.form, self.bits, exact))]
+            levels = row_levels(self.form, self.bits) if exact else 0
+            found = [Piece("row", times=times, fixed=row_cost(self.form, self.bits, exact), levels=levels)]
         else:
-            found = [Piece("lane", times=times, fixed=lane_cost(self.form, exact)), *self.accumulator(times)]
+            levels = row_levels(self.form, 0) if exact else 0
+            found = [Piece("lane", times=times, fixed=lane_cost(self.form, exact), levels=levels), *self.accumulator(times)]
         s = self.s
         hold = self.words
         # Popcounts are an affine function of what they stand for, but for codes that are the integers.

@@ -16,7 +16,7 @@ from hwq.plan.device import Device
 from hwq.plan.geometry import ceil_div
 from hwq.plan.law import bottleneck
 from hwq.plan.memories import Memory, ram
-from hwq.plan.pieces import calibration, cost_of
+from hwq.plan.pieces import calibration, cost_of, levels_of
 from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.resources import Resources
 from hwq.plan.stage_cost import buffer_of, roms_of
@@ -49,6 +49,8 @@ class Estimate:
         over the cycles between two frames.
     memories
         The memories of every component that has some.
+    levels
+        Most LUTs between registers of every component, see :func:`hwq.plan.pieces.levels_of`.
     """
 
     total: Resources
@@ -60,6 +62,7 @@ class Estimate:
     weight_bits_per_cycle: int = 0
     weight_bandwidth_use: float = 1.0
     memories: Mapping[str, tuple[Memory, ...]] = field(default_factory=dict)
+    levels: Mapping[str, int] = field(default_factory=dict)
 
 
 def estimate(network: Network, plan: Plan, device: Device) -> Estimate:
@@ -70,7 +73,8 @@ def estimate(network: Network, plan: Plan, device: Device) -> Estimate:
 
 def estimate_of(dataflow: Dataflow, plan: Plan, summaries: Mapping[str, StageSummary], device: Device) -> Estimate:
     """:func:`estimate` of a dataflow built already."""
-    per_unit = {u.name: cost_of(unit_pieces(u, dataflow, summaries)) for u in dataflow.units}
+    pieces = {u.name: unit_pieces(u, dataflow, summaries) for u in dataflow.units}
+    per_unit = {name: cost_of(found) for name, found in pieces.items()}
     total = sum(per_unit.values(), cost_of(frame_pieces(dataflow)))
     memories = {u.name: unit_memories(u, dataflow, summaries) for u in dataflow.units}
     blocks = [m for found in memories.values() for m in found if m.block_bits]
@@ -88,6 +92,7 @@ def estimate_of(dataflow: Dataflow, plan: Plan, summaries: Mapping[str, StageSum
         weight_bits_per_cycle=bandwidth,
         weight_bandwidth_use=wanted / (bandwidth * interval) if bandwidth else 1.0,
         memories={n: m for n, m in memories.items() if m},
+        levels={name: levels_of(found) for name, found in pieces.items()},
     )
 
 

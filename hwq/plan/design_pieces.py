@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hwq.fabric.sites import sites_of
 from hwq.plan import stream_pieces
 from hwq.plan.contraction_pieces import unrolled
 from hwq.plan.dataflow import Dataflow
@@ -72,9 +71,8 @@ def _input(unit: Unit, width: int) -> list[Piece]:
 
 def _circuit(unit: UnrolledDense | UnrolledConv, s: StageSummary) -> Piece:
     form = UnrolledForm(unit.stage.node.op, s.x, unit.stage.activation, s.out)  # type: ignore[arg-type]
-    counted = [sites_of(layer.netlist) for layer in form.layers]
-    fixed = Resources(lut=float(sum(c.luts for c in counted)), ff=float(sum(c.ff for c in counted)))
-    return Piece("circuit", fixed=fixed)
+    found = form.figures
+    return Piece("circuit", fixed=Resources(lut=float(found.luts), ff=float(found.ff)), levels=found.levels)
 
 
 def frame_pieces(dataflow: Dataflow) -> list[Piece]:

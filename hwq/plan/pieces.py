@@ -17,7 +17,7 @@ from typing import Any
 
 from hwq.plan.resources import Resources
 
-__all__ = ["Piece", "calibration", "cost_of", "piece", "piece_cost"]
+__all__ = ["Piece", "calibration", "cost_of", "levels_of", "piece", "piece_cost"]
 
 NOTHING = Resources()
 Coefficients = Mapping[str, float]
@@ -25,12 +25,15 @@ Coefficients = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Piece:
-    """``times`` equal modules: of a ``component``, with counts of its structure by name, and what is known exactly of each (``fixed``)."""
+    """``times`` equal modules: of a ``component``, with counts of its structure by name, and what is known exactly of each: ``fixed``,
+    and ``levels`` of logic where they are known.
+    """
 
     component: str
     counts: tuple[tuple[str, float], ...] = ()
     times: int = 1
     fixed: Resources = NOTHING
+    levels: int = 0
 
 
 def piece(component: str, times: int = 1, fixed: Resources = NOTHING, **counts: float) -> Piece:
@@ -64,3 +67,12 @@ def piece_cost(p: Piece) -> Resources:
 def cost_of(pieces: Iterable[Piece]) -> Resources:
     """Fabric of pieces."""
     return sum(map(piece_cost, pieces), NOTHING)
+
+
+def levels_of(pieces: Iterable[Piece]) -> int:
+    """Most LUTs between registers in any piece: known of circuits of the fabric, else the most of any sample of the component.
+
+    Paths that lead from one piece to another are not followed.
+    """
+    found = calibration()["components"]
+    return max((p.levels or found.get(p.component, {}).get("levels", 0) for p in pieces), default=0)

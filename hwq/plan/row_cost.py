@@ -7,10 +7,10 @@ from functools import lru_cache
 
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import has_netlist, lane_netlist, row_netlist
-from hwq.fabric.sites import sites_of
+from hwq.fabric.sites import Sites, sites_of
 from hwq.plan.resources import Resources
 
-__all__ = ["LARGEST", "lane_cost", "row_cost"]
+__all__ = ["LARGEST", "lane_cost", "row_cost", "row_levels"]
 
 #: Products up to which a circuit is made to be counted: beyond, and between the sizes of :data:`SIZES`, a line is drawn.
 LARGEST = 64
@@ -25,6 +25,11 @@ def lane_cost(form: LaneForm, exact: bool = False) -> Resources:
 def row_cost(form: LaneForm, bits: int, exact: bool = False) -> Resources:
     """A lane with an accumulator of ``bits`` bits; as :func:`lane_cost`."""
     return _cost(form, bits, exact)
+
+
+def row_levels(form: LaneForm, bits: int) -> int:
+    """Levels of logic of a lane, with an accumulator where ``bits`` says how wide; its circuit is made."""
+    return _sites(form, bits).depth if has_netlist(form) else 0
 
 
 def _cost(form: LaneForm, bits: int, exact: bool) -> Resources:
@@ -53,10 +58,14 @@ def _bits_at(form: LaneForm, bits: int, n: int) -> int:
     return bits - form.y_bits + replace(form, n=n).y_bits
 
 
-@lru_cache(maxsize=1 << 14)
 def _counted(form: LaneForm, bits: int) -> Resources:
-    sites = sites_of(row_netlist(form, bits, late=True) if bits else lane_netlist(form))
+    sites = _sites(form, bits)
     return Resources(lut=float(sites.luts), ff=float(sites.ff), dsp=float(sites.dsp))
+
+
+@lru_cache(maxsize=1 << 14)
+def _sites(form: LaneForm, bits: int) -> Sites:
+    return sites_of(row_netlist(form, bits, late=True) if bits else lane_netlist(form))
 
 
 def _wide(form: LaneForm) -> Resources:

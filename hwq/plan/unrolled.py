@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hwq.fabric.fanout import fanout
 from hwq.fabric.levels import depth
+from hwq.fabric.netlist import Netlist
 from hwq.fabric.sites import sites_of
 from hwq.fabric.unroll import layer
 from hwq.fabric.unroll.layer import UnrolledLayer
@@ -197,7 +198,7 @@ class UnrolledForm:
             self.circuit_latency,
             max(map(depth, netlists)),
             max(map(fanout, netlists)),
-            sum(sites_of(n).luts for n in netlists),
+            sum(map(_luts, netlists)),
             sum(len(n.flops) for n in netlists),
         )
 
@@ -208,6 +209,12 @@ def form_of(network: Network, stage: Stage) -> UnrolledForm:
     assert isinstance(op, Conv)
     source, target = (network.tensors[t].encoding for t in (stage.source, stage.target))
     return UnrolledForm(op, source, stage.activation, target)
+
+
+@lru_cache(maxsize=1024)
+def _luts(netlist: Netlist) -> int:
+    """LUT sites; a large circuit takes seconds to count."""
+    return sites_of(netlist).luts
 
 
 @lru_cache(maxsize=1024)

@@ -73,11 +73,12 @@ def rows_of(d: Built, modules: Mapping[str, Any]) -> Iterator[Row]:
     for sample in samples(d, modules):
         p, f = sample.piece, sample.piece.fixed
         if p.component != "circuit":
-            yield Row(sample.design, p.component, p.counts, sample.lut, sample.ff, f.lut - f.lutram, f.ff)
+            yield Row(sample.design, p.component, p.counts, sample.lut, sample.ff, f.lut - f.lutram, f.ff, sample.depth)
     for unit in d.dataflow.units:
         if isinstance(unit, UnrolledDense | UnrolledConv):
-            made = next(p for p in unit_pieces(unit, d.dataflow, summaries) if p.component == "circuit").fixed
-            yield Row(d.top, "circuit", unrolled_circuit(summaries[unit.stage.name]).counts, made.lut, made.ff)
+            made = next(p for p in unit_pieces(unit, d.dataflow, summaries) if p.component == "circuit")
+            counts = unrolled_circuit(summaries[unit.stage.name]).counts
+            yield Row(d.top, "circuit", counts, made.fixed.lut, made.fixed.ff, levels=made.levels)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ __all__ = ["Row", "component_errors", "fitted", "read_rows", "written_rows"]
 # Modules smaller than this many LUTs or flip-flops count as if they had so many: an error of one is no drama there.
 SMALL = 12.0
 DIGITS = 4
-TITLES = ("design", "component", "lut", "ff", "counts", "known_lut", "known_ff")
+TITLES = ("design", "component", "lut", "ff", "levels", "counts", "known_lut", "known_ff")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Row:
     ff: float
     known_lut: float = 0.0
     known_ff: float = 0.0
+    levels: int = 0
 
 
 def written_rows(rows: Iterable[Row]) -> str:
@@ -38,7 +39,7 @@ def written_rows(rows: Iterable[Row]) -> str:
     writer.writerow(TITLES)
     for r in rows:
         counts = " ".join(f"{name}={value:.6g}" for name, value in r.counts)
-        writer.writerow([r.design, r.component, f"{r.lut:g}", f"{r.ff:g}", counts, f"{r.known_lut:g}", f"{r.known_ff:g}"])
+        writer.writerow([r.design, r.component, f"{r.lut:g}", f"{r.ff:g}", r.levels, counts, f"{r.known_lut:g}", f"{r.known_ff:g}"])
     return out.getvalue()
 
 
@@ -49,12 +50,12 @@ def read_rows(text: str) -> list[Row]:
         pairs = [pair.split("=") for pair in line["counts"].split()]
         counts = tuple((name, float(value)) for name, value in pairs)
         known = float(line["known_lut"]), float(line["known_ff"])
-        found.append(Row(line["design"], line["component"], counts, float(line["lut"]), float(line["ff"]), *known))
+        found.append(Row(line["design"], line["component"], counts, float(line["lut"]), float(line["ff"]), *known, int(line["levels"])))
     return found
 
 
-def fitted(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, float]]]:
-    """Coefficients of LUTs and flip-flops by component and count, rounded: those that a plan's cost model reads."""
+def fitted(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """Coefficients of LUTs and flip-flops by component and count, rounded, and the most levels: what a plan's cost model reads."""
     found = {}
     for component in sorted({r.component for r in rows if r.counts}):
         mine = [r for r in rows if r.component == component and r.counts]
@@ -63,6 +64,7 @@ def fitted(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, float]]]:
         found[component] = {
             "lut": _solved(names, matrix, np.array([r.lut - r.known_lut for r in mine])),
             "ff": _solved(names, matrix, np.array([r.ff - r.known_ff for r in mine])),
+            "levels": max(r.levels for r in mine),
         }
     return found
 
@@ -75,7 +77,7 @@ def _solved(names: Sequence[str], matrix: np.ndarray, target: np.ndarray) -> dic
     return {name: rounded for name, value in zip(names, solution, strict=True) if (rounded := float(f"{value:.{DIGITS}g}")) > 1e-3}
 
 
-def estimated(row: Row, coefficients: Mapping[str, Mapping[str, Mapping[str, float]]]) -> tuple[float, float]:
+def estimated(row: Row, coefficients: Mapping[str, Any]) -> tuple[float, float]:
     """LUTs and flip-flops of a row by the model."""
     own = coefficients.get(row.component, {"lut": {}, "ff": {}})
     lut, ff = (sum(own[kind].get(name, 0.0) * n for name, n in row.counts) for kind in ("lut", "ff"))
