@@ -58,7 +58,7 @@ def _majority(a: int, b: int, c: int, keep: int, _: int) -> bool:
 
 
 def at_least(netlist: Netlist, bits: Sequence[int], threshold: int) -> int:
-    """Whether the unsigned number of ``bits`` is at least a constant. Up to six bits that matter: a LUT; else two bits a position."""
+    """Whether the unsigned number of ``bits`` is at least a constant. Up to six bits that matter: a LUT; else five a carry position."""
     low = 0
     if threshold <= 0:
         return TRUE
@@ -69,7 +69,17 @@ def at_least(netlist: Netlist, bits: Sequence[int], threshold: int) -> int:
     bits, threshold = bits[low:], threshold >> low
     if len(bits) <= 6:
         return netlist.lut(lambda *v: sum(b << k for k, b in enumerate(v)) >= threshold, *bits)
-    return not_below(netlist, bits, [(threshold >> k) & 1 for k in range(len(bits))])
+    s, di = [], []
+    for k in range(0, len(bits), 5):
+        pins, part = bits[k : k + 5], threshold >> k & 31
+        propagate, generate = netlist.position(lambda *v, part=part: _number(v) == part, lambda *v, part=part: _number(v) > part, *pins)
+        s.append(propagate)
+        di.append(generate)
+    return netlist.chain(s, di, TRUE)[1][-1]
+
+
+def _number(bits: Sequence[int]) -> int:
+    return sum(bit << k for k, bit in enumerate(bits))
 
 
 def not_below(netlist: Netlist, a: Sequence[int], b: Sequence[int]) -> int:

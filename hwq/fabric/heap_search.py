@@ -77,8 +77,8 @@ def _next(beam: list[_State], width: int, every: int, level: int) -> list[_State
     policies = [_Policy(n, j, m) for n in range(4) for j in (False, True) for m in ((False, True) if kept else (False,))]
     best: dict[tuple[int, ...], _State] = {}
     for state in beam:
-        for policy in policies:
-            stage = _Sweep(list(state.heights), width, kept, policy).stage()
+        # Most policies agree: their stages are looked at once.
+        for stage in dict.fromkeys(_Sweep([*state.heights, 0], width, policy).stage() for policy in policies):
             heights = after(state.heights, stage, width)
             luts = state.luts + stage_luts(stage, width, kept)
             if sum(heights) < sum(state.heights) and (heights not in best or luts < best[heights].luts):
@@ -94,11 +94,13 @@ class _Chain:
 
 @dataclass
 class _Sweep:
-    """One stage: from the lowest column up, chains that arrive go on where it pays, then new ones start."""
+    """One stage: from the lowest column up, chains that arrive go on where it pays, then new ones start.
+
+    ``waiting``: bits by column, and a column beyond the last that has none.
+    """
 
     waiting: list[int]
     width: int
-    kept: bool
     policy: _Policy
     placed: Counter[tuple[str, int]] = field(default_factory=Counter)
 
@@ -129,7 +131,7 @@ class _Sweep:
         arriving.setdefault(c + _LENGTH[atom], []).append(chain)
 
     def _going_on(self, c: int) -> str:
-        here, above, least, tee = self.waiting[c], self._above(c), self.policy.least, self.policy.majorities
+        here, above, least, tee = self.waiting[c], self.waiting[c + 1], self.policy.least, self.policy.majorities
         if here >= 6 or (here == 5 and least > 0 and not tee):
             return "6"
         if tee and (here >= 4 or (here == 3 and least > 1)):
@@ -139,7 +141,9 @@ class _Sweep:
         return "2" if (least > 1 and here > 1) or (least > 2 and here) else ""
 
     def _starting(self, c: int) -> str:
-        here, above, least = self.waiting[c], self._above(c), self.policy.least
+        if not self.waiting[c]:
+            return ""
+        here, above, least = self.waiting[c], self.waiting[c + 1], self.policy.least
         if here > 6 or (here == 6 and least > 0):
             return "6"
         if least > 0 and self.policy.majorities and here > 3 and above > 3:
@@ -149,9 +153,6 @@ class _Sweep:
         if least > 1 and here > 2:
             return "2" if self.policy.joined and above > 1 else "fa"
         return ""
-
-    def _above(self, c: int) -> int:
-        return self.waiting[c + 1] if c + 1 < self.width else 0
 
 
 _TAKES = {"6": (6, 0), "4": (4, 1), "2": (2,), "t": (4,)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hwq.fabric.netlist import FALSE, Chain, Dsp, Flop, Lut, Netlist, essential
+from dataclasses import replace
+
+from hwq.fabric.netlist import FALSE, TRUE, Chain, Dsp, Flop, Lut, Netlist, essential
 
 __all__ = ["prune"]
 
@@ -78,6 +80,7 @@ def _kept(cell: Lut | Chain | Dsp, needed: set[int]) -> Lut | Chain | Dsp | None
 def _kept_lut(lut: Lut, needed: set[int]) -> Lut | None:
     read = [o for o in (lut.o6, lut.o5) if o is not None and o >> 1 in needed]
     if len(read) != 1 or lut.o5 is None:
-        return lut if read else None
+        # What drives a pin that matters to no output is gone.
+        return replace(lut, pins=tuple(p if p <= TRUE or p >> 1 in needed else FALSE for p in lut.pins)) if read else None
     table, pins = _essential(lut, read[0] >> 1)
     return Lut(table, tuple(pins), read[0]) if pins else Lut(3 * table, (FALSE,), read[0])

@@ -10,6 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwq.gateware.accumulator import domain_shape
+from hwq.gateware.parts import Parts
 from hwq.gateware.pipeline import register
 from hwq.numerics.encoding import Encoding, smallest_integer
 from hwq.plan.domain import Domain
@@ -48,8 +49,8 @@ class ActivationForm:
         """The packed constants of each of ``channels`` channels."""
         raise NotImplementedError
 
-    def build(self) -> ActivationUnit:
-        """The hardware."""
+    def build(self, parts: Parts | None = None) -> ActivationUnit:
+        """The hardware; what of it is a part of fabric is placed by ``parts``, in place without."""
         raise NotImplementedError
 
 
@@ -100,7 +101,7 @@ class AffineForm(ActivationForm):
     def words(self, channels: int) -> list[int]:
         return pack_fields([np.array(self.offsets)], [self.constant_width]) if self.offsets else [0] * channels
 
-    def build(self) -> ActivationUnit:
+    def build(self, parts: Parts | None = None) -> ActivationUnit:
         return Affine(self)
 
 

@@ -71,7 +71,7 @@ class Activations:
         constants, self.ok = place_rom(m, parts, "constants", words, pe * width, constants_memory(plan), address)
         self.codes: list[Value] = []
         for lane, value in enumerate(values):
-            m.submodules[f"lane_{lane}"] = unit = form.build()
+            m.submodules[f"lane_{lane}"] = unit = form.build(parts)
             m.d.comb += unit.value.eq(value)
             if width:
                 m.d.comb += unit.constants.eq(field(constants, lane % pe, width))

@@ -41,7 +41,7 @@ class Parts:
         Parameters
         ----------
         kind
-            ``stage``, ``pe``, ``lane``, ``row``, ``rows``, ``unrolled`` or ``rom``.
+            ``stage``, ``pe``, ``lane``, ``row``, ``rows``, ``comparisons``, ``unrolled`` or ``rom``.
         hint
             Readable part of a module name: the user's layer for a stage, sizes for the others.
         key

@@ -164,7 +164,7 @@ class ProcessingElement(wiring.Component):
         form, width = self.form, self.form.activation.constant_width
         codes = []
         for row, total in enumerate(self._totals(m)):
-            activation = form.activation.build()
+            activation = form.activation.build(self.parts)
             m.submodules["activation" if self.rows == 1 else f"activation_{row}"] = activation
             m.d.comb += activation.value.eq(total)
             if width:

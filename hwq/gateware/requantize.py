@@ -11,6 +11,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 from hwq.fabric.unroll.words import signed_digits
 from hwq.gateware.activation import ActivationForm, ActivationUnit, pack_fields
+from hwq.gateware.parts import Parts
 from hwq.gateware.pipeline import delay, register
 from hwq.network.ops import Requantize
 from hwq.numerics.rounding import Rounding
@@ -95,7 +96,7 @@ class RequantizeForm(ActivationForm):
         fields = [(values, width) for values, width in zip(self.constants, self.widths, strict=True) if width]
         return pack_fields([np.broadcast_to(values, channels) for values, _ in fields], [width for _, width in fields])
 
-    def build(self) -> ActivationUnit:
+    def build(self, parts: Parts | None = None) -> ActivationUnit:
         return RequantizeUnit(self)
 
 

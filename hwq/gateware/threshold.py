@@ -11,7 +11,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from hwq.gateware.accumulator import domain_shape
 from hwq.gateware.activation import ActivationForm, ActivationUnit, pack_fields
+from hwq.gateware.comparisons import place_comparisons
 from hwq.gateware.compressor import compress
+from hwq.gateware.parts import Parts
 from hwq.gateware.pipeline import delay, register
 from hwq.network.ops import Threshold
 from hwq.plan.domain import Domain
@@ -66,11 +68,22 @@ class ThresholdForm(ActivationForm):
         """Whether some channel starts at another code than 0."""
         return bool(threshold_base(self.op).any())
 
+    @cached_property
+    def shared(self) -> list[int | None]:
+        """Thresholds in the domain that all channels have, and None for those that differ: what is shared is part of the hardware."""
+        return [int(row[0]) if (row == row[0]).all() else None for row in self.limits]
+
+    @cached_property
+    def limits(self) -> np.ndarray:
+        """Thresholds in the domain, (K, C) or (K, 1)."""
+        reach = np.vectorize(self.domain.value_reaching, otypes=[object])
+        return reach(self.op.thresholds).T if self.op.count else np.empty((0, 1), object)
+
     @property
     def widths(self) -> list[int]:
-        """Bits of the fields of a constant word: thresholds, directions, base."""
+        """Bits of the fields of a constant word: thresholds that differ, directions, base."""
         op = self.op
-        return [self.limit.bits] * op.count + [1] * (self.directions.shape[1] * self.mixed) + [op.out.bits] * self.has_base
+        return [self.limit.bits] * self.shared.count(None) + [1] * (self.directions.shape[1] * self.mixed) + [op.out.bits] * self.has_base
 
     @property
     def constant_width(self) -> int:
@@ -80,30 +93,33 @@ class ThresholdForm(ActivationForm):
     def key(self) -> str:
         falling = None if self.mixed else [int(f) for f in self.directions[0]]
         kind = ("search", self.held) if self.searches else ("threshold", self.directions.shape[1])
-        return repr((*kind, self.domain, self.out, self.op.count, falling, self.has_base))
+        return repr((*kind, self.domain, self.out, self.shared, falling, self.has_base))
 
     def words(self, channels: int) -> list[int]:
-        reach = np.vectorize(self.domain.value_reaching, otypes=[object])
-        fields = [np.broadcast_to(row, channels) for row in reach(self.op.thresholds).T] if self.op.count else []
+        fields = [np.broadcast_to(row, channels) for row, shared in zip(self.limits, self.shared, strict=True) if shared is None]
         if self.mixed:
             fields += [np.broadcast_to(row, channels) for row in self.directions.T]
         if self.has_base:
             fields.append(np.broadcast_to(threshold_base(self.op), channels))
         return pack_fields(fields, self.widths) if fields else [0] * channels
 
-    def build(self) -> ActivationUnit:
-        return ThresholdUnit(self)
+    def build(self, parts: Parts | None = None) -> ActivationUnit:
+        return ThresholdUnit(self, parts or Parts())
 
 
 class ThresholdUnit(ActivationUnit):
     """Hardware of :class:`ThresholdForm`.
 
     Timing: one cycle for the comparisons and the levels of a popcount of K bits, or ``ceil(log2(K + 1))`` cycles of search; one for
-    the base unless it is zero for all channels. Cost: K comparators of the domain's width, K - log2 K LUT to count; or log2 K
-    comparators, and a LUT for three bits of thresholds to choose among.
+    the base unless it is zero for all channels. Cost: K comparators of the domain's width, two bits a LUT, K - log2 K LUT to count; or
+    log2 K comparators, and a LUT for three bits of thresholds to choose among. Thresholds that all channels share are no constants.
     """
 
     form: ThresholdForm
+
+    def __init__(self, form: ThresholdForm, parts: Parts) -> None:
+        super().__init__(form)
+        self.parts = parts
 
     def elaborate(self, platform):
         m = Module()
@@ -121,25 +137,33 @@ class ThresholdUnit(ActivationUnit):
     def _passed(self, m: Module):
         """One bit a threshold: a rising step that is reached, a falling one that is not."""
         count = self.form.op.count
-        reached = [self.value >= self._limit(m, t, self.constants) for t in range(count)]
-        falling = self._falling(self.constants)
-        return Cat(*reached) ^ (falling if len(falling) == count else falling.replicate(count))
+        limits = [None if shared is not None else self._limit(m, t) for t, shared in enumerate(self.form.shared)]
+        reached = self._compared(m, "comparisons", self.value, limits, self.form.shared)
+        falling = self._falling()
+        return reached ^ (falling if len(falling) == count else falling.replicate(count))
 
-    def _limit(self, m: Module, t: int, constants: Value) -> Value:
+    def _compared(self, m: Module, name: str, value: Value, limits: list[Value | None], known: list[int | None]) -> Value:
+        """A bit a limit: ``value`` reaches it."""
+        limit = self.form.limit
+        return place_comparisons(m, self.parts, name, value, limits, known, limit.bits, limit.signed)
+
+    def _limit(self, m: Module, t: int) -> Value:
         """Threshold ``t`` as a number of the form's ``limit``."""
         form, bits = self.form, self.form.limit.bits
-        limit = Signal(domain_shape(form.limit), name=f"limit_{t}")
-        m.d.comb += limit.eq(constants[t * bits : (t + 1) * bits])
+        if form.shared[t] is not None:
+            return Const(form.shared[t], domain_shape(form.limit))
+        limit, at = Signal(domain_shape(form.limit), name=f"limit_{t}"), form.shared[:t].count(None) * bits
+        m.d.comb += limit.eq(self.constants[at : at + bits])
         return limit
 
-    def _falling(self, constants: Value) -> Value:
+    def _falling(self) -> Value:
         form = self.form
-        first, size = form.op.count * form.limit.bits, form.directions.shape[1]
-        return constants[first : first + size] if form.mixed else Cat(*(Const(int(f), 1) for f in form.directions[0]))
+        first, size = form.shared.count(None) * form.limit.bits, form.directions.shape[1]
+        return self.constants[first : first + size] if form.mixed else Cat(*(Const(int(f), 1) for f in form.directions[0]))
 
     def _later(self, m: Module, constants: Value, cycle: int, name: str) -> Value:
         """Constants as they were when the value came, ``cycle`` cycles after it."""
-        return delay(m, constants, max(0, cycle + 1 - self.form.held), name)
+        return constants if isinstance(constants, Const) else delay(m, constants, max(0, cycle + 1 - self.form.held), name)
 
     def _found(self, m: Module) -> Value:
         """The number of thresholds that are reached, all bits inverted in a falling channel."""
@@ -150,10 +174,10 @@ class ThresholdUnit(ActivationUnit):
             if level:
                 bits = [register(m, bit, f"bit{n}_{level}") for n, bit in enumerate(bits)]
                 value = register(m, value, f"value_{level}")
-            reached = Signal(name=f"reached_{level}")
-            m.d.comb += reached.eq(value >= self._chosen(m, bits, levels))
-            bits.append(reached)
-        falling = self._later(m, self._falling(self.constants), levels - 1, "falling")
+            limit = self._chosen(m, bits, levels)
+            known = limit.value if isinstance(limit, Const) else None
+            bits.append(self._compared(m, f"comparison_{level}", value, [limit], [known]))
+        falling = self._later(m, self._falling(), levels - 1, "falling")
         return register(m, Cat(*reversed(bits)) ^ falling.replicate(levels), "found")
 
     def _chosen(self, m: Module, bits: Sequence[Value], levels: int) -> Value:
@@ -163,6 +187,8 @@ class ThresholdUnit(ActivationUnit):
         choices = [self._place(m, place, level) for place in places]
         for bit in reversed(bits):
             choices = [Mux(bit, high, low) for low, high in zip(choices[::2], choices[1::2], strict=True)]
+        if isinstance(choices[0], Const):
+            return choices[0]
         chosen = Signal(domain_shape(self.form.limit), name=f"chosen_{level}")
         m.d.comb += chosen.eq(choices[0])
         return chosen
@@ -175,4 +201,4 @@ class ThresholdUnit(ActivationUnit):
         t = place - missing if falls else place
         if not 0 <= t < form.op.count:
             return Const(form.limit.lo if falls else form.limit.hi, domain_shape(form.limit))
-        return self._later(m, self._limit(m, t, self.constants), level, f"limit_{t}")
+        return self._later(m, self._limit(m, t), level, f"limit_{t}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from math import exp, log1p
 
+from hwq.fabric.sites import sites_of
+from hwq.fabric.staircase import comparisons_netlist
 from hwq.plan.geometry import ceil_div
 from hwq.plan.memories import INLINE_BITS, block_count
 from hwq.plan.pieces import Piece, piece
@@ -16,6 +18,8 @@ __all__ = ["activation", "constant_bits", "rom"]
 
 # A product of at least so many bits becomes a slice; its operands there.
 DSP_BITS, DSP_A, DSP_B = 9, 27, 18
+# The most comparisons whose circuit is made to be counted.
+COMPARED = 16
 
 
 @lru_cache(maxsize=1 << 16)
@@ -41,43 +45,40 @@ def rom(width: int, depth: int, kind: str) -> Piece:
 def constant_bits(s: Staircase, bits: int) -> int:
     """Bits of the constants of a channel; ``bits`` is the width of a threshold."""
     if s.kind == "threshold":
-        return s.count * bits + s.directions + (s.out_bits if s.has_base else 0)
+        return (s.count - s.shared) * bits + s.directions + (s.out_bits if s.has_base else 0)
     return s.multiplier_bits + s.offset_bits
 
 
-def activation(s: Staircase | None, bits: int, out_bits: int, hold: int = 1, affine: bool = False, times: int = 1) -> Piece:
+def activation(s: Staircase | None, bits: int, out_bits: int, hold: int = 1, affine: bool = False, times: int = 1) -> list[Piece]:
     """The unit of one channel behind a value of ``bits`` bits."""
     if s is None:
-        return piece("affine", times, bits=out_bits) if affine else Piece("wires")
+        return [piece("affine", times, bits=out_bits) if affine else Piece("wires")]
     if s.kind == "requantize":
-        return _requantize(s, bits, times)
-    if not s.count:
-        return piece("threshold", times, base=s.out_bits)
+        return [_requantize(s, bits, times)]
     base = s.out_bits if s.has_base else 0
+    if not s.count:
+        return [piece("threshold", times, base=s.out_bits)]
     levels = search_levels(s.count)
     if s.may_search and search_is_cheaper(s.count, bits, hold):
         chosen = sum(bits * ((1 << level) - 1) for level in range(1, levels))
         waits = sum(bits * (1 << level) * max(0, level + 1 - hold) for level in range(levels))
-        return piece(
-            "search",
-            times,
-            compared=levels * bits,
-            chosen=chosen,
-            levels=levels,
-            base=base,
-            kept=(levels - 1) * bits + waits,
-            held=base * levels,
-        )
-    return piece(
-        "threshold",
-        times,
-        compared=s.count * bits,
-        count=s.count,
-        counted=s.count - s.count.bit_length(),
-        mixed=s.directions,
-        base=base,
-        held=base * (levels + 1),
-    )
+        kept = (levels - 1) * bits + waits
+        unit = piece("search", times, chosen=chosen, levels=levels, base=base, kept=kept, held=base * levels)
+        return [unit, Piece("comparisons", times=times * levels, fixed=_compared(bits, 1, 0))]
+    counted = s.count - s.count.bit_length()
+    unit = piece("threshold", times, count=s.count, counted=counted, mixed=s.directions, base=base, held=base * (levels + 1))
+    return [unit, Piece("comparisons", times=times, fixed=_compared(bits, s.count - s.shared, s.shared))]
+
+
+@lru_cache(maxsize=4096)
+def _compared(bits: int, given: int, known: int) -> Resources:
+    """Comparisons of one value with limits from a memory and known ones."""
+    count = given + known
+    if count > COMPARED:
+        one = _compared(bits, min(given, COMPARED), 0 if given else COMPARED)
+        return Resources(lut=one.lut * count / COMPARED)
+    limits = [*(None for _ in range(given)), *((k + 1) * (1 << bits) // (known + 2) for k in range(known))]
+    return Resources(lut=float(sites_of(comparisons_netlist(bits, False, limits)).luts))
 
 
 def _requantize(s: Staircase, bits: int, times: int) -> Piece:

@@ -73,7 +73,7 @@ class _Element:
         hold = self.words
         # Popcounts are an affine function of what they stand for, but for codes that are the integers.
         affine = s.share_bits > 0 or (not s.chunk and (self.form.step != 1 or self.form.low != 0))
-        return [*found, activation(s.staircase, self.limit_bits, s.out_bits, hold, affine, times)]
+        return [*found, *activation(s.staircase, self.limit_bits, s.out_bits, hold, affine, times)]
 
 
 def contraction(
@@ -138,7 +138,7 @@ def unrolled(s: StageSummary, simd: int, latency: int | None = None, circuit: Pi
     found = [circuit or unrolled_circuit(s)]
     stair = s.staircase
     if stair is not None and stair.kind == "requantize":
-        found.append(activation(stair, s.acc_bits, s.out_bits, times=s.mh))
+        found += activation(stair, s.acc_bits, s.out_bits, times=s.mh)
     depth = latency or 8
     if g.is_gathered:
         return [*found, piece("unrolled_dense", counted=counter_bits(g.words), levels=depth, gathered=g.words * lanes)]

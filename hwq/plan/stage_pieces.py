@@ -69,10 +69,10 @@ def stage_pieces(
 
 
 def _activations(s: StageSummary, pe: int, pixels: int, bits: int, kind: str, affine: bool) -> list[Piece]:
-    unit = activation(s.staircase, bits, s.out_bits, 1, affine, pe * pixels)
+    units = activation(s.staircase, bits, s.out_bits, 1, affine, pe * pixels)
     if s.staircase is None:
-        return [unit]
-    return [unit, rom(pe * constant_bits(s.staircase, bits), ceil_div(s.rows, pe), kind)]
+        return units
+    return [*units, rom(pe * constant_bits(s.staircase, bits), ceil_div(s.rows, pe), kind)]
 
 
 def _ragged(s: StageSummary, pe: int, pixels: int) -> int:

@@ -23,8 +23,9 @@ class Staircase:
 
     Parameters
     ----------
-    count, may_search, has_base, directions
-        Thresholds a channel; whether they can be searched; whether there is a base; bits that say which steps fall, a channel.
+    count, shared, may_search, has_base, directions
+        Thresholds a channel, and how many of them are the same in all channels; whether they can be searched; whether there is a base;
+        bits that say which steps fall, a channel.
     multiplier_bits, offset_bits
         Widths of the constants of a channel; 0 where all channels share them.
     shared_bits, terms
@@ -34,6 +35,7 @@ class Staircase:
     kind: str
     out_bits: int
     count: int = 0
+    shared: int = 0
     may_search: bool = False
     has_base: bool = False
     directions: int = 0
@@ -52,7 +54,8 @@ def staircase_of(op: Op) -> Staircase | None:
         falling = (op.steps < 0) if one is None else one[:, None]
         mixed = bool((falling != falling[:1]).any())
         base = bool(threshold_base(op).any())
-        return Staircase("threshold", op.out.bits, op.count, may_search(op), base, falling.shape[1] * mixed)
+        shared = int((op.thresholds == op.thresholds[:1]).all(0).sum())
+        return Staircase("threshold", op.out.bits, op.count, shared, may_search(op), base, falling.shape[1] * mixed)
     if isinstance(op, Requantize):
         even = op.rounding is Rounding.HALF_EVEN and op.shift > 0
         shared = int(op.multiplier[0]) if (op.multiplier == op.multiplier[0]).all() else None

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.fabric.netlist import Netlist
 from hwq.fabric.portable_heap import heap_levels
+from hwq.fabric.sites import sites_of
+from hwq.fabric.staircase import parallel_netlist, search_netlist
 from hwq.network.ops import Threshold
 from hwq.numerics.encoding import Bipolar
 
 __all__ = [
     "MARGIN",
+    "MEASURED",
     "falling_channels",
     "is_search",
     "may_search",
     "search_is_cheaper",
     "search_levels",
+    "staircase_sites",
     "threshold_base",
     "threshold_latency",
 ]
@@ -24,6 +31,10 @@ __all__ = [
 MARGIN = 0.9
 # LUTs a flip-flop counts as: there are two a LUT, and half of them stand idle anyway.
 FLIP_FLOP = 0.25
+# The most thresholds that are measured: twice as many cost twice as much.
+MEASURED = 31
+# Widths of thresholds that are measured: other even ones lie on the line through them, odd ones half a LUT a comparison above.
+WIDTHS = (4, 8)
 
 
 def threshold_base(op: Threshold) -> NDArray[np.int64]:
@@ -65,7 +76,8 @@ def may_search(op: Threshold) -> bool:
 
 def search_is_cheaper(count: int, bits: int, hold: int) -> bool:
     """Whether a search among ``count`` thresholds takes so much less than all comparisons at once that its depth is worth it."""
-    return _search_luts(count, bits, hold) < MARGIN * _parallel_luts(count, bits)
+    parallel, search = staircase_sites(count, bits, hold)
+    return search < MARGIN * parallel
 
 
 def threshold_latency(op: Threshold, bits: int, hold: int = 1) -> int:
@@ -76,17 +88,26 @@ def threshold_latency(op: Threshold, bits: int, hold: int = 1) -> int:
     return found + bool(threshold_base(op).any())
 
 
-def _parallel_luts(count: int, bits: int) -> float:
-    """A comparator of two bits a LUT for each threshold; the count of its results, a LUT a bit removed."""
-    return count * (bits / 2 + 1) + FLIP_FLOP * count
+@lru_cache(maxsize=4096)
+def staircase_sites(count: int, bits: int, hold: int) -> tuple[float, float]:
+    """LUT sites, flip-flops by their worth included, of ``count`` comparisons of ``bits`` bits at once and their count, and of a search.
+
+    Counted in circuits (:mod:`hwq.fabric.staircase`) of two widths and at most :data:`MEASURED` thresholds, none of them known.
+    """
+    if count > MEASURED:
+        parallel, search = staircase_sites(count // 2, bits, hold)
+        return 2 * parallel, 2 * search
+    narrow, wide = (_measured(count, width, min(hold, search_levels(count))) for width in WIDTHS)
+    reach = (bits - WIDTHS[0]) / (WIDTHS[1] - WIDTHS[0])
+    parallel, search = (n + (w - n) * reach for n, w in zip(narrow, wide, strict=True))
+    return parallel, search
 
 
-def _search_luts(count: int, bits: int, hold: int) -> float:
-    """A comparator a level, behind a multiplexer of its thresholds: four to one a LUT and bit."""
-    luts = 0.0
-    for level in range(search_levels(count)):
-        choices = 1 << level
-        luts += bits / 2 + 1 + bits * (choices / 4 if choices > 1 else 0)
-        waits = max(0, level + 1 - hold)
-        luts += FLIP_FLOP * bits * (1 + choices * waits)
-    return luts
+@lru_cache(maxsize=1024)
+def _measured(count: int, bits: int, hold: int) -> tuple[float, float]:
+    return _sites(parallel_netlist(count, bits)), _sites(search_netlist(count, bits, hold))
+
+
+def _sites(netlist: Netlist) -> float:
+    sites = sites_of(netlist)
+    return sites.luts + FLIP_FLOP * sites.ff

@@ -12,10 +12,10 @@ import numpy as np
 
 from hwq.fabric.lane_array import array_latency, array_netlist
 from hwq.fabric.lane_form import LaneForm, lane_form
-from hwq.numerics.encoding import Bipolar, Integer
+from hwq.numerics.encoding import Bipolar, Encoding, Integer
 from hwq.report import bench_hw_behavioural as behavioural
 from hwq.report.bench_cycles import write_design
-from hwq.report.bench_hw_flow import Circuit, Port, Row, Values, Work
+from hwq.report.bench_hw_flow import Circuit, Port, Row, Values, Work, seconds_of_children
 from hwq.report.bench_hw_own import own, weights_share
 from hwq.report.bench_lanes import lane_layer
 from hwq.target.stage_synthesis import synthesize_folder
@@ -25,6 +25,7 @@ __all__ = ["SHARE", "array_works"]
 BIT, TERNARY = Integer(1, False), Integer(2, True, narrow=True)
 PE, SIMD, WORDS, BITS = 16, 64, 13, 12  # the first layer of the TFC networks: 784 inputs in 13 words
 SHARE = "what the weights alone bring to a sum is in the constants of the channels (thresholds, offsets), as in designs"
+FEED = "feed: LUTs that hold 52 words of weights for 16 x 64 products, a LUT6 for 64 bits; in block RAM they take none"
 Maker = Callable[[], Circuit]
 
 
@@ -40,9 +41,11 @@ def array_works() -> tuple[Work, ...]:
     return (
         replace(_array("xnor_with_control_16x64", "XNOR rows with accumulators and fold control", xnor, 0.95, _plain_xnor), quoted=finn),
         _array("xnor_with_dsp_accumulators_16x64", "the same, accumulators four to a DSP slice", xnor, 0.86, None, dsp=True),
-        _stage_work(),
+        _stage_work("xnor", Bipolar(), Bipolar()),
         _array("ternary_bipolar_with_control_16x64", "ternary weights, bipolar inputs, with accumulators", mixed, 1.30, None),
+        _stage_work("ternary_bipolar", Bipolar(), TERNARY),
         _array("ternary_ternary_with_control_16x64", "ternary weights and inputs, with accumulators", ternary, 2.0, None),
+        _stage_work("ternary_ternary", TERNARY, TERNARY),
     )
 
 
@@ -85,20 +88,21 @@ def _expected(form: LaneForm, values: Values) -> Values:
     return {"total": np.stack(totals) % (1 << BITS), "done": np.stack(done).astype(np.int64)[:, :, None]}
 
 
-def _stage_work() -> Work:
+def _stage_work(name: str, x: Encoding, w: Encoding) -> Work:
     """The layer as it stands in a design: its unit with the weights, its reader and its stream buffers; nothing of its own is checked."""
-    ports = {"x": Port(Bipolar(), SIMD)}
+    ports = {"x": Port(x, SIMD)}
     title = f"the whole stage of a design, weights in LUTs and stream buffers included, {PE} x {SIMD}"
-    note = "feed: LUTs of the 52 x 1024 bits of weights, a LUT6 for 64 bits; in block RAM they take none"
-    return Work("xnor_with_feed_16x64", title, "registered", ports, {}, lambda values: {}, {"hwq": _stage}, products=PE * SIMD, note=note)
+    makers = {"hwq": lambda: _stage(x, w)}
+    return Work(f"{name}_with_feed_16x64", title, "registered", ports, {}, lambda values: {}, makers, products=PE * SIMD, note=FEED)
 
 
-def _stage() -> Row:
-    network, plan = lane_layer()
+def _stage(x: Encoding, w: Encoding) -> Row:
+    network, plan = lane_layer(x, w)
     with tempfile.TemporaryDirectory(prefix="hwq-bench-") as name:
         started = time.process_time()
         folder = write_design(network, plan, Path(name) / "layer")
         seconds = time.process_time() - started
+        before = seconds_of_children()
         cells = synthesize_folder(folder)
     found = cells.layers["fc"]
     names = {
@@ -113,7 +117,7 @@ def _stage() -> Row:
     counts = {row: found.counts[count] for count, row in names.items()}
     sites = counts["lut_physical"] + counts["lutram"]
     feed = sum(module.counts["luts"] for name, module in cells.modules.items() if name.startswith(f"{folder.top}_rom_"))
-    timing = {"seconds": round(seconds, 2), "synthesis_seconds": round(cells.seconds, 1)}
+    timing = {"seconds": round(seconds, 2), "synthesis_seconds": round(seconds_of_children() - before, 1)}
     shares = {"per_product": round(sites / (PE * SIMD), 4), "feed_luts": feed, "feed_per_product": round(feed / (PE * SIMD), 4)}
     return {**counts, "depth": found.depth, **shares, **timing}
 

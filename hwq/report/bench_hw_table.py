@@ -18,7 +18,7 @@ NAMES = {"lut_physical": "LUT", "ff": "FF", "clb": "CLB", "seconds": "make s", "
 LEGEND = (
     "LUT: physical sites, any two LUTs with up to five distinct inputs between them in one; cells: LUT cells as Yosys leaves them;",
     "product: LUT for one product a cycle; feed: LUT of these that are the memory of the weights; CLB: what LUTs and CARRY8 need;",
-    "make s: processor seconds to optimise and to write Verilog; ~: an estimate of the tool itself;",
+    "make s, Yosys s: processor seconds to optimise and write Verilog, and to synthesise it; ~: an estimate of the tool itself;",
     "registered: inputs go to flip-flops first and are counted, outputs come from flip-flops; combinational: no flip-flop.",
 )
 

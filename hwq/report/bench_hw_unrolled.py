@@ -32,7 +32,7 @@ Ints = NDArray[np.int64]
 BIT = Integer(1, False)
 MODEL = Path("../shared/models/TFC_1W1A.onnx")
 ALKAID_STAGES = (4, 7)
-SAMPLE = 2304  # products, at most, of the rows that stand for all in a plain description that would take Yosys too long
+SAMPLE = 1152  # products, at most, of the rows that stand for all in a plain description that would take Yosys too long
 ANCHORS = "own estimate of that tool, not synthesised; measured in November 2026"
 
 
@@ -168,7 +168,7 @@ def _network_work() -> Work:
         return {"y": y}
 
     quoted = (("da4ml", 51_772, f"anchors: {ANCHORS}; depth 50, 135 s"),)
-    makers: dict[str, Callable[[], Circuit | Row]] = {"hwq": lambda: own(_network), "behavioural": lambda: _plain(tfc_layers(), 16)}
+    makers: dict[str, Callable[[], Circuit | Row]] = {"hwq": lambda: own(_network), "behavioural": lambda: _plain(tfc_layers(), 64)}
     if available():
         makers["alkaid:own estimate"] = lambda: estimate([layer.bits() for layer in tfc_layers()])
     return Work(

@@ -9,7 +9,7 @@ from hwq.gateware.parts import SeparateParts
 from hwq.network.file import network_hash
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.ops import Conv
-from hwq.numerics.encoding import Bipolar
+from hwq.numerics.encoding import Bipolar, Encoding
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.plan import Plan, StagePlan, StreamPlan
 from hwq.plan.units import Mvu
@@ -17,6 +17,7 @@ from hwq.report.luts import module_cells, total
 
 __all__ = ["lane_layer", "xnor_lanes"]
 
+BITS = Bipolar()
 PE, SIMD = 16, 64
 MW, MH = 784, 64  # the first layer of the TFC networks
 
@@ -45,10 +46,11 @@ def xnor_lanes() -> dict[str, float]:
     }
 
 
-def lane_layer() -> tuple[Network, Plan]:
-    """One dense layer ``fc`` of bipolar weights and inputs, 784 to 64, folded to 16 rows of 64."""
-    weights = 2 * np.random.default_rng(1).integers(0, 2, (MH, 1, 1, MW)) - 1
-    node = Node("fc", Conv(weights, Bipolar()), ("x",), ("y",))
-    network = Network("lanes", (NetworkInput("x", (1, 1, MW), Bipolar()),), (node,), ("y",))
+def lane_layer(x: Encoding = BITS, w: Encoding = BITS) -> tuple[Network, Plan]:
+    """One dense layer ``fc`` of random weights, 784 to 64, folded to 16 rows of 64."""
+    count = (w.hi - w.lo) // w.step + 1
+    weights = w.lo + w.step * np.random.default_rng(1).integers(0, count, (MH, 1, 1, MW))
+    node = Node("fc", Conv(weights, w), ("x",), ("y",))
+    network = Network("lanes", (NetworkInput("x", (1, 1, MW), x),), (node,), ("y",))
     stage = StagePlan("fc", PE, SIMD, buffer=2 * -(-MW // SIMD))
     return network, Plan(network_hash(network), "vu9p", 300.0, (StreamPlan("x"), StreamPlan("y")), (stage,))

@@ -41,6 +41,7 @@ INNER = (
     (r"\.(activation|activation_\d+|lane_\d+)$", UNITS),
     (r"^{top}_rom_(weights|coefficients)_", ROMS),
     (r"^{top}_rom_", ROMS),
+    (r"^{top}_comparisons_", ("comparisons",)),
     (r"^{top}_row_", ("row",)),
     (r"^{top}_lane_", ("lane",)),
     (r"^{top}_unrolled_", ("circuit",)),

@@ -51,3 +51,15 @@ def test_flip_flops_and_what_drives_them_go_with_what_they_feed():
     assert len(small.cells) == 2
     assert {f.q for f in small.flops} == {kept, loop}
     assert small.signals == netlist.signals
+
+
+def test_a_pin_that_matters_to_no_output_is_tied():
+    netlist = Netlist()
+    a, b, c, d = netlist.input("x", 4)
+    idle = netlist.lut(0b1000, c, d)
+    s, di = netlist.position(lambda p, q, r: p ^ q, lambda p, q, r: p, a, b, idle)
+    o, co = netlist.chain([s], [di])
+    netlist.output("y", [o[0], co[0]])
+    small = prune(netlist)
+    assert len(small.cells) == 2
+    assert all(p <= 1 or p in small.inputs["x"] for cell in small.cells if isinstance(cell, Lut) for p in cell.pins)

@@ -158,11 +158,11 @@ class DspLanes:
         netlist = Netlist("dsp_lanes")
         x = self._operands(netlist, "x", self.pixels, self.packing.x)
         w = self._operands(netlist, "w", self.rows, self.packing.w)
-        latency = 0
-        for (row, pixel), heap in self.heaps(netlist, x, w).items():
-            total = reduce(heap, self.y_bits, True)
-            latency = max(latency, total.latency)
-            netlist.output("y" if self.rows == self.pixels == 1 else f"y{row}_{pixel}", total.bits)
+        totals = {at: reduce(heap, self.y_bits, True) for at, heap in self.heaps(netlist, x, w).items()}
+        latency = max(total.latency for total in totals.values())
+        for (row, pixel), total in totals.items():
+            name = "y" if self.rows == self.pixels == 1 else f"y{row}_{pixel}"
+            netlist.output(name, _delayed(netlist, total.bits, latency - total.latency))
         return netlist, self.front_latency + latency
 
     def _operands(self, netlist: Netlist, name: str, vectors: int, encoding: Encoding) -> list[list[Bits]]:

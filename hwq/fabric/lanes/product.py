@@ -98,12 +98,19 @@ def product_front(x: Encoding, w: Encoding, n: int) -> ProductFront:
 def _priced(x: Encoding, w: Encoding, n: int, kind: str) -> ProductFront:
     # A few products stand for all: fused adders are shared between them, their number changes nothing.
     few = min(n, SAMPLE)
+    hundredths, depth = _sampled(x, w, few, kind)
+    return ProductFront(kind, -(-n * hundredths // (100 * few)), depth)
+
+
+@lru_cache(maxsize=4096)
+def _sampled(x: Encoding, w: Encoding, few: int, kind: str) -> tuple[int, int]:
+    """Hundredths of LUT sites of a few products, the sum of their bits included; levels of the front."""
     heap = BitHeap(Netlist())
     add_products(heap, [_numbers(heap.netlist, x, w, k) for k in range(few)], kind)
     bits = [heap.netlist.flop(b) for column in heap.columns for b in column]
     heap.netlist.output("bits", bits)
     found = sites_of(heap.netlist)
-    return ProductFront(kind, -(-n * (found.luts * 100 + BIT_COST * len(bits)) // (100 * few)), found.depth)
+    return found.luts * 100 + BIT_COST * len(bits), found.depth
 
 
 def _numbers(netlist: Netlist, x: Encoding, w: Encoding, k: int) -> tuple[Number, Number]:

@@ -114,17 +114,24 @@ def test_every_pair_of_int8_weights_times_every_int8_activation() -> None:
             np.testing.assert_array_equal(got[f"y{row}_0"], w * ((x ^ 128) - 128) + 16256)
 
 
-def test_a_result_a_cycle() -> None:
-    lanes = DspLanes(of("INT4", "INT4", 2, 2), 6)
+@pytest.mark.parametrize(
+    ("x", "w", "rows", "pixels", "n"),
+    [("INT4", "INT4", 2, 2, 6), ("INT2", "INT4", 3, 2, 8), ("INT8", "INT8", 2, 1, 16), ("UINT4", "INT4", 2, 2, 16)],
+)
+def test_all_results_of_a_cycle_come_in_one_cycle(x: str, w: str, rows: int, pixels: int, n: int) -> None:
+    lanes = DspLanes(of(x, w, rows, pixels), n)
     rng = np.random.default_rng(7)
-    x, w = (integers(rng, parse_encoding("INT4"), (12, 2, 6)) for _ in range(2))
+    xs, ws = (integers(rng, parse_encoding(e), (12, vectors, n)) for e, vectors in ((x, pixels), (w, rows)))
+    codes = [words(e.encode(v), e.bits) for e, v in ((lanes.packing.x, xs), (lanes.packing.w, ws))]
     simulator = Simulator(lanes.netlist(), 1)
-    expected = np.einsum("tk,tk->t", x[:, 1], w[:, 0]) - 6 * lanes.low
     got = []
     for t in range(12 + lanes.latency):
-        at = min(t, 11)
-        got.append(simulator.cycle({"x": words(x[at : at + 1] & 15, 4), "w": words(w[at : at + 1] & 15, 4)})["y0_1"][0])
-    assert got[lanes.latency :] == expected.tolist()
+        at = slice(min(t, 11), min(t, 11) + 1)
+        got.append(simulator.cycle({"x": codes[0][at], "w": codes[1][at]}))
+    for i in range(rows):
+        for j in range(pixels):
+            expected = np.einsum("tk,tk->t", xs[:, j], ws[:, i]) - n * lanes.low
+            assert [int(y[f"y{i}_{j}"][0]) for y in got[lanes.latency :]] == expected.tolist()
 
 
 def test_cost_is_slices_and_hardly_a_lut() -> None:
