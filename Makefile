@@ -7,7 +7,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   := rtl_out/demo
 
-.PHONY: demo test test-slow lint format bench bench-conv bench-hw venv clean
+.PHONY: demo test test-slow lint format bench bench-conv bench-hw bench-cost calibrate venv clean
 .DEFAULT_GOAL := demo
 
 venv: $(VENV)/.ready
@@ -50,6 +50,14 @@ bench-conv: venv
 bench-hw: venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]" || true
 	$(BIN)/python -m hwq.report.bench_hw $(WORK)
+
+# DESIGNS="tfc cnv" measures those alone
+bench-cost: venv
+	$(BIN)/python -m hwq.report.bench_cost $(DESIGNS)
+
+# synthesises the samples of the cost model again and fits it: a quarter of an hour
+calibrate: venv
+	$(BIN)/python -m hwq.report.calibrate
 
 clean:
 	rm -rf $(VENV) rtl_out/* build .pytest_cache .mypy_cache .ruff_cache .hypothesis

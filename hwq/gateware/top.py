@@ -8,11 +8,12 @@ from amaranth.lib.wiring import In, Out
 
 from hwq.gateware.axi_lite import LEVEL_BITS, LITE_PORTS, StatusRegisters
 from hwq.gateware.components import builder_of, input_port, output_port
-from hwq.gateware.flag_queue import FlagQueue, frames_in_flight, inputs_of
+from hwq.gateware.flag_queue import FlagQueue
 from hwq.gateware.parts import Parts, content_key
 from hwq.gateware.registers import Register, register_map
 from hwq.network.graph import Network
 from hwq.plan.dataflow import Dataflow, dataflow_of
+from hwq.plan.flags import frames_in_flight, inputs_of
 from hwq.plan.names import identifiers, port_names
 from hwq.plan.plan import Plan
 from hwq.plan.units import AxiIn, AxiOut, Fifo, Unit

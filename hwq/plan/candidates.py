@@ -8,10 +8,9 @@ from math import ceil, gcd
 
 from hwq.plan.draft import StageDraft
 from hwq.plan.geometry import Geometry, ceil_div
-from hwq.plan.memories import FIFO_CONTROL, FIFO_CONTROL_FF, fifo_cost
 from hwq.plan.resources import Resources
 from hwq.plan.sizing import start_buffer
-from hwq.plan.stage_cost import buffer_of, stage_cost
+from hwq.plan.stage_cost import input_cost, queue_cost, stage_cost
 from hwq.plan.summary import WINDOWED, StageSummary
 
 __all__ = ["Candidates", "Fold", "breakpoints", "divisors", "expected_buffer", "price"]
@@ -260,10 +259,8 @@ class Candidates:
         if key not in self._costs:
             s = self.s
             pe, simd, pixels, style = shape
-            total = fifo_cost(s.lanes_out(pe) * pixels * s.out_bits, EGRESS) if s.kind != "flatten" else Resources()
+            total = queue_cost(s.lanes_out(pe) * pixels * s.out_bits, EGRESS) if s.kind != "flatten" else Resources()
             depth = expected_buffer(s.geometry(pe, simd, pixels, style)) if s.kind in WINDOWED else 2 * s.shape[1] * ceil_div(s.rows, pe)
-            buffer = buffer_of(s, pe, simd, pixels, depth, kind, style)
-            if buffer:
-                total += Resources(lut=FIFO_CONTROL, ff=FIFO_CONTROL_FF) + buffer.cost
+            total += input_cost(s, pe, simd, pixels, depth, kind, style)
             self._costs[key] = total
         return self._costs[key]

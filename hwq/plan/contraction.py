@@ -121,6 +121,13 @@ class Contraction:
         form, columns = self.raw, self.words * self.simd
         return Domain(0, self.words * form.y_max, factor * form.step, factor * lane.offset(columns, self.padded))
 
+    @property
+    def reach(self) -> int:
+        """The largest raw sum of an output where all columns exist."""
+        if self.lane.apart:
+            return int(_totals(self.op, self.code, self.lane.products)[1].max())
+        return self.op.mw * self.lane.raw_max
+
     @cached_property
     def behind(self) -> Node | None:
         """What follows, on values of :attr:`domain`: the node with the shares of the weights in its constants."""

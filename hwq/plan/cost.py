@@ -1,7 +1,7 @@
 """Cost model of a planned network: fabric of every component, and how well its block RAMs are filled.
 
-A model from the fabric's structure (6-input LUTs, 64-deep LUT memories, 72-bit block RAM ports, Yosys' choice of
-DSP slices), not yet fitted to synthesis: :data:`ERROR_BAND` says how far it may be off.
+Circuits of the fabric and memories are known exactly; what is around them is a sum over counts of its structure, fitted to synthesis
+(:mod:`hwq.plan.pieces`). LUTs are physical sites, those used as memory included. :data:`ERROR_BAND` says how far an estimate may be off.
 """
 
 from __future__ import annotations
@@ -11,36 +11,23 @@ from dataclasses import dataclass, field
 
 from hwq.network.graph import Network
 from hwq.plan.dataflow import Dataflow, dataflow_of
+from hwq.plan.design_pieces import frame_pieces, unit_pieces
 from hwq.plan.device import Device
 from hwq.plan.geometry import ceil_div
 from hwq.plan.law import bottleneck
-from hwq.plan.memories import FIFO_CONTROL, FIFO_CONTROL_FF, Memory, fifo_cost, ram
+from hwq.plan.memories import Memory, ram
+from hwq.plan.pieces import calibration, cost_of, levels_of
 from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.resources import Resources
-from hwq.plan.stage_cost import buffer_of, roms_of, stage_cost
+from hwq.plan.stage_cost import buffer_of, roms_of
 from hwq.plan.stages import stages_of
 from hwq.plan.summary import StageSummary, summary_of
-from hwq.plan.units import FIFO_EGRESS, AxiIn, AxiOut, Converter, Fifo, Fork, Unit, UpsampleUnit, WindowUnit
+from hwq.plan.units import FIFO_EGRESS, Fifo, Unit, UpsampleUnit, WindowUnit
 
-__all__ = ["ERROR_BAND", "STATUS", "Estimate", "axi_cost", "converter_cost", "estimate"]
+__all__ = ["ERROR_BAND", "Estimate", "estimate"]
 
-ERROR_BAND = 0.5  # an estimate e stands for e * (1 - band) .. e * (1 + band)
-
-CONVERTER_BIT = 1.0  # LUT a bit of a block: shift or load
-CONVERTER_BIT_FF = 2.0  # fill register and shift register
-AXI_CONTROL = 30.0  # framing, packing
-AXI_CONTROL_FF = 40.0
-STATUS = Resources(lut=250.0, ff=450.0)  # AXI4-Lite registers and counters, once a design
-
-
-def converter_cost(elements: int, bits: int) -> Resources:
-    """A width converter without its Egress; ``elements`` is those of its block."""
-    return Resources(lut=10 + CONVERTER_BIT * elements * bits, ff=10 + CONVERTER_BIT_FF * elements * bits)
-
-
-def axi_cost(bus_bits: int) -> Resources:
-    """An AXI4-Stream ingress or egress."""
-    return Resources(lut=AXI_CONTROL, ff=AXI_CONTROL_FF) + fifo_cost(bus_bits, 2)
+# An estimate e stands for e * (1 - band) .. e * (1 + band): the largest error found on designs that the model was not fitted to.
+ERROR_BAND = calibration()["error"].get("band", 0.5)
 
 
 @dataclass(frozen=True)
@@ -62,6 +49,8 @@ class Estimate:
         over the cycles between two frames.
     memories
         The memories of every component that has some.
+    levels
+        Most LUTs between registers of every component, see :func:`hwq.plan.pieces.levels_of`.
     """
 
     total: Resources
@@ -73,6 +62,7 @@ class Estimate:
     weight_bits_per_cycle: int = 0
     weight_bandwidth_use: float = 1.0
     memories: Mapping[str, tuple[Memory, ...]] = field(default_factory=dict)
+    levels: Mapping[str, int] = field(default_factory=dict)
 
 
 def estimate(network: Network, plan: Plan, device: Device) -> Estimate:
@@ -83,8 +73,9 @@ def estimate(network: Network, plan: Plan, device: Device) -> Estimate:
 
 def estimate_of(dataflow: Dataflow, plan: Plan, summaries: Mapping[str, StageSummary], device: Device) -> Estimate:
     """:func:`estimate` of a dataflow built already."""
-    per_unit = {u.name: _unit_cost(u, dataflow, summaries) for u in dataflow.units}
-    total = sum(per_unit.values(), STATUS)
+    pieces = {u.name: unit_pieces(u, dataflow, summaries) for u in dataflow.units}
+    per_unit = {name: cost_of(found) for name, found in pieces.items()}
+    total = sum(per_unit.values(), cost_of(frame_pieces(dataflow)))
     memories = {u.name: unit_memories(u, dataflow, summaries) for u in dataflow.units}
     blocks = [m for found in memories.values() for m in found if m.block_bits]
     used, taken = sum(m.bits for m in blocks), sum(m.block_bits for m in blocks)
@@ -101,6 +92,7 @@ def estimate_of(dataflow: Dataflow, plan: Plan, summaries: Mapping[str, StageSum
         weight_bits_per_cycle=bandwidth,
         weight_bandwidth_use=wanted / (bandwidth * interval) if bandwidth else 1.0,
         memories={n: m for n, m in memories.items() if m},
+        levels={name: levels_of(found) for name, found in pieces.items()},
     )
 
 
@@ -130,20 +122,3 @@ def unit_memories(unit: Unit, dataflow: Dataflow, summaries: Mapping[str, StageS
         return ram(edge.word_bits, unit.depth, unit.memory), ram(edge.word_bits, FIFO_EGRESS)
     depth = getattr(unit, "depth", 0)
     return (*found, *(ram(dataflow.edges[e].word_bits, depth) for e in unit.outputs if depth))
-
-
-def _unit_cost(unit: Unit, dataflow: Dataflow, summaries: Mapping[str, StageSummary]) -> Resources:
-    if isinstance(unit, AxiIn | AxiOut):
-        return axi_cost(unit.bus_bits)
-    if isinstance(unit, Fork):
-        return Resources(lut=2.0 * len(unit.outputs), ff=len(unit.outputs))
-    queues = sum((m.cost for m in unit_memories(unit, dataflow, summaries) if m.is_written), Resources())
-    controls = (1 + isinstance(unit, WindowUnit | UpsampleUnit)) * len(unit.outputs)
-    queues += Resources(lut=FIFO_CONTROL * controls, ff=FIFO_CONTROL_FF * controls)
-    if isinstance(unit, Converter):
-        return queues + converter_cost(unit.elements, dataflow.edges[unit.outputs[0]].bits)
-    if isinstance(unit, Fifo):
-        return queues
-    p = unit.plan  # type: ignore[attr-defined]
-    s = summaries[unit.stage.name]  # type: ignore[attr-defined]
-    return queues + stage_cost(s, p.pe, p.simd, p.memory, p.pixels, p.constants, p.style)

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from hwq.network.graph import Network
 from hwq.plan.candidates import Candidates, Fold, price
-from hwq.plan.cost import STATUS, axi_cost
 from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.forest import Forest
 from hwq.plan.geometry import ceil_div
+from hwq.plan.pieces import cost_of
 from hwq.plan.resources import Resources
 from hwq.plan.stages import stages_of
+from hwq.plan.stream_pieces import axi_in, axi_out, status
 from hwq.plan.summary import StageSummary, summary_of
-from hwq.plan.units import Edge, pitch_of
+from hwq.plan.units import AxiIn, AxiOut, Edge, pitch_of
 from hwq.plan.wires import between
 
 __all__ = ["Fold", "Folder", "Folding", "price"]
@@ -114,10 +115,21 @@ class Folder:
         return Folding(picked, self._total(picked))
 
     def _total(self, picked: Mapping[str, Fold]) -> Resources:
-        parts = [axi_cost(bus) for bus in self.buses.values()]
+        parts = [self._around()]
         parts += [f.cost for f in picked.values()]
         parts += [between(self._from(w, picked.get(w.source)), self._to(w, picked.get(w.target))) for w in self.wires]
-        return sum(parts, STATUS)
+        return sum(parts, Resources())
+
+    def _around(self) -> Resources:
+        """AXI streams and registers: the same in every folding."""
+        inputs, outputs = [i.name for i in self.network.inputs], self.network.outputs
+        pieces = [status(len(inputs), len(outputs), 0)]
+        for name in inputs:
+            pieces += axi_in(AxiIn("", (), (), name, self.buses[name], 1), self._bus(name))
+        for name in outputs:
+            pitch = pitch_of(self.network.tensors[name].encoding.bits)
+            pieces += axi_out(AxiOut("", (), (), name, self.buses[name], pitch), self._bus(name))
+        return cost_of(pieces)
 
     def _matrix(self, wire: _Wire, folds: Mapping[str, list[Fold]], prices: Prices, tables: _Tables) -> NDArray[np.float64]:
         """Prices of the converters for every choice of the writer (rows) and the reader (columns); ``tables`` remembers them."""

@@ -9,15 +9,15 @@ from hwq.plan.geometry import ceil_div
 from hwq.plan.resources import Resources
 from hwq.plan.units import memory_kind
 
-__all__ = ["BLOCK_BITS", "Memory", "block_count", "fifo_cost", "memory_cost", "ram", "rom", "ultra_count"]
+__all__ = ["BLOCK_BITS", "INLINE_BITS", "Memory", "block_count", "memory_cost", "ram", "rom", "ultra_count", "written"]
 
 # UG573: a RAMB36 holds 36 Kb, its widest port has 72 bits; an UltraRAM is 4096 words of 72 bits.
 BLOCK_BITS = 36 * 1024
 BLOCK_SHAPES = ((72, 512), (36, 1024), (18, 2048), (9, 4096), (4, 8192), (2, 16384), (1, 32768))
 ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
 
-FIFO_CONTROL = 12.0  # credits and pointers of an Egress, depth 2..64
-FIFO_CONTROL_FF = 15.0
+# Bits of a memory of constants above which it reads a file, and checks that it did.
+INLINE_BITS = 128 * 1024
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Memory:
         """Fabric, without addresses and control."""
         if self.depth <= 1 and self.is_written:
             return Resources(lut=3.0, ff=float(self.banks * self.width) + 4)
-        one = _written_cost(self.width, self.depth, self.kind) if self.is_written else memory_cost(self.width, self.depth, self.kind)
+        one = written(self.width, self.depth, self.kind) if self.is_written else memory_cost(self.width, self.depth, self.kind)
         return Resources(**{name: self.banks * amount for name, amount in one.as_dict().items()}) if self.banks > 1 else one
 
     @property
@@ -85,7 +85,8 @@ def memory_cost(width: int, depth: int, kind: str) -> Resources:
     return Resources(lut=width * (0.5 if depth <= 32 else ceil_div(depth, 64)), ff=float(width))
 
 
-def _written_cost(width: int, depth: int, kind: str) -> Resources:
+def written(width: int, depth: int, kind: str) -> Resources:
+    """A memory of one write and one read port: ``lutram``, ``block`` or ``ultra``; addresses and multiplexers between its rows apart."""
     if kind == "block":
         return Resources(bram36=block_count(width, depth))
     if kind == "ultra":
@@ -93,9 +94,3 @@ def _written_cost(width: int, depth: int, kind: str) -> Resources:
     # RAM32M16: 8 LUTs hold 14 bits x 32; RAM64M8: 8 LUTs hold 7 bits x 64, and deeper ones are rows of them.
     luts = 8.0 * (ceil_div(width, 14) if depth <= 32 else ceil_div(width, 7) * ceil_div(depth, 64))
     return Resources(lut=luts, lutram=luts)
-
-
-def fifo_cost(width: int, depth: int, kind: str = "auto") -> Resources:
-    """An Egress or an input buffer of ``depth`` words of ``width`` bits, with its credits and pointers."""
-    memory = ram(width, depth, kind).cost
-    return memory if depth <= 1 else Resources(lut=FIFO_CONTROL, ff=FIFO_CONTROL_FF) + memory

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hwq.fabric.lane_form import LaneForm
 from hwq.network.graph import Network
 from hwq.network.ops import (
     Add,
@@ -25,14 +26,17 @@ from hwq.network.ops import (
     Window,
 )
 from hwq.numerics.encoding import Bipolar, Encoding, smallest_integer
-from hwq.plan.contraction import contraction
+from hwq.plan.contraction import Contraction, contraction
 from hwq.plan.geometry import Geometry, ceil_div
+from hwq.plan.join import JoinForm, signed_digits
 from hwq.plan.slide import Slide
 from hwq.plan.stages import Stage
+from hwq.plan.staircase import Staircase, staircase_of
 
 __all__ = ["CONTRACTIONS", "WINDOWED", "StageSummary", "summary_of"]
 
 PIXEL = Window((1, 1))
+BINARY = Bipolar()
 # Kinds with a Reader, and those that take one pixel at a time.
 CONTRACTIONS = ("mvu", "depthwise")
 WINDOWED = (*CONTRACTIONS, "pool")
@@ -71,12 +75,21 @@ class StageSummary:
         Channels of every input of a join or concat, of every output of a split.
     factor
         Of an upsampling, or the padding of a pad.
-    table
-        Entries a channel of a lookup table, classes of a border affine; 0 for other kinds.
+    table, border
+        Entries a channel of a lookup table, classes of a border affine (``border``); 0 for other kinds.
     picks
         Indices that a top-k gives.
     mode
         Of a pool: ``max``, ``min`` or ``sum``.
+    x, out
+        Encodings of the first input and the first output.
+    lane, reach, share_bits
+        Of a contraction: the lane of one product; the largest raw sum of an output; width of the shares of the weights that are added to
+        plain integers, 0 where there are none.
+    staircase
+        Counts of the staircase behind it, or of its own.
+    operands, adders, products
+        Of a join: numbers it adds up; additions by which shared factors become shifts; bits of its coefficients, where channels differ.
     """
 
     name: str
@@ -100,8 +113,18 @@ class StageSummary:
     sizes: tuple[int, ...] = ()
     factor: tuple[int, ...] = ()
     table: int = 0
+    border: bool = False
     picks: int = 1
     mode: str = ""
+    x: Encoding = BINARY
+    out: Encoding = BINARY
+    lane: LaneForm | None = None
+    reach: int = 0
+    share_bits: int = 0
+    staircase: Staircase | None = None
+    operands: int = 0
+    adders: int = 0
+    products: int = 0
 
     @property
     def weight_bits(self) -> int:
@@ -208,23 +231,31 @@ def summary_of(network: Network, stage: Stage) -> StageSummary:
         shape=source.shape,
         out_shape=target.shape,
         sizes=op.sizes if isinstance(op, Split) else tuple(network.tensors[s].shape[2] for s in stage.sources),
+        x=source.encoding,
+        out=target.encoding,
+        staircase=staircase_of(stage.activation.op if stage.activation else op),
     )
+    if isinstance(op, Add | Mul):
+        summary = _join(summary, JoinForm(op, tuple(network.tensors[s].encoding for s in stage.sources)))
     if not isinstance(op, Conv):
         return _other(summary, op)
-    code = contraction(op, source.encoding, 1, stage.activation).code.encoding
-    return _conv(summary, op, code, isinstance(source.encoding, Bipolar))
+    return _conv(summary, contraction(op, source.encoding, 1, stage.activation))
 
 
-def _conv(s: StageSummary, op: Conv, code: Encoding, x_bipolar: bool) -> StageSummary:
+def _conv(s: StageSummary, form: Contraction) -> StageSummary:
+    op = form.op
     sat = op.accumulation if isinstance(op.accumulation, Saturating) else None
     return replace(
         s,
         mw=op.mw,
         mh=op.mh,
-        w_bits=code.bits,
+        w_bits=form.code.bits,
+        lane=form.lane,
+        reach=form.reach,
+        share_bits=_signed_bits(form.offsets) if form.offsets is not None else 0,
         acc_bits=sat.bits if sat else s.acc_bits,
-        x_bipolar=x_bipolar,
-        w_bipolar=isinstance(code, Bipolar),
+        x_bipolar=isinstance(form.x, Bipolar),
+        w_bipolar=isinstance(form.code.encoding, Bipolar),
         nonzero=float(np.count_nonzero(op.weights)) / max(1, op.weights.size),
         chunk=sat.chunk if sat else 0,
         window=op.window,
@@ -243,10 +274,23 @@ def _other(s: StageSummary, op: Op) -> StageSummary:
         case Lookup():
             return replace(s, table=op.table.shape[1])
         case BorderAffine():
-            return replace(s, table=op.scale.size)
+            return replace(s, table=op.scale.size, border=True)
         case TopK():
             return replace(s, picks=op.k)
     return s
+
+
+def _join(s: StageSummary, form: JoinForm) -> StageSummary:
+    if isinstance(form.op, Mul):
+        return replace(s, products=0 if form.is_equality else max(d.bits for d in form.domains))
+    if not form.is_shared:
+        low, high = int(form.coefficients.min()), int(form.coefficients.max())
+        return replace(s, operands=form.operands, products=smallest_integer(min(low, -1), max(high, 0)).bits)
+    return replace(s, operands=form.operands, adders=sum(max(0, len(signed_digits(k)) - 1) for k in form.factors))
+
+
+def _signed_bits(values: np.ndarray) -> int:
+    return smallest_integer(min(-1, int(values.min())), int(values.max())).bits
 
 
 def _staircase(op: Op) -> tuple[int, int]:

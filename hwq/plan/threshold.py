@@ -14,7 +14,18 @@ from hwq.fabric.staircase import parallel_netlist, search_netlist
 from hwq.network.ops import Threshold
 from hwq.numerics.encoding import Bipolar
 
-__all__ = ["MARGIN", "MEASURED", "falling_channels", "is_search", "search_levels", "staircase_sites", "threshold_base", "threshold_latency"]
+__all__ = [
+    "MARGIN",
+    "MEASURED",
+    "falling_channels",
+    "is_search",
+    "may_search",
+    "search_is_cheaper",
+    "search_levels",
+    "staircase_sites",
+    "threshold_base",
+    "threshold_latency",
+]
 
 # A search is deeper: it must be so much cheaper to be taken.
 MARGIN = 0.9
@@ -45,19 +56,27 @@ def search_levels(count: int) -> int:
 
 
 def is_search(op: Threshold, bits: int, hold: int) -> bool:
-    """Whether the staircase is searched.
+    """Whether the staircase is searched: where it may be, and that is cheaper.
 
-    That needs ascending thresholds and one direction a channel; where directions differ between channels, also as many thresholds as a tree
-    has. ``bits`` is the width of a threshold; the constants of a channel stand for ``hold`` cycles, for what is needed later
+    ``bits`` is the width of a threshold; the constants of a channel stand for ``hold`` cycles, for what is needed later
     there are registers.
+    """
+    return may_search(op) and search_is_cheaper(op.count, bits, hold)
+
+
+def may_search(op: Threshold) -> bool:
+    """Whether the staircase can be searched: thresholds ascend, one direction a channel; where directions differ between channels, there
+    are also as many thresholds as a tree has.
     """
     falling = falling_channels(op)
     if op.count < 2 or falling is None or (np.diff(op.thresholds, axis=1) < 0).any():
         return False
-    full = op.count + 1 == 1 << search_levels(op.count)
-    if not full and not (falling == falling[0]).all():
-        return False
-    parallel, search = staircase_sites(op.count, bits, hold)
+    return op.count + 1 == 1 << search_levels(op.count) or bool((falling == falling[0]).all())
+
+
+def search_is_cheaper(count: int, bits: int, hold: int) -> bool:
+    """Whether a search among ``count`` thresholds takes so much less than all comparisons at once that its depth is worth it."""
+    parallel, search = staircase_sites(count, bits, hold)
     return search < MARGIN * parallel
 
 

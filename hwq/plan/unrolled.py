@@ -174,10 +174,14 @@ class UnrolledForm:
     @cached_property
     def layers(self) -> tuple[UnrolledLayer, ...]:
         """The circuit of every group: ports ``x`` (elements of the window, then border taps) and ``y`` (codes of its rows)."""
+        return tuple(_layer(*group) for group in self._groups)
+
+    @cached_property
+    def _groups(self) -> tuple[tuple[bytes, int, Encoding, Sequence[RowOutput]], ...]:
+        """What makes the circuit of each group."""
         outputs, matrix, rows = self.outputs, self.matrix, self.rows
-        return tuple(
-            _layer(matrix[k : k + rows].tobytes(), matrix.shape[1], self.x, outputs[k : k + rows]) for k in range(0, self.op.mh, rows)
-        )
+        starts = range(0, self.op.mh, rows)
+        return tuple((matrix[k : k + rows].tobytes(), matrix.shape[1], self.x, outputs[k : k + rows]) for k in starts)
 
     @property
     def circuit_latency(self) -> int:
@@ -197,7 +201,7 @@ class UnrolledForm:
             self.circuit_latency,
             max(map(depth, netlists)),
             max(map(fanout, netlists)),
-            sum(sites_of(n).luts for n in netlists),
+            sum(_luts(*group) for group in self._groups),
             sum(len(n.flops) for n in netlists),
         )
 
@@ -214,6 +218,12 @@ def form_of(network: Network, stage: Stage) -> UnrolledForm:
 def _layer(weights: bytes, columns: int, x: Encoding, outputs: Sequence[RowOutput]) -> UnrolledLayer:
     matrix = np.frombuffer(weights, np.int64).reshape(-1, columns)
     return layer.unrolled_layer(matrix, x, outputs)
+
+
+@lru_cache(maxsize=1024)
+def _luts(weights: bytes, columns: int, x: Encoding, outputs: Sequence[RowOutput]) -> int:
+    """LUT sites of a circuit; a large one takes seconds to count."""
+    return sites_of(_layer(weights, columns, x, outputs).netlist).luts
 
 
 def unrolled_latency(form: UnrolledForm, is_gathered: bool, circuit: int | None = None) -> int:

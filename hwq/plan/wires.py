@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import lru_cache
 
 from hwq.plan.blocks import blocks_between
-from hwq.plan.cost import converter_cost
-from hwq.plan.memories import fifo_cost
+from hwq.plan.pieces import cost_of
 from hwq.plan.resources import Resources
-from hwq.plan.units import Edge
+from hwq.plan.stream_pieces import converter, fifo
+from hwq.plan.units import Converter, Edge
 
 __all__ = ["between"]
 
@@ -25,7 +25,7 @@ def between(edge: Edge, wanted: Edge) -> Resources:
         return Resources() if same or fits else _converter(edge, wanted)
     if _is_contiguous(edge) and _is_contiguous(wanted):
         if edge.lanes == wanted.lanes and edge.words == wanted.words:
-            return fifo_cost(wanted.word_bits, EGRESS)
+            return cost_of(fifo(wanted.word_bits, EGRESS))
         return _converter(edge, wanted)
     image = wanted if edge.positions == 1 else edge
     whole = replace(image, elements=image.channels)
@@ -33,8 +33,7 @@ def between(edge: Edge, wanted: Edge) -> Resources:
 
 
 def _converter(edge: Edge, wanted: Edge) -> Resources:
-    elements = blocks_between(edge, wanted)[1]
-    return converter_cost(elements, wanted.bits) + fifo_cost(wanted.word_bits, EGRESS)
+    return cost_of(converter(Converter("", (), (), EGRESS, *blocks_between(edge, wanted)), edge, wanted))
 
 
 def _is_contiguous(edge: Edge) -> bool:

@@ -78,6 +78,7 @@ LAYER_FIELDS = {
     "resources": "its fabric",
     "mh": "of dense and conv: rows of the weight matrix, outputs",
     "mw": "of dense and conv: columns of the weight matrix, inputs of one output",
+    "levels": "most LUTs between registers of a stage: of circuits of the fabric as they are, of the rest the most in any sample",
     "circuit": "of unrolled layers: latency in cycles, levels of logic, most loads of a bit, LUTs and flip-flops of the circuits",
     "weights": "of dense and conv: encoding of the weights",
     "weight_bits": "of dense and conv: bits of the weights",
@@ -157,6 +158,7 @@ def _layer(design: Design, stage: Stage, cost: Estimate) -> dict[str, Any]:
         "cycles": design.prediction.cycles.get(stage.name, 0),
         "module": design.modules.get(stage.name),
         "resources": cost.per_unit.get(stage.name, Resources()).rounded(),
+        "levels": cost.levels.get(stage.name, 0),
     }
     op = stage.node.op
     if isinstance(op, Conv):

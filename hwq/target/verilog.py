@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from hwq.errors import InputError
 from hwq.gateware.parts import Part
+from hwq.plan.memories import INLINE_BITS
 from hwq.plan.names import identifier
 from hwq.target.fabric_parts import FabricParts
 from hwq.target.memory_file import MemoryFile, inline_rom, memory_file, rom_module
@@ -34,8 +35,6 @@ INTERNAL_ATTRIBUTES = (
     "full_case",
     "parallel_case",
 )
-# Distinct ROM bits of a design above which they go to memory files.
-INLINE_BITS = 128 * 1024
 
 
 class ModuleNames:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwq.gateware.flag_queue import FlagQueue, inputs_of
+from hwq.gateware.flag_queue import FlagQueue
 from hwq.gateware.parts import Parts
 from hwq.gateware.top import build_top
 from hwq.network.graph import Node
 from hwq.network.ops import Conv
 from hwq.numerics.encoding import Bipolar
 from hwq.plan.dataflow import dataflow_of
+from hwq.plan.flags import inputs_of
 from hwq.plan.plan import StagePlan
 from tests.gateware.axi import AxiSink, AxiSource, run_streams
 from tests.gateware.cases import image_network, plan_of

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+from hwq.network.graph import Network
 from hwq.numerics.encoding import Integer
 from hwq.plan.cost import ERROR_BAND, estimate
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.goal import Goal
 from hwq.plan.planner import plan_network
 from hwq.plan.resources import Resources
-from hwq.plan.stage_cost import lanes_cost
+from hwq.plan.stage_cost import stage_cost
 from hwq.plan.stages import stages_of
 from hwq.plan.summary import summary_of
 from hwq.target.boards import load_device
@@ -15,21 +18,23 @@ from tests.plan.networks import dense, tfc, two_outputs
 VU9P = load_device("vu9p")
 
 
+def stage_of(network: Network, pe: int, simd: int, style: str = "folded") -> Resources:
+    memory = "lutram" if style == "folded" else "logic"
+    return stage_cost(summary_of(network, stages_of(network)[0]), pe, simd, memory, style=style)
+
+
 def test_binary_products_are_cheapest() -> None:
-    def lut(encoding: Integer | None) -> float:
-        network = dense([64, 64], encoding)
-        return lanes_cost(summary_of(network, stages_of(network)[0]), 64, False).lut
-
-    assert lut(None) < lut(Integer(2, True, True)) < lut(Integer(4, True))
-    network = dense([64, 64], Integer(8, True))
-    assert lanes_cost(summary_of(network, stages_of(network)[0]), 64, False).dsp == 64
+    binary, ternary, ints = (stage_of(dense([64, 64], e), 8, 32).lut for e in (None, Integer(2, True, True), Integer(4, True)))
+    assert binary < ternary < ints
+    assert stage_of(dense([64, 64], Integer(8, True)), 4, 16).dsp >= 32
 
 
-def test_zero_weights_cost_nothing_as_constants() -> None:
+def test_zero_weights_cost_nothing_as_wiring() -> None:
     network = dense([64, 64], Integer(2, True, True))
     s = summary_of(network, stages_of(network)[0])
     assert 0.5 < s.nonzero < 0.8
-    assert lanes_cost(s, 64 * 64, True).lut < lanes_cost(s, 64 * 64, False).lut
+    full = stage_cost(replace(s, nonzero=1.0), 64, 64, "logic", style="unrolled").lut
+    assert stage_of(network, 64, 64, "unrolled").lut < full
 
 
 def test_the_estimate_is_the_sum_of_its_units_and_the_status_registers() -> None:

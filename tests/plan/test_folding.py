@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hwq.network.graph import Network
 from hwq.numerics.encoding import Integer
 from hwq.plan.candidates import breakpoints
-from hwq.plan.cost import STATUS, axi_cost, converter_cost
 from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.folding import Folder, price
-from hwq.plan.memories import fifo_cost
 from hwq.plan.resources import Resources
-from hwq.plan.stage_cost import stage_cost
+from hwq.plan.stage_cost import input_cost, queue_cost, stage_cost
+from hwq.plan.units import Edge
+from hwq.plan.wires import between
 from hwq.target.boards import load_device
 from tests.plan.networks import dense, networks, two_outputs
 
@@ -33,9 +33,7 @@ def ceil(a: int, b: int) -> int:
 
 
 def queues(channels: int, bits: int, have: int, want: int) -> Resources:
-    if have == want or channels <= min(have, want):
-        return Resources()
-    return converter_cost(channels, bits) + fifo_cost(want * bits, 2)
+    return between(Edge("", have, bits, channels), Edge("", want, bits, channels))
 
 
 def every_choice(f: Folder, cycles: int) -> Iterator[float]:
@@ -46,14 +44,12 @@ def every_choice(f: Folder, cycles: int) -> Iterator[float]:
         options.append([(s, pe, simd) for pe, simd in pairs if ceil(s.mh, pe) * ceil(s.mw, simd) <= cycles])
     (i,), (o,) = f.network.inputs, f.network.outputs
     for choice in itertools.product(*options):
-        total, lanes, channels, bits = STATUS, f.lanes[i.name], i.shape[2], i.encoding.bits
-        for bus in f.buses.values():
-            total += axi_cost(bus)
+        total, lanes, channels, bits = f._around(), f.lanes[i.name], i.shape[2], i.encoding.bits
         for s, pe, simd in choice:
             sf, nf = ceil(s.mw, simd), ceil(s.mh, pe)
             memories = ["logic"] if sf * nf == 1 else ["lutram", "block"]
-            buffer = fifo_cost(simd * s.x_bits, max(2, ceil(3 * sf, 2)))
-            egress = fifo_cost(pe * s.out_bits, 4)
+            buffer = input_cost(s, pe, simd, 1, max(2, ceil(3 * sf, 2)), "lutram")
+            egress = queue_cost(pe * s.out_bits, 4)
             cores = [stage_cost(s, pe, simd, m) for m in memories]
             total += min(cores, key=lambda c: price(c, PRICES)) + buffer + egress + queues(channels, bits, lanes, simd)
             lanes, channels, bits = pe, s.mh, s.out_bits

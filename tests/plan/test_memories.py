@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwq.plan.memories import BLOCK_BITS, block_count, fifo_cost, memory_cost, ram, rom, ultra_count
+from hwq.plan.memories import BLOCK_BITS, block_count, memory_cost, ram, rom, ultra_count
 from hwq.plan.resources import Resources
 
 
@@ -42,13 +42,6 @@ def test_a_lut_is_a_read_only_memory_of_64_bits() -> None:
     assert memory_cost(100, 65, "lutram").lut == 200
     assert memory_cost(100, 32, "lutram").lut == 50
     assert memory_cost(100, 1, "logic") == Resources()
-
-
-@given(st.integers(1, 500), st.integers(1, 200))
-def test_a_deeper_fifo_never_costs_less_luts_as_memory_or_blocks(width: int, depth: int) -> None:
-    shallow, deep = fifo_cost(width, depth), fifo_cost(width, depth + 1)
-    assert deep.bram36 >= shallow.bram36
-    assert deep.lutram >= shallow.lutram or deep.bram36 > 0
 
 
 @given(st.sampled_from(["lutram", "block", "ultra"]), st.integers(1, 200), st.integers(2, 5000), st.integers(1, 8))
