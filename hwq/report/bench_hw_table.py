@@ -68,7 +68,7 @@ def _lines(text: str, indent: str) -> Iterator[str]:
 
 
 def _who(row: Mapping[str, Any]) -> str:
-    sample = f", {row['scaled_from']} x a sample" if "scaled_from" in row else ""
+    sample = f", {row['scaled_from']}x sample" if "scaled_from" in row else ""
     return f"{row['circuit']}{', ' + row['variant'] if row.get('variant') else ''}{sample}"
 
 
