@@ -35,10 +35,12 @@ def ternary_adder(
     for k, bits in enumerate([first, *columns[1:]]):
         assert len(bits) <= 2, "a ternary adder takes two bits a column and the third row"
         pins = (*bits, *[FALSE] * (2 - len(bits)), third[k], keep)
-        o6, o5 = netlist.position(_total, _majority, *pins, passed)
-        s.append(o6)
         di.append(passed)
-        passed = o5
+        if any(pins[:2]):
+            o6, passed = netlist.position(_total, _majority, *pins, passed)
+        else:  # nothing to carry: the second output would be a constant that occupies the next column's pins
+            o6, passed = plain(netlist, netlist.lut(lambda c, keep, d: c & keep ^ d, third[k], keep, passed)), FALSE
+        s.append(o6)
     return netlist.chain(s, di, plain(netlist, ci))[0]
 
 

@@ -162,7 +162,11 @@ class LaneForm:
         return max(1, self.y_max.bit_length())
 
     def raw(self, x_code: int, w_code: int) -> int:
-        """Raw value of the product of two codes; codes outside their encoding are brought into range, of a ternary number to 0."""
+        """Raw value of the product of two codes.
+
+        Of a code outside its encoding, which never reaches a lane (the inputs of a design replace it), tables make a value in range and
+        other fronts any value.
+        """
         if self.products:
             return self.products.raw(x_code, w_code)
         product = _number(self.x, x_code) * _number(self.w, w_code)

@@ -28,17 +28,25 @@ class Single:
         shares with the LUT that makes its DI alone.
     generates
         Its output where that is read once, as a DI; None elsewhere.
+    upper
+        Whether it needs O6 of its site without standing at a carry position: it drives a MUXF7.
     """
 
     pins: frozenset[int]
     takes: int | None
     closed: bool
     generates: int | None
+    upper: bool = False
+
+    @property
+    def on_o6(self) -> bool:
+        """Whether only O6 will do."""
+        return self.upper or self.takes is not None
 
 
 def may_share(a: Single, b: Single) -> bool:
-    """Whether both fit into one site: at most five distinct inputs, at most one of them at a carry position."""
-    if len(a.pins | b.pins) > PINS or (a.takes is not None and b.takes is not None):
+    """Whether both fit into one site: at most five distinct inputs, at most one of them at a carry position or below a MUXF7."""
+    if len(a.pins | b.pins) > PINS or (a.on_o6 and b.on_o6):
         return False
     closed, other = (a, b) if a.closed else (b, a)
     return not closed.closed or (other.generates is not None and other.generates == closed.takes)

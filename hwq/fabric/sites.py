@@ -6,23 +6,28 @@ count of cells says less, since two small LUTs share a site and a carry position
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hwq.errors import InputError
 from hwq.fabric.cells import Cells, Driver, cells_of, drivers, joined_chains, live
 from hwq.fabric.matching import maximum_matching
 from hwq.fabric.netlist import TRUE, Chain, Lut, Netlist
-from hwq.fabric.pairing import Single, neighbours
+from hwq.fabric.pairing import Single, may_share, neighbours
+from hwq.fabric.wide_muxes import mux_sources
 
 __all__ = ["MEMORY_SITES", "Sites", "count_sites", "sites_of"]
 
-# LUT sites that a memory or shift register takes.
+# LUT sites that a memory or shift register takes (UG974, UG574).
 MEMORY_SITES = {
     **{"RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1S": 2, "RAM128X1D": 4, "RAM256X1S": 4},
     **{"RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "SRL16": 1, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1},
+    **{"RAM256X1D": 8, "RAM512X1S": 8, "RAM32X16DR8": 8, "RAM64X8SW": 8},
 }
 BRAM36 = {"RAMB36E1": 1.0, "RAMB36E2": 1.0, "RAMB18E1": 0.5, "RAMB18E2": 0.5}
+MEMORY = re.compile(r"(RAM|SRL|CFGLUT)[A-Z]*\d")
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,12 @@ class Sites:
     pairs
         Sites that hold two single-output LUTs.
     route_throughs
-        Carry positions whose S is not driven by a LUT of its own.
+        Carry positions whose S is not driven by a LUT of its own, and inputs of F7 to F9 multiplexers that no LUT (or smaller
+        multiplexer) of their own drives.
     conflicts
         Sites needed because O and CO of a position (or O5 beside one of them) leave without a flip-flop, though they share one
-        output multiplexer; and because a chain's carry-in and first DI both need the bypass pin.
+        output multiplexer; and because a chain's carry-in and first DI both need the bypass pin, unless O5 of the position's LUT
+        is DI: a LUT that makes DI alone can be that, for one chain, where it may share the site.
     inverters
         LUTs that only invert, for a reader which is no LUT; counted in ``luts`` (two may share a site).
     carry_positions, carry, carry_cells
@@ -88,13 +95,17 @@ def sites_of(netlist: Netlist) -> Sites:
 
 
 def count_sites(cells: Cells) -> Sites:
-    """The sites of ``cells``; what no output needs is not counted. 60 000 LUTs take some 10 seconds."""
+    """The sites of ``cells``; what no output needs is not counted. 60 000 LUTs take some 10 seconds.
+
+    Raises :class:`InputError` of code ``CELL-MEMORY`` for a memory or shift register whose LUTs are not known.
+    """
     circuit = _Circuit(cells)
     singles = circuit.singles()
     any_pair, exact = neighbours(singles, related=False)
     related, _ = neighbours(singles, related=True)
-    pairs, related_pairs = (sum(p >= 0 for p in maximum_matching(n)) // 2 for n in (any_pair, related))
-    whole = circuit.duals + len(singles) + circuit.route_throughs + circuit.conflicts
+    bound = len(circuit.bypassed)
+    pairs, related_pairs = (bound + sum(p >= 0 for p in maximum_matching(n)) // 2 for n in (any_pair, related))
+    whole = circuit.duals + len(singles) + 2 * bound + circuit.route_throughs + circuit.conflicts
     kinds = Counter(block.kind for block in circuit.blocks)
     return Sites(
         luts=whole - pairs,
@@ -108,7 +119,7 @@ def count_sites(cells: Cells) -> Sites:
         carry_positions=sum(len(c.s) for c in circuit.chains),
         carry=_carry8([len(c.s) for c in circuit.chains]),
         carry_cells=cells.carry_cells,
-        lutram=sum(MEMORY_SITES.get(kind, 0) * n for kind, n in kinds.items()),
+        lutram=sum(_memory_sites(kind) * n for kind, n in kinds.items()),
         ff=sum(f.q in circuit.live for f in cells.flops),
         dsp=sum(n for kind, n in kinds.items() if kind.startswith("DSP48")),
         bram36=sum(BRAM36.get(kind, 0) * n for kind, n in kinds.items()),
@@ -116,6 +127,13 @@ def count_sites(cells: Cells) -> Sites:
         muxes=sum(n for kind, n in kinds.items() if kind.startswith("MUXF")),
         depth=_depth(circuit.ends, circuit.drivers),
     )
+
+
+def _memory_sites(kind: str) -> int:
+    if MEMORY.match(kind) and kind not in MEMORY_SITES and kind not in BRAM36:
+        message = f"how many LUTs a cell {kind} takes is not known"
+        raise InputError("CELL-MEMORY", message, hint=f"memories of LUTs that can be counted: {', '.join(sorted(MEMORY_SITES))}")
+    return MEMORY_SITES.get(kind, 0)
 
 
 class _Circuit:
@@ -159,8 +177,10 @@ class _Circuit:
         """Give each carry position its LUT; count what that costs."""
         by_output = {o: lut for lut in self.luts for o in self._outputs(lut)}
         self.position: dict[int, tuple[int, int]] = {}
+        self.bypassed: dict[int, int] = {}
         self.duals = sum(len(self._outputs(lut)) == 2 for lut in self.luts)
-        self.route_throughs = self.conflicts = 0
+        self.conflicts = 0
+        self.muxed, self.route_throughs = mux_sources(self.blocks, {o for lut in self.luts for o in self._upper(lut)})
         for c, chain in enumerate(self.chains):
             for k, s in enumerate(chain.s):
                 lut = by_output.get(s)
@@ -170,7 +190,8 @@ class _Circuit:
                 else:
                     self.position[lut.o6] = (c, k)
                 self.conflicts += self._multiplexer_conflict(lut, chain, k)
-            self.conflicts += self._bypass_conflict(by_output, chain)
+        for c, chain in enumerate(self.chains):
+            self.conflicts += self._bypass_conflict(by_output, c, chain)
 
     def _may_propagate(self, lut: Lut, s: int) -> bool:
         """S is wired to O6; the outputs of a LUT can change places unless one reads six inputs."""
@@ -189,25 +210,39 @@ class _Circuit:
         elsewhere = other in self.fabric or self.di[other] > (chain.di[k] == other)
         return max(0, leaving + elsewhere - 1)
 
-    def _bypass_conflict(self, by_output: dict[int, Lut], chain: Chain) -> int:
-        """The first position's DI and a variable carry-in both want the bypass pin, unless O5 of the position's LUT drives DI."""
+    def _upper(self, lut: Lut) -> list[int]:
+        """Its output that can be on O6, the other one being on O5."""
+        outputs = self._outputs(lut)
+        return outputs if len(outputs) == 1 else [lut.o6]
+
+    def _bypass_conflict(self, by_output: dict[int, Lut], c: int, chain: Chain) -> int:
+        """The first position's DI and a variable carry-in both want the bypass pin, unless O5 of the position's LUT drives DI.
+
+        Where a LUT of its own makes DI, it must share the site of the position: ``bypassed``, by DI, the outputs of the LUTs at S.
+        """
         di, s = chain.di[0], chain.s[0]
         if min(chain.ci, di) <= TRUE or chain.co[0] not in self.live:
             return 0
         lut, generate = by_output.get(s), by_output.get(di)
-        if lut is None or generate is None or di & 1:
+        if lut is None or generate is None or self.position.get(lut.o6) != (c, 0):
             return 1
-        pins = set(self.drivers[s].inputs) | set(self.drivers[di].inputs)
-        return int(lut is not generate and (len({p & ~1 for p in pins}) > 5 or len(self._outputs(generate)) == 2))
+        if lut is generate:
+            return 0
+        alone = len(self._outputs(lut)) == len(self._outputs(generate)) == 1 and di not in self.bypassed
+        if not alone or not may_share(self._single(lut, s), self._single(generate, di)):
+            return 1
+        self.bypassed[di] = s
+        return 0
 
     def singles(self) -> list[Single]:
-        """LUTs that may share a site: those with one output, inverters included."""
+        """LUTs that may share a site: those with one output, inverters included, but for those that must share with each other."""
+        bound = {*self.bypassed, *self.bypassed.values()}
         found = []
         for lut in self.luts:
             outputs = self._outputs(lut)
-            if len(outputs) == 1:
+            if len(outputs) == 1 and outputs[0] not in bound:
                 found.append(self._single(lut, outputs[0]))
-        return found + [Single(frozenset({signal}), None, False, None) for signal in self.inverted]
+        return found + [Single(frozenset({s}), None, False, None, (s | 1) in self.muxed) for s in self.inverted]
 
     def _single(self, lut: Lut, output: int) -> Single:
         pins = frozenset(p & ~1 for p in self.drivers[output].inputs)
@@ -216,7 +251,7 @@ class _Circuit:
         if self.di[output] == 1 and output not in self.fabric and output not in self.stored:
             generates = output
         if place is None:
-            return Single(pins, None, False, generates)
+            return Single(pins, None, False, generates, output in self.muxed)
         chain, k = self.chains[place[0]], place[1]
         return Single(pins, chain.di[k], self._leaving(chain, k) > 0, None)
 

@@ -9,7 +9,9 @@ from amaranth.lib.wiring import In, Out
 from hwq.gateware.egress import Egress
 from hwq.gateware.fifo import forward
 from hwq.gateware.reader import Counter
+from hwq.gateware.recode import legal_code
 from hwq.gateware.streams import edge_stream
+from hwq.numerics.encoding import Encoding
 from hwq.plan.units import AxiIn, Edge
 
 __all__ = ["AxiIngress"]
@@ -21,9 +23,11 @@ class AxiIngress(wiring.Component):
     A frame is ``edge.words`` beats, ``tlast`` on its last. Bits above a code, lanes beyond the frame and ``tkeep`` are
     ignored. Framing errors are repaired here: ``tlast`` early, the frame is completed with the legal code 0 and input waits;
     ``tlast`` missing, everything up to and including the next ``tlast`` is dropped. Such a frame is *bad*; what follows is not
-    touched. Downstream a frame always has its words.
+    touched. Downstream a frame always has its words, and where ``encoding`` is said only codes of it (:func:`legal_code`): lanes have
+    no room for others.
 
-    Timing: a FIFO law with L = 0: ``tready`` is ``grant`` while all is well. Cost: an Egress and a beat counter.
+    Timing: a FIFO law with L = 0: ``tready`` is ``grant`` while all is well. Cost: an Egress and a beat counter, for a narrow
+    encoding a LUT a code.
 
     Members
     -------
@@ -43,8 +47,8 @@ class AxiIngress(wiring.Component):
         Free words of the FIFO, for the high-water mark.
     """
 
-    def __init__(self, unit: AxiIn, edge: Edge) -> None:
-        self.unit, self.edge = unit, edge
+    def __init__(self, unit: AxiIn, edge: Edge, encoding: Encoding | None = None) -> None:
+        self.unit, self.edge, self.encoding = unit, edge, encoding
         super().__init__(
             {
                 "tdata": In(unsigned(unit.bus_bits)),
@@ -91,6 +95,8 @@ class AxiIngress(wiring.Component):
     def _codes(self, last) -> Cat:
         edge, pitch = self.edge, self.unit.pitch
         codes = [self.tdata[k * pitch : k * pitch + edge.bits] for k in range(edge.elements)]
+        if self.encoding:
+            codes = [legal_code(code, self.encoding) for code in codes]
         real = edge.channels - (edge.words - 1) * edge.elements
         kept = [code if k < real else Mux(last, Const(0, edge.bits), code) for k, code in enumerate(codes)]
         return Cat(*kept)

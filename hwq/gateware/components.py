@@ -66,7 +66,7 @@ def builder_of(unit: Unit, dataflow: Dataflow, network: Network, parts: Parts) -
     sources, targets = [dataflow.edges[e] for e in unit.inputs], [dataflow.edges[e] for e in unit.outputs]
     match unit:
         case AxiIn():
-            return partial(AxiIngress, unit, targets[0])
+            return partial(AxiIngress, unit, targets[0], tensors[unit.tensor].encoding)
         case AxiOut():
             return partial(AxiEgress, unit, sources[0], signed=tensors[unit.tensor].encoding.signed)
         case Converter():

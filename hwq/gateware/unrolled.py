@@ -106,7 +106,7 @@ class UnrolledStage(wiring.Component):
         values = [v[1:] for v in values] if form.doubled and (form.node is None or not form.is_fused) else values
         if form.is_fused:
             return [value[: form.out.bits] for value in values]
-        activation = activation_form(form.node, form.domain, form.out)
+        activation = activation_form(form.node, form.domain, form.out, multiplier=self.unit.plan.multiplier)
         words = activation.words(self.op.mh)
         codes = []
         for row, value in enumerate(values):

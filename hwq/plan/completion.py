@@ -52,14 +52,14 @@ class Completion:
         f, d, s = folding.folds[name], self.draft.stage(name), folder.summaries[name]
         style = f.style if f.style == "unrolled" else "constant" if f.memory == "logic" and s.kind in CONTRACTIONS else "folded"
         buffer = d.buffer or first_buffer(s, f.pe, f.simd, f.pixels, style)
-        memories = d.depth or 2, d.buffer_memory or "auto", f.constants, self.multiplier(s, d.multiplier), d.accumulator or "auto"
+        memories = d.depth or 2, d.buffer_memory or "auto", f.constants, self.multiplier(s, d.multiplier, style), d.accumulator or "auto"
         return StagePlan(name, f.pe, f.simd, f.pixels, style if d.style in (None, "auto") else d.style, f.memory, buffer, *memories)
 
-    def multiplier(self, s: StageSummary, said: str | None) -> str:
+    def multiplier(self, s: StageSummary, said: str | None, style: str) -> str:
         """What multiplies: where it follows the widths and would take slices that the device does not have, synthesis places them."""
         if said not in (None, "auto"):
             return str(said)
-        wide = s.kind in CONTRACTIONS and not (s.x_bipolar or s.w_bipolar) and s.x_bits + s.w_bits > PRODUCT_BITS
+        wide = s.kind in CONTRACTIONS and style != "unrolled" and not (s.x_bipolar or s.w_bipolar) and s.x_bits + s.w_bits > PRODUCT_BITS
         return "inferred" if wide and not self.device.has_wide_slices else "auto"
 
     def with_depths(self, plan: Plan, folder: Folder, sized: bool) -> Plan:

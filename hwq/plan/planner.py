@@ -53,8 +53,8 @@ def plan_network(
 ) -> Plan:
     """A plan for ``network`` on ``device`` that meets ``goal`` with the least fabric, or as fast as fits.
 
-    ``base`` is honoured exactly in every field it gives; ``style`` is that of all layers that can have it and of which ``base`` says
-    none. Raises :class:`InputError` (``GOAL-FPS``, ``GOAL-LATENCY``) for what
+    ``base`` is honoured exactly in every field it gives; ``style`` is that of all layers that can have it, whatever ``base``
+    says. Raises :class:`InputError` (``GOAL-FPS``, ``GOAL-LATENCY``) for what
     no plan can reach, :class:`NegativeVerdict` (``DOES-NOT-FIT``) for what the device cannot hold, :class:`Problems` for a
     ``base`` that breaks rules.
     """
@@ -124,7 +124,7 @@ class _Planner:
     def may_unroll(self) -> bool:
         """Let layers of no particular style be unrolled from now on: a small convolution gives more windows a cycle so."""
         try:
-            draft = with_style(self.network, self.draft, "auto")
+            draft = with_style(self.network, self.draft, "auto", replaces=False)
         except InputError:
             return False
         self.draft = draft

@@ -10,6 +10,7 @@ from math import gcd, prod
 from hwq.errors import InputError
 from hwq.fabric.lane_form import MULTIPLIERS
 from hwq.network.graph import Network
+from hwq.plan.arithmetic import arithmetic_breaches, unrolled_arithmetic_breaches
 from hwq.plan.device import Device
 from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.geometry import ceil_div
@@ -37,11 +38,12 @@ def breaches(network: Network, draft: PlanDraft) -> list[InputError]:
     """Every rule that the given fields of ``draft`` break, in the order of the network."""
     found = list(_stream_breaches(network, draft))
     stages = stages_of(network)
-    summaries = {s.name: summary_of(network, s) for s in stages}
-    found += _unknown("stage", draft.stages, tuple(summaries))
-    for name, summary in summaries.items():
-        if name in draft.stages:
-            found += stage_breaches(summary, draft.stages[name])
+    found += _unknown("stage", draft.stages, tuple(s.name for s in stages))
+    for stage in stages:
+        if stage.name in draft.stages:
+            summary, said = summary_of(network, stage), draft.stages[stage.name]
+            found += stage_breaches(summary, said)
+            found += arithmetic_breaches(network, stage, summary, said)
     words = _frame_words(network, stages, draft)
     for name, fifo in draft.fifos.items():
         found += _fifo_breaches(name, fifo.depth, words)
@@ -129,7 +131,8 @@ def stage_breaches(s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     """Every rule of a stage that the given fields of ``d`` break."""
     where = f"stage {s.name}"
     yield from _choice(where, "style", d.style, STYLES)
-    if d.style != "unrolled":
+    known = d.style is None or d.style in STYLES  # what another one wants of the lanes nobody knows
+    if known and d.style != "unrolled":
         yield from _lanes_breaches(where, s, d)
     yield from _choice(where, "memory", d.memory, MEMORIES)
     yield from _choice(where, "buffer_memory", d.buffer_memory, RAMS)
@@ -137,6 +140,8 @@ def stage_breaches(s: StageSummary, d: StageDraft) -> Iterator[InputError]:
     yield from _choice(where, "multiplier", d.multiplier, MULTIPLIERS)
     yield from _choice(where, "accumulator", d.accumulator, ARITHMETIC)
     yield from _range(where, "depth", d.depth, 1, MAX_DEPTH, DEPTH_WHY)
+    if not known:
+        return
     if d.style == "unrolled":
         yield from unrolled_breaches(where, s, d)
         return
@@ -174,6 +179,7 @@ def unrolled_breaches(where: str, s: StageSummary, d: StageDraft) -> Iterator[In
     yield from _range(where, "pixels", d.pixels, 1, 1, "an unrolled stage computes one window at a time")
     if d.memory not in (None, "logic"):
         yield InputError("PLAN-STYLE", f"style {d.style!r} does not go with memory {d.memory!r}", where=where, hint=PAIRS_HINT)
+    yield from unrolled_arithmetic_breaches(s, d)
     g = s.slide(d.simd if d.simd and d.simd <= channels else channels)
     if not g.is_gathered:
         what = f"a column of the window spans {g.least_buffer} words"

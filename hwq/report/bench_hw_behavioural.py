@@ -19,8 +19,14 @@ def _circuit(text: str, **notes: object) -> Circuit:
 
 
 def _sum(bits: Sequence[str]) -> str:
-    """Number of ones. Yosys makes a tree of three-to-two counters of it; loops and balanced expressions come out the same."""
-    return " + ".join(bits) if bits else "1'b0"
+    """Number of ones. Yosys makes a tree of three-to-two counters of it; loops and chains of additions come out the same.
+
+    Balanced, since it reads operand within operand: a chain of many hundred is too deep for it.
+    """
+    if len(bits) < 2:
+        return bits[0] if bits else "1'b0"
+    half = len(bits) // 2
+    return f"({_sum(bits[:half])} + {_sum(bits[half:])})"
 
 
 def popcount(width: int, bits: int) -> Circuit:

@@ -69,7 +69,6 @@ def _float_mac() -> Work:
         {"y": Port(WORD, 1)},
         lambda values: {"y": _float_sum(*(values[name] for name in "abc"))},
         {"hwq": lambda: own(lambda: (mac.netlist(), mac.latency))},
-        products=1,
         target=650,
         quoted=(("vendor cores (300-500 LUT, 2-3 DSP)", 500, "the upper end of the range that the vendor's tables give"),),
     )

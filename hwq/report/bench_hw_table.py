@@ -16,7 +16,7 @@ FIXED = "\u00a0"  # a space at which no line breaks
 HEADERS = ("circuit", ">LUT", ">product", ">feed", ">cells", ">CARRY8", ">CLB", ">DSP", ">FF", ">levels", ">clocks", ">make s", ">Yosys s")
 NAMES = {"lut_physical": "LUT", "ff": "FF", "clb": "CLB", "seconds": "make s", "dsp": "DSP"}
 LEGEND = (
-    "LUT: physical sites, any two LUTs with up to five distinct inputs between them in one; cells: LUT cells as in the netlist;",
+    "LUT: physical sites, any two LUTs with up to five distinct inputs between them in one; cells: LUT cells;",
     "product: LUT for one product a cycle; feed: LUT of these that hold the weights; CLB: what LUTs and CARRY8 need;",
     "make s, Yosys s: processor seconds to optimise and write Verilog, to synthesise it; ~: a tool's own estimate;",
     "registered: inputs go to flip-flops first and are counted, outputs come from them; combinational: no flip-flop.",
@@ -68,7 +68,7 @@ def _lines(text: str, indent: str) -> Iterator[str]:
 
 
 def _who(row: Mapping[str, Any]) -> str:
-    sample = f", {row['scaled_from']} x a sample" if "scaled_from" in row else ""
+    sample = f", {row['scaled_from']}x sample" if "scaled_from" in row else ""
     return f"{row['circuit']}{', ' + row['variant'] if row.get('variant') else ''}{sample}"
 
 

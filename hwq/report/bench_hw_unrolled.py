@@ -111,7 +111,7 @@ def _layer_work(
     if available() and layer.weights.size <= 4096:
         # Without registers Yosys does not finish it in minutes.
         makers |= {f"alkaid:{n} stages": partial(alkaid, *layer.bits(), n) for n in ALKAID_STAGES if registered}
-    elif available():
+    elif available() and quoted:
         makers["alkaid:own estimate"] = lambda: estimate([layer.bits()])
     return Work(
         name,

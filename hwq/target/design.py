@@ -121,6 +121,7 @@ def elaborate(
     report("elaborating", 0.1)
     component = build_top(network, plan, parts)
     modules = convert_modules(component, top, parts, lambda part: roms(part) or fabric(part))
+    fabric.check_slices()
     report("writing Verilog", 0.6)
     verilog = emit_verilog(modules, roms.texts | fabric.texts, _header(top, network, plan, roms, fabric), fabric)
     stages = {s.name for s in stages_of(network)}

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwq.errors import InputError
-from hwq.fabric.netlist import Netlist
 from hwq.fabric.prune import prune
 from hwq.gateware.fabric_part import FabricPart
 from hwq.gateware.parts import Part
@@ -26,8 +25,6 @@ class FabricParts:
 
     With ``primitives`` = ``portable`` a module holds both forms and the macro ``HWQ_FABRIC`` chooses the structural one; ``structural``
     writes that one alone, ``unisim`` does so with the vendor's cells themselves. ``family``: of the device, whose cells are meant.
-
-    Raises :class:`InputError` (``TARGET-SLICES``) for a part of DSP48E2 slices where the family has none.
     """
 
     top: str
@@ -46,7 +43,7 @@ class FabricParts:
         assert self.primitives in PRIMITIVES, self.primitives
         netlist = prune(component.netlist)
         self.cells |= cells_of(netlist, self.family)
-        self.slices |= self._slices(part, netlist)
+        self.slices |= slices_of(netlist)
         structural = structural_body(netlist, self.top, vendor=self.primitives == "unisim", family=self.family)
         if self.primitives == "portable" and component.is_vector:
             self.structural[part.name] = structural
@@ -57,12 +54,11 @@ class FabricParts:
         self.texts[part.name] = module_text(netlist, part.name, body)
         return self.texts[part.name]
 
-    def _slices(self, part: Part, netlist: Netlist) -> set[str]:
-        slices = slices_of(netlist)
-        if slices and self.family == QUADS:
-            message = f"a part is made of DSP48E2 slices, and the device is of the family {self.family}, which has none"
-            raise InputError("TARGET-SLICES", message, where=part.name, hint="Plan anew for this target, or set multiplier and accumulator")
-        return slices
+    def check_slices(self) -> None:
+        """Raise :class:`InputError` (``TARGET-SLICES``) for parts made of DSP48E2 slices where the family has none."""
+        if self.slices and self.family == QUADS:
+            message = f"this plan takes DSP48E2 slices, and its target is of the family {self.family}, which has none"
+            raise InputError("TARGET-SLICES", message, where=self.top, hint="Plan anew for this target: hwq compile --target")
 
     @property
     def modules(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hwq.network.model import Model
-from hwq.numerics.encoding import Bipolar, Encoding
+from hwq.numerics.encoding import Bipolar, Encoding, Integer
 from hwq.target.host_steps import host_text
 from hwq.target.interface import RESET
 from hwq.target.report_file import FIELDS, LAYER_FIELDS
@@ -135,6 +135,7 @@ def _stream_text(p: StreamPort, document: Mapping[str, Any], codes: NDArray[Any]
         ),
         "",
         f"- {_meaning(e)}",
+        *(_illegal(e) if p.is_input else []),
         *([] if p.is_input else [f"- reachable: {low} to {high} over all inputs and channels; the encoding has room for {e.lo} to {e.hi}"]),
         (
             f"- tdata: {_count(p.bus_bits, 'bit')}, {_count(p.elements_per_beat, 'element')} a beat, "
@@ -170,6 +171,14 @@ def _register_text(registers: list[dict[str, Any]]) -> list[str]:
             f"| `{r['offset']:#05x}` | {_plain(r['name'])} | {r['bits']} | {r['access']} | {_plain(r['description'])}{_value(r)} |"
         )
     return lines
+
+
+def _illegal(e: Encoding) -> list[str]:
+    """What becomes of the code that a narrow integer leaves out."""
+    if not (isinstance(e, Integer) and e.narrow):
+        return []
+    code = 1 << e.bits - 1 if e.signed else (1 << e.bits) - 1
+    return [f"- code {code} stands for none of them; the core takes it for the integer {0 if e.signed else e.hi}"]
 
 
 def _meaning(e: Encoding) -> str:

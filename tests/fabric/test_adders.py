@@ -51,6 +51,19 @@ def test_a_ternary_adder_adds_a_gated_third_row(extra):
     assert sum(isinstance(cell, Lut) for cell in netlist.cells) == 8
 
 
+@pytest.mark.parametrize("gated", [False, True])
+def test_columns_of_the_third_row_alone_pass_nothing_on(gated):
+    netlist = Netlist()
+    (a, b), c, (keep,) = (netlist.input("ab"[k], 3) for k in range(2)), netlist.input("c", 8), netlist.input("k", 1)
+    columns = [[x, y ^ 1] for x, y in zip(a, b, strict=True)] + [[]] * 5
+    bits = ternary_adder(netlist, columns, c, keep ^ 1 if gated else TRUE)
+    number, f = proof(netlist, [*a, *b, *c, keep], bits)
+    third = z3.If(f[keep ^ 1], number(c, 8), z3.BitVecVal(0, 8)) if gated else number(c, 8)
+    always(number(bits, 8) == number(a, 8) + number([y ^ 1 for y in b], 8) + third)
+    dual = [cell for cell in netlist.cells if isinstance(cell, Lut) and cell.o5 is not None]
+    assert len(dual) == 3
+
+
 @pytest.mark.parametrize("threshold", [-1, 0, 1, 5, 96, 127, 128, 200, 255, 256])
 def test_at_least_compares_with_a_constant(threshold):
     netlist = Netlist()

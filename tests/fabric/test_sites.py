@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwq.errors import InputError
+from hwq.fabric.cells import Block, Cells
 from hwq.fabric.levels import depth
-from hwq.fabric.netlist import FALSE, TRUE, Netlist
+from hwq.fabric.netlist import FALSE, TRUE, Lut, Netlist
 from hwq.fabric.pairing import Single, may_share, neighbours
-from hwq.fabric.sites import Sites, sites_of
+from hwq.fabric.sites import Sites, count_sites, sites_of
 
 
 def parity(*bits: int) -> int:
@@ -186,6 +188,109 @@ def test_a_variable_carry_in_and_a_bypassed_di_want_the_same_pin() -> None:
     o, _ = n.chain([s for s, _ in positions], [di for _, di in positions], n.input("c", 1)[0])
     n.output("y", o)
     assert (counted(n).luts, counted(n).conflicts) == (2, 0)
+
+
+def carried_in(n: Netlist, s: int, di: int) -> None:
+    """A chain of one position with a variable carry-in, all of it registered."""
+    o, co = n.chain([s], [di], n.input(f"ci{len(n.inputs)}", 1)[0])
+    n.output(f"y{len(n.inputs)}", [n.flop(o[0]), n.flop(co[0])])
+
+
+def test_the_luts_of_s_and_di_beside_a_variable_carry_in_share_a_site_with_nobody_else() -> None:
+    # Each could share with one of the others: but then DI needs the bypass pin, which the carry-in has. {S, DI}, p, q.
+    n = Netlist()
+    x = n.input("x", 10)
+    carried_in(n, n.lut(parity, *x[:2]), n.lut(both, *x[2:4]))
+    n.output("z", [n.flop(n.lut(parity, *x[:2], *x[4:7])), n.flop(n.lut(parity, *x[2:4], *x[7:10]))])
+    assert (counted(n).luts, counted(n).conflicts, counted(n).pairs) == (3, 0, 1)
+
+
+def test_s_and_di_that_cannot_share_cost_a_site_beside_a_variable_carry_in() -> None:
+    n = Netlist()
+    x = n.input("x", 6)
+    carried_in(n, n.lut(parity, *x[:3]), n.lut(both, *x[3:]))
+    assert (counted(n).luts, counted(n).conflicts) == (3, 1)
+    n = Netlist()
+    x = n.input("x", 4)
+    o, _ = n.chain([n.lut(parity, *x)], [di := n.lut(both, *x)], n.input("ci", 1)[0])
+    n.output("y", [o[0], di])  # no conflict: the carry-out is not needed, nor is DI
+    assert (counted(n).luts, counted(n).conflicts) == (2, 0)
+    o, co = n.chain([n.lut(parity, *x[:3])], [di], n.inputs["ci"][0])
+    n.output("z", [co[0]])  # now O5 would leave where CO does
+    assert (counted(n).luts, counted(n).conflicts) == (4, 1)
+
+
+def test_a_lut_is_di_beside_a_variable_carry_in_for_one_chain() -> None:
+    n = Netlist()
+    x = n.input("x", 6)
+    di = n.lut(both, *x[4:])
+    carried_in(n, n.lut(parity, *x[:2]), di)
+    assert (counted(n).luts, counted(n).conflicts) == (1, 0)
+    carried_in(n, n.lut(parity, *x[2:4]), di)
+    assert (counted(n).luts, counted(n).conflicts) == (3, 1)
+
+
+def test_both_outputs_of_a_lut_serve_one_variable_carry_in() -> None:
+    n = Netlist()
+    x = n.input("x", 4)
+    s, di = n.position(parity, both, *x)
+    carried_in(n, s, di)
+    assert (counted(n).luts, counted(n).conflicts, counted(n).route_throughs) == (1, 0, 0)
+    carried_in(n, s, di)  # the second chain's S is routed through, its DI finds the pin taken
+    assert (counted(n).luts, counted(n).conflicts, counted(n).route_throughs) == (3, 1, 1)
+
+
+def selected(luts: list[Lut], *muxes: tuple[str, int, int, int], also: tuple[int, ...] = ()) -> Sites:
+    """Multiplexers (kind, I0, I1, output) that share a select, over ``luts``; the outputs of all are needed."""
+    blocks = [Block(kind, (i0, i1, 100), (out,), False) for kind, i0, i1, out in muxes]
+    return count_sites(Cells(luts, [], [], blocks, [*(m[3] for m in muxes), *also]))
+
+
+XOR, AND = 0b0110, 0b1000
+
+
+def test_each_lut_below_a_multiplexer_has_a_site_of_its_own() -> None:
+    luts = [Lut(AND, (2, 4), 40), Lut(XOR, (2, 4), 42)]
+    one = selected(luts, ("MUXF7", 40, 42, 60))
+    assert (one.luts, one.pairs, one.route_throughs, one.muxes) == (2, 0, 0, 1)
+    # A third one goes beside either of them.
+    assert selected([*luts, Lut(XOR, (2, 6), 44)], ("MUXF7", 40, 42, 60), also=(44,)).luts == 2
+
+
+def test_what_is_no_lut_is_routed_through_one_to_a_multiplexer() -> None:
+    assert (selected([], ("MUXF7", 2, 4, 60)).luts, selected([], ("MUXF7", FALSE, TRUE, 60)).luts) == (2, 2)
+    assert (selected([], ("MUXF7", 3, 4, 60)).luts, selected([], ("MUXF7", 3, 5, 60)).luts) == (2, 2)  # inverters are LUTs
+    # A LUT's output is wired to one multiplexer.
+    luts = [Lut(AND, (2, 4), 40), Lut(XOR, (2, 4), 42)]
+    assert selected(luts, ("MUXF7", 40, 42, 60), ("MUXF7", 42, 40, 62)).luts == 4
+
+
+def test_larger_multiplexers_stand_on_smaller_ones() -> None:
+    luts = [Lut(AND if k % 2 else XOR, (2 + 2 * k, 4 + 2 * k), 40 + 2 * k) for k in range(4)]
+    f7 = (("MUXF7", 40, 42, 60), ("MUXF7", 44, 46, 62))
+    whole = selected(luts, *f7, ("MUXF8", 60, 62, 70))
+    assert (whole.luts, whole.muxes, whole.route_throughs) == (4, 3, 0)
+    assert selected(luts[:2], f7[0], ("MUXF8", 60, 2, 70)).luts == 3
+    assert selected(luts, *f7, ("MUXF8", 60, 62, 70), ("MUXF9", 70, 44, 80)).luts == 5
+
+
+def memory(kind: str) -> Sites:
+    return count_sites(Cells([], [], [], [Block(kind, (2, 4), (6,), False, 1)], [6]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "luts"),
+    [("RAM256X1D", 8), ("RAM512X1S", 8), ("RAM32X16DR8", 8), ("RAM64X8SW", 8), ("RAM256X1S", 4), ("RAM32M16", 8), ("SRLC32E", 1)],
+)
+def test_memories_of_luts(kind: str, luts: int) -> None:
+    assert (memory(kind).lutram, memory(kind).luts) == (luts, 0)
+
+
+@pytest.mark.parametrize("kind", ["RAM512X1D", "SRLC64E", "CFGLUT5", "RAMB36E5"])
+def test_a_memory_nobody_knows_is_refused(kind: str) -> None:
+    with pytest.raises(InputError, match=f"cell {kind} takes is not known") as caught:
+        memory(kind)
+    assert caught.value.code == "CELL-MEMORY"
 
 
 def test_a_complement_costs_a_lut_where_no_lut_reads_it() -> None:

@@ -93,6 +93,22 @@ def test_bits_and_every_cycle(first, second, bus, out_bus, idle, stall):
     assert_same(got, expected)
 
 
+@pytest.mark.parametrize("weights", ["TERNARY", "BIPOLAR", "INT4"])
+def test_the_code_that_ternary_leaves_out_is_taken_for_zero(weights):
+    """Whatever multiplies in the lanes behind the input."""
+    rng = np.random.default_rng(4)
+    network = chain("TERNARY", 9, dense(rng, 9, 6, weights))
+    plan = plan_of(network, StagePlan("conv0", 3, 5, buffer=4, depth=3), bus=16)
+    x = rng.integers(-1, 2, (4, 9))
+    golden = network.run({"x": x.reshape(4, 1, 1, 9)})["t0"].reshape(4, -1)
+    expected = beats_of(golden, network.tensors["t0"].encoding, 64)
+    dut = build_top(network, plan, Parts())
+    put = AxiSource(dut, "s_axis_x", beats_of(np.where(x == 0, -2, x), network.tensors["x"].encoding, 16), None)
+    got = AxiSink(dut, "m_axis_t0", None)
+    run_streams(dut, [put], [got], [len(expected)])
+    assert_same(got.beats, expected)
+
+
 @pytest.mark.parametrize(("idle", "stall"), [(1.0, 1.0), (0.6, 0.5)])
 def test_integer_network_with_argmax(idle, stall):
     rng = np.random.default_rng(1)

@@ -10,7 +10,7 @@ import pytest
 from hwq.errors import InputError
 from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.ops import Conv, Saturating, Window
-from hwq.numerics.encoding import Bipolar
+from hwq.numerics.encoding import Bipolar, Integer
 from hwq.plan.dataflow import dataflow_of
 from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.file import read_draft, read_plan, write_plan
@@ -82,6 +82,9 @@ BAD = [
     (image(SAME, Saturating(6, 9)), {}, "the accumulator saturates every 9 products, one after the other"),
     (image(Window((3, 3), padding=(2, 2, 2, 2))), {}, "so wide that windows lie side by side in it"),
     (image(SAME), {"multiplier": "slices"}, "multiplier is 'slices', expected one of auto, lut, dsp"),
+    (image(SAME), {"multiplier": "dsp"}, "multiplier is 'dsp', but an unrolled stage multiplies by wiring"),
+    (image(SAME), {"accumulator": "dsp"}, "accumulator is 'dsp', but an unrolled stage adds all products at once"),
+    (image(SAME), {"constants": "block"}, "constants is 'block', but the constants of an unrolled stage are logic"),
     (image(SAME), {"accumulator": "slices"}, "accumulator is 'slices', expected one of auto, lut, dsp"),
 ]
 
@@ -90,6 +93,22 @@ BAD = [
 def test_each_breach_is_a_sentence(network, fields, message):
     (breach,) = breaches(network, PlanDraft(stages={"conv": StageDraft("conv", style="unrolled", **fields)}))
     assert message in str(breach)
+
+
+def test_a_style_that_does_not_exist_is_one_breach():
+    draft = PlanDraft(stages={"conv": StageDraft("conv", 3, 4, style="Unrolled", memory="logic", buffer=12)})
+    (breach,) = breaches(image(SAME), draft)
+    assert "style is 'Unrolled', expected one of" in str(breach)
+
+
+@pytest.mark.parametrize("network", [dense([12, 8, 6]), image(SAME)], ids=["dense", "image"])
+@pytest.mark.parametrize("given", ["folded", "constant", "unrolled"])
+@pytest.mark.parametrize("asked", ["folded", "constant", "unrolled"])
+def test_a_style_asked_for_goes_before_that_of_a_whole_plan(network, given, asked):
+    plan = plan_network(network, VU9P, style=asked, base=plan_network(network, VU9P, style=given))
+    assert {s.style for s in plan.stages} == {asked}
+    prediction = predict(network, plan)
+    assert prediction.interval == prediction.law
 
 
 @pytest.mark.parametrize("fields", [{}, {"pe": 3, "simd": 3, "memory": "logic", "buffer": 25}])
@@ -143,9 +162,11 @@ def test_an_unrolled_convolution_gives_a_window_a_cycle():
 
 def test_what_a_draft_says_stays_and_what_cannot_be_unrolled_is_planned_as_ever():
     network = dense([12, 8, 6])
-    draft = with_style(network, PlanDraft(stages={"fc0": StageDraft("fc0", style="folded")}), "unrolled")
+    folded = PlanDraft(stages={"fc0": StageDraft("fc0", style="folded")})
+    draft = with_style(network, folded, "unrolled", replaces=False)
     assert {n: s.style for n, s in draft.stages.items()} == {"fc0": "folded", "fc1": "unrolled"}
     assert not is_unrolled(network, draft)
+    assert is_unrolled(network, with_style(network, folded, "unrolled"))
     with pytest.raises(InputError, match="no layer of image can be unrolled"):
         with_style(image(SAME, Saturating(6, 9)), PlanDraft(), "unrolled")
     with pytest.raises(InputError, match="there is no style 'wild'"):
@@ -153,7 +174,7 @@ def test_what_a_draft_says_stays_and_what_cannot_be_unrolled_is_planned_as_ever(
 
 
 def test_arithmetic_that_is_not_automatic_stands_in_the_file_and_names_another_plan(tmp_path: Path):
-    network = dense([12, 8, 6])
+    network = dense([12, 8, 6], Integer(6, True))
     plan = plan_network(network, VU9P)
     draft = PlanDraft(stages={"fc0": StageDraft("fc0", multiplier="dsp", accumulator="dsp")})
     other = plan_network(network, VU9P, base=draft)

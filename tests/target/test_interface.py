@@ -128,3 +128,14 @@ def test_several_streams_are_to_be_served_together(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "INTERFACE.md").read_text()
     assert "Serve all streams at the same time" in text
     assert "one frame ahead of the others" in text
+
+
+def test_the_code_that_a_narrow_input_leaves_out_is_explained(tmp_path: Path) -> None:
+    encodings = {"a": Integer(2, True, True), "b": Integer(3, False, True)}
+    node = Node("sum", Add(np.ones((2, 1), np.int64)), ("a", "b"), ("s",))
+    network = Network("two", tuple(NetworkInput(n, (2, 2, 4), e) for n, e in encodings.items()), (node,), ("s",))
+    write_package(elaborate(network, plan_for(network)), model_of(network), tmp_path / "out", device())
+    text = (tmp_path / "out" / "INTERFACE.md").read_text()
+    assert "code 2 stands for none of them; the core takes it for the integer 0" in text
+    assert "code 7 stands for none of them; the core takes it for the integer 6" in text
+    assert text.count("stands for none of them") == 2
