@@ -1,6 +1,7 @@
 """Both Verilog bodies of the DSP slice are what :mod:`hwq.fabric.slices` computes.
 
-The vendor's cell is played by Yosys's model of its elder, the DSP48E1.
+The vendor's cell is played by Yosys's model of its elder, the DSP48E1: what that lacks (P through W, operands of 27 bits) is left
+to :mod:`tests.fabric.test_slice_vendor`.
 """
 
 from __future__ import annotations
