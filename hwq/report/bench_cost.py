@@ -51,7 +51,7 @@ class Case:
     def plan(self, network: Network) -> Plan:
         """What the planner makes of it."""
         draft = with_style(network, PlanDraft(), self.style) if self.style else PlanDraft()
-        return plan_network(network, load_device(TARGET), Goal(fps=self.fps), draft)
+        return plan_network(network, load_device(TARGET), Goal(fps=self.fps), base=draft)
 
 
 def cases() -> tuple[Case, ...]:
