@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from hwq.plan.banks import BankLayout
 from hwq.plan.geometry import Geometry
-from hwq.plan.loops import BASE, SLOT, WORD, ReaderLoops, X, Y, distances, fused
+from hwq.plan.loops import BASE, SLOT, WORD, Loop, ReaderLoops, X, Y, distances, fused
 from hwq.plan.memories import ram
 from hwq.plan.pieces import Piece, piece
+from hwq.plan.resources import Resources
 from hwq.plan.slide import Slide
 
 __all__ = ["counter_bits", "reader", "row_buffer"]
@@ -84,11 +86,11 @@ def _span_bits(low: int, high: int) -> int:
     return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + (low < 0)
 
 
-def _move_bits(nest, quantity: int, modulus: int) -> int:
+def _move_bits(nest: Sequence[Loop], quantity: int, modulus: int) -> int:
     """Bits of the distance of a quantity to its next place, where it is not always the same."""
     moves = {d % modulus if modulus else d for choices in distances(nest, quantity) for d in choices}
     return _span_bits(min(0, *moves), max(0, *moves)) if len(moves) > 1 else 0
 
 
-def _times(cost, n: int):
-    return type(cost)(**{name: n * amount for name, amount in cost.as_dict().items()})
+def _times(cost: Resources, n: int) -> Resources:
+    return Resources(**{name: n * amount for name, amount in cost.as_dict().items()})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hwq.plan.activation_pieces import activation, constant_bits, rom
 from hwq.plan.contraction_pieces import contraction, unrolled
 from hwq.plan.geometry import ceil_div
@@ -105,7 +107,7 @@ def _pool(s: StageSummary, pe: int, pixels: int, kind: str) -> list[Piece]:
 def _join(s: StageSummary, pe: int, pixels: int, kind: str) -> list[Piece]:
     lanes, words = pe * pixels, ceil_div(s.rows, pe)
     bits = s.acc_bits
-    common = {"counted": counter_bits(words), "inputs": len(s.sizes), "ragged": _ragged(s, pe, pixels)}
+    common: dict[str, Any] = {"counted": counter_bits(words), "inputs": len(s.sizes), "ragged": _ragged(s, pe, pixels)}
     found = _activations(s, pe, pixels, bits, kind, False)
     if s.kind == "mul":
         width = 2 * s.products

@@ -58,15 +58,15 @@ def staircase_of(op: Op) -> Staircase | None:
         return Staircase("threshold", op.out.bits, op.count, shared, may_search(op), base, falling.shape[1] * mixed)
     if isinstance(op, Requantize):
         even = op.rounding is Rounding.HALF_EVEN and op.shift > 0
-        shared = int(op.multiplier[0]) if (op.multiplier == op.multiplier[0]).all() else None
-        digits = len(signed_digits(shared)) if shared is not None else 0
+        is_shared = bool((op.multiplier == op.multiplier[0]).all())
+        digits = len(signed_digits(int(op.multiplier[0]))) if is_shared else 0
         return Staircase(
             "requantize",
             op.out.bits,
-            multiplier_bits=_signed_bits(op.multiplier) if shared is None else 0,
+            multiplier_bits=0 if is_shared else _signed_bits(op.multiplier),
             offset_bits=0 if (op.offset == op.offset[0]).all() else _signed_bits(op.offset),
-            shared_bits=_signed_bits(op.multiplier) if shared is not None else 0,
-            terms=digits if shared is not None and digits <= TERMS else None,
+            shared_bits=_signed_bits(op.multiplier) if is_shared else 0,
+            terms=digits if is_shared and digits <= TERMS else None,
             shift=op.shift,
             half_even=even,
         )

@@ -88,7 +88,7 @@ def build(network: Network, plan: Plan, top: str, *, whole: bool = True, closed:
     roms, fabric = RomFiles(top), FabricParts(top)
     dataflow = dataflow_of(network, plan)
     component = build_top(network, plan, parts) if whole else Nothing()
-    modules = [(top, port_lines(component))] if whole else []
+    modules: list[tuple[str, Sequence[PortLine]]] = [(top, port_lines(component))] if whole else []
     if not whole:
         for unit in dataflow.units:
             parts.place("stage", unit.name, content_key(unit.name), builder_of(unit, dataflow, network, parts))
@@ -119,7 +119,7 @@ class Nothing(wiring.Component):
     def __init__(self) -> None:
         super().__init__({})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         return Module()
 
 

@@ -3,126 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from hwq.network.file import network_hash
-from hwq.network.graph import Network, NetworkInput, Node
+from hwq.network.graph import Node
 from hwq.network.ops import (
-    Accumulation,
     Add,
     ArgMax,
     Concat,
-    Conv,
-    Exact,
     Lookup,
     Mul,
     Op,
     Pad,
     Pool,
-    Requantize,
     Saturating,
     Split,
-    Threshold,
     TopK,
     Upsample,
     Window,
 )
 from hwq.numerics.encoding import Bipolar, Encoding, Integer
-from hwq.numerics.rounding import Rounding
-from hwq.plan.geometry import ceil_div
-from hwq.plan.plan import FifoPlan, Plan, StagePlan, StreamPlan
-from hwq.plan.sizing import start_buffer
-from hwq.plan.stages import stages_of
-from hwq.plan.summary import WINDOWED, StageSummary, summary_of
+from hwq.plan.plan import FifoPlan
+from hwq.report.calibration_draft import Draft
 
-__all__ = ["Draft", "calibration_drafts"]
+__all__ = ["calibration_drafts"]
 
 BIPOLAR, TERNARY = Bipolar(), Integer(2, True, True)
 U2, U4, U8, S4, S8 = Integer(2, False), Integer(4, False), Integer(8, False), Integer(4, True), Integer(8, True)
-TARGET, CLOCK = "vu9p", 250.0
-
-
-@dataclass
-class Draft:
-    """A chain of layers, with what the plan says of each: the tensor that was made last goes on."""
-
-    name: str
-    shape: tuple[int, int, int]
-    encoding: Encoding
-    bus: int = 64
-    nodes: list[Node] = field(default_factory=list)
-    stages: dict[str, dict] = field(default_factory=dict)
-    fifos: list[FifoPlan] = field(default_factory=list)
-    whole: bool = False
-
-    def __post_init__(self) -> None:
-        self.rng = np.random.default_rng(sum(map(ord, self.name)))
-        self.tensor, self.channels = "x", self.shape[2]
-
-    def add(self, op: Op, *inputs: str, channels: int | None = None, name: str = "", **plan: object) -> Draft:
-        """A layer; ``plan`` are fields of its stage."""
-        name = name or f"n{len(self.nodes)}"
-        self.nodes.append(Node(name, op, inputs or (self.tensor,), (f"{name}.y",)))
-        self.tensor, self.channels = f"{name}.y", self.channels if channels is None else channels
-        if plan:
-            self.stages[name] = plan
-        return self
-
-    def conv(
-        self,
-        o: int,
-        w: Encoding = BIPOLAR,
-        k: int | tuple[int, int] = 1,
-        s: int = 1,
-        p: int = 0,
-        groups: int = 1,
-        accumulation: Accumulation | None = None,
-        **plan: object,
-    ) -> Draft:
-        kernel = (k, k) if isinstance(k, int) else k
-        levels = np.arange(w.lo, w.hi + 1, w.step)
-        weights = self.rng.choice(levels, (o, *kernel, self.channels // groups)).astype(np.int64)
-        op = Conv(weights, w, (s, s), (p,) * 4, groups=groups, accumulation=accumulation or Exact())
-        return self.add(op, channels=o, **plan)
-
-    def threshold(self, out: Encoding, spread: int, *, falling: bool = False, **plan: object) -> Draft:
-        count = (out.hi - out.lo) // out.step
-        t = np.sort(self.rng.integers(-spread, spread + 1, (self.channels, count)), axis=1)
-        steps = np.ones_like(t)
-        base = np.zeros(self.channels, np.int64)
-        if falling:
-            steps[::2], base[::2] = -1, count
-        return self.add(Threshold(t, steps, base, out), **plan)
-
-    def requantize(self, out: Encoding, bits: int, *, shared: int = 0, even: bool = False, **plan: object) -> Draft:
-        m = np.full(self.channels, shared) if shared else self.rng.integers(1 << (bits - 2), 1 << (bits - 1), self.channels)
-        offset = self.rng.integers(-(1 << bits), 1 << bits, self.channels)
-        rounding = Rounding.HALF_EVEN if even else Rounding.FLOOR
-        return self.add(Requantize(m.astype(np.int64), offset, bits, rounding, out.lo, out.hi, out), **plan)
-
-    def network(self) -> Network:
-        return Network(self.name, (NetworkInput("x", self.shape, self.encoding),), tuple(self.nodes), (self.tensor,))
-
-    def plan(self) -> Plan:
-        """The plan, with buffers as deep as they normally get."""
-        network = self.network()
-        stages = tuple(_stage(summary_of(network, s), self.stages.get(s.name, {})) for s in stages_of(network))
-        streams = tuple(StreamPlan(n, self.bus) for n in ("x", self.tensor))
-        return Plan(network_hash(network), TARGET, CLOCK, streams, stages, tuple(self.fifos))
-
-
-def _stage(s: StageSummary, given: dict) -> StagePlan:
-    values = {"pe": 1, "simd": 1, "pixels": 1, "style": "folded", "memory": "lutram", "depth": 4} | given
-    pe, simd, pixels, style = values["pe"], values["simd"], values["pixels"], values["style"]
-    if "buffer" not in values:
-        if s.kind in WINDOWED:
-            g = s.geometry(pe, simd, pixels, style)
-            values["buffer"] = max(2, ceil_div(3 * g.sf, 2), g.least_buffer) if g.height == g.width == 1 else start_buffer(g)
-        else:
-            values["buffer"] = 2 * s.shape[1] * ceil_div(s.rows, pe) + 1
-    return StagePlan(s.name, **values)
 
 
 def calibration_drafts() -> Iterator[Draft]:
@@ -297,7 +205,7 @@ def _selections() -> Iterator[Draft]:
 
 
 def _unrolled() -> Iterator[Draft]:
-    un = {"style": "unrolled", "memory": "logic"}
+    un: dict[str, Any] = {"style": "unrolled", "memory": "logic"}
     yield (
         Draft("ua", (1, 1, 48), BIPOLAR, 16)
         .conv(32, pe=32, simd=8, **un)
