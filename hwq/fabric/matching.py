@@ -126,7 +126,7 @@ class _Search:
                 self.seen[u] = self.clock
                 u = self.before[self.partner[u]] if self.partner[u] != FREE else FREE
             u, v = v, u
-        raise AssertionError("two trees at a time: a search that failed did not see all of its tree")
+        raise RuntimeError("two trees at a time: a search that failed did not see all of its tree")
 
     def _contract(self, v: int, over: int, base: int) -> None:
         """Put the way from ``v`` to ``base`` into the blossom that the edge (v, over) closes."""
