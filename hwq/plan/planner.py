@@ -292,8 +292,7 @@ class _Planner:
 
     def latency(self, folder: Folder, cycles: int, *, sized: bool = True) -> int:
         """Cycles from first beat in to last beat out of the cheapest plan with ``cycles`` cycles a stage."""
-        prices = {name: 1.0 / amount if amount else 1e9 for name, amount in self.device.capacity.as_dict().items()}
-        plan = self.complete(folder, folder.fold(cycles, prices), sized=sized)
+        plan = self.complete(folder, self.nearest(folder, cycles), sized=sized)
         assert plan is not None
         prediction = predict_tokens(TokenNetwork(dataflow_of(self.network, plan)))
         return max(prediction.latency, prediction.first_latency)

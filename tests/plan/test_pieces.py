@@ -39,7 +39,7 @@ def converted(have: int, want: int, channels: int, bits: int = 4) -> Resources:
 def test_words_are_cheaper_to_widen_than_to_narrow() -> None:
     narrow, wide = converted(64, 4, 64), converted(4, 64, 64)
     assert wide.lut < narrow.lut / 4
-    assert narrow.ff == pytest.approx(wide.ff, rel=0.1)
+    assert narrow.ff == pytest.approx(wide.ff, rel=0.2)
 
 
 @given(st.integers(1, 200), st.integers(2, 3000))
