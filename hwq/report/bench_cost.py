@@ -1,7 +1,7 @@
 """``python -m hwq.report.bench_cost``: the cost model against synthesis, on whole designs that it was not fitted to.
 
 Writes ``rtl_out/bench/cost.json`` and prints the table; FINN's formula of a matrix unit stands beside what its matrix units took. Names
-as arguments measure those designs alone; ``--store`` keeps the largest error as the band that reports tell.
+as arguments measure those designs alone; ``--store`` keeps the largest error of LUTs and flip-flops as the band that reports tell.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _store(rows: Sequence[Mapping[str, Any]]) -> None:
     document = json.loads(COEFFICIENTS.read_text())
     document["error"]["designs"] = {r["design"]: {"lut": r["lut_error"], "ff": r["ff_error"]} for r in rows}
-    document["error"]["band"] = ceil(100 * max(abs(r["lut_error"]) for r in rows)) / 100
+    document["error"]["band"] = ceil(100 * max(abs(r[k]) for r in rows for k in ("lut_error", "ff_error"))) / 100
     COEFFICIENTS.write_text(json.dumps(document, indent=1) + "\n")
 
 
