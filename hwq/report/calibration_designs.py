@@ -91,7 +91,8 @@ def build(network: Network, plan: Plan, top: str, *, whole: bool = True, closed:
     modules: list[tuple[str, Sequence[PortLine]]] = [(top, port_lines(component))] if whole else []
     if not whole:
         for unit in dataflow.units:
-            parts.place("stage", unit.name, content_key(unit.name), builder_of(unit, dataflow, network, parts))
+            place = parts.place("stage", unit.name, content_key(unit.name), builder_of(unit, dataflow, network, parts))
+            place._MustUse__silence = True  # the part alone is wanted, nothing is around it
         modules = [(name, [("clk", "input", 1), ("rst", "input", 1), *port_lines(p.component)]) for name, p in parts.modules.items()]
     boxes: dict[str, str] = {}
     texts = convert_modules(component, top, parts, lambda part: roms(part) or (_box(part, boxes) if closed else fabric(part)))
