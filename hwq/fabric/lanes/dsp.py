@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hwq.fabric.dsp48e2 import Slice48, Sum48
+from hwq.fabric.embed import delayed
 from hwq.fabric.heap import BitHeap, reduce
 from hwq.fabric.netlist import FALSE, Netlist
 from hwq.fabric.packing import A_BITS, B_BITS, WORD_BITS, Packing
@@ -151,7 +152,7 @@ class DspLanes:
         while len(found) > 5:
             found = [netlist.flop(netlist.lut(lambda *v: sum(v) % 2, *found[k : k + 6])) for k in range(0, len(found), 6)]
             waits -= 1
-        return _delayed(netlist, found, waits)
+        return delayed(netlist, found, waits)
 
     @cached_property
     def _built(self) -> tuple[Netlist, int]:
@@ -162,7 +163,7 @@ class DspLanes:
         latency = max(total.latency for total in totals.values())
         for (row, pixel), total in totals.items():
             name = "y" if self.rows == self.pixels == 1 else f"y{row}_{pixel}"
-            netlist.output(name, _delayed(netlist, total.bits, latency - total.latency))
+            netlist.output(name, delayed(netlist, total.bits, latency - total.latency))
         return netlist, self.front_latency + latency
 
     def _operands(self, netlist: Netlist, name: str, vectors: int, encoding: Encoding) -> list[list[Bits]]:
@@ -186,20 +187,13 @@ class DspLanes:
         for k, ports in enumerate(operands):
             wait = late + k
             inside = min(wait, 1)
-            delayed = {name: _delayed(netlist, bits, wait - inside) for name, bits in ports.items()}
+            late_ports = {name: delayed(netlist, bits, wait - inside) for name, bits in ports.items()}
             regs = {"ad_reg": inside} if preadd else {"a_regs": 1 + inside}
             use = Slice48(preadd=preadd, z=1 if above else 3, c_reg=0, b_regs=1 + inside, **regs)
             cascade = {"pcin": above.pcout} if above else {"c": [constant >> b & 1 for b in range(WORD_BITS)]}
-            above = use.build(netlist, **delayed, **cascade)
+            above = use.build(netlist, **late_ports, **cascade)
         assert above is not None
         return above.p
-
-
-def _delayed(netlist: Netlist, bits: Sequence[int], cycles: int) -> list[int]:
-    found = list(bits)
-    for _ in range(cycles):
-        found = [netlist.flop(b) for b in found]
-    return found
 
 
 def _joined_w(packing: Packing, codes: Sequence[Bits]) -> dict[str, list[int]]:
