@@ -62,15 +62,21 @@ def rehash(folder: Path, name: str) -> None:
             (folder / "report.json").write_text(json.dumps(report))
 
 
-def flip_weight(folder: Path, layer: str) -> None:
-    """Flip the first word of weights of ``layer`` in the Verilog of a folder, and make its documents agree."""
+def weights_of(folder: Path, layer: str) -> str:
+    """The name of the module of the weight memory of ``layer``."""
     report = json.loads((folder / "report.json").read_text())
-    name = f"{report['name']}.v"
-    text = (folder / name).read_text()
+    text = (folder / f"{report['name']}.v").read_text()
     body = text[text.index(f"module {report['modules'][layer]}(") :]
     rom = re.search(r"^  (\S+_rom_weights_\S+) ", body, re.MULTILINE)
     assert rom
-    word = re.compile(r"(mem\[\d+\] = (\d+)'h)([0-9a-f]+);").search(text, text.index(f"module {rom[1]}("))
+    return rom[1]
+
+
+def flip_weight(folder: Path, layer: str) -> None:
+    """Flip the first word of weights of ``layer`` in the Verilog of a folder, and make its documents agree."""
+    name = f"{json.loads((folder / 'report.json').read_text())['name']}.v"
+    text = (folder / name).read_text()
+    word = re.compile(r"(mem\[\d+\] = (\d+)'h)([0-9a-f]+);").search(text, text.index(f"module {weights_of(folder, layer)}("))
     assert word
     (folder / name).write_text(text[: word.start(3)] + f"{int(word[3], 16) ^ (1 << int(word[2])) - 1:x}" + text[word.end(3) :])
     rehash(folder, name)

@@ -18,7 +18,7 @@ from hwq.target.stage_top import find_stage, stage_alone
 from hwq.verify import stages as stages_module
 from hwq.verify.by_stage import UNCOVERED, verify_by_stage
 from hwq.verify.stages import chosen_stages
-from tests.verify.conftest import rehash
+from tests.verify.conftest import rehash, weights_of
 
 LAYERS = ["fc1", "blocks[1].fc", "fc3"]
 
@@ -55,7 +55,7 @@ def test_a_memory_file_of_the_folder_is_what_the_stage_reads(with_memories: Path
     shutil.copytree(with_memories, folder)
     module = json.loads((folder / "report.json").read_text())["modules"]["fc1"]
     assert [(s.module, s.bit_exact) for s in verify_by_stage(folder, ["fc1"], write=False).stages] == [(module, True)]
-    memory = next(folder.glob("*_rom_weights_12x40_*.mem"))
+    memory = folder / f"{weights_of(folder, 'fc1')}.mem"
     memory.write_text("".join(f"{int(w, 16) ^ 1:x}\n" for w in memory.read_text().split()))
     rehash(folder, memory.name)
     assert not verify_by_stage(folder, ["fc1"], write=False).bit_exact

@@ -39,6 +39,16 @@ def placed(built: Path, alone: Design, into: Path, old: str, new: str) -> Placed
     return FolderVerilog(load_folder(folder)).place(alone, STAGE)
 
 
+def below(modules: dict[str, str], top: str) -> set[str]:
+    """``top`` and the modules that it uses, directly or not."""
+    found, queue = {top}, [top]
+    while queue:
+        words = {word.lstrip("\\") for word in modules[queue.pop()].split()}
+        queue += sorted(words & modules.keys() - found)
+        found |= words & modules.keys()
+    return found
+
+
 def test_all_that_the_stage_needs_is_the_folders(built: Path, alone: Design) -> None:
     folder = load_folder(built)
     got = FolderVerilog(folder).place(alone, STAGE)
@@ -47,11 +57,13 @@ def test_all_that_the_stage_needs_is_the_folders(built: Path, alone: Design) -> 
     modules, _, twice = split_modules(got.verilog)
     own = {name for name in modules if name in whole}
     assert got.module == folder.report["modules"][STAGE]
-    assert {name.split("_")[1] for name in own} == {"stage", "lane", "pe", "hwq"}
+    # The stage, a processing element and what it is made of: all of the folder's below the stage.
+    assert own == below(whole, got.module)
+    assert {"stage", "pe", "rom"} <= {name.split("_")[1] for name in own}
     assert all(modules[name] == whole[name] for name in own)
     assert not twice
     # None of the stage is left that was elaborated anew.
-    assert not [name for name in modules if name not in own and name.split("_")[2:3] in (["lane"], ["pe"], ["rom"])]
+    assert not [name for name in modules if name not in own and name.split("_")[2:3] in (["lane"], ["row"], ["pe"], ["rom"])]
     assert alone.modules[STAGE] not in modules
 
 
