@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -15,6 +16,7 @@ from hwq.report.table import printable
 __all__ = ["Console", "Progress"]
 
 Progress = Callable[[str, float | None], None]
+SECONDS_BETWEEN = 10  # at least, from one line of progress in a pipe to the next
 
 
 class Console:
@@ -60,10 +62,10 @@ class Console:
             self.document({"error": error.to_json()})
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
-        """A callback ``(text, fraction or None)`` that shows long work on a terminal and nothing in a pipe."""
+    def progress(self, *, in_pipes: bool = False) -> Iterator[Progress]:
+        """A callback ``(text, fraction or None)`` that shows long work on a terminal; in a pipe nothing, or a line now and then."""
         if self.as_json or not sys.stderr.isatty():
-            yield _silent
+            yield _Lines(self.note) if in_pipes and not self.as_json else _silent
             return
         with _terminal_progress(sys.stderr) as callback:
             yield callback
@@ -72,6 +74,19 @@ class Console:
 def _lines(text: str) -> str:
     """``text`` without terminal escapes, its lines kept."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+class _Lines:
+    """Progress where no line can be written over: one that comes soon after another is not shown."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self.note, self.after = note, 0.0
+
+    def __call__(self, text: str, fraction: float | None = None) -> None:
+        now = time.monotonic()
+        if now >= self.after:
+            self.note(f"{text} ...")
+            self.after = now + SECONDS_BETWEEN
 
 
 def _silent(text: str, fraction: float | None = None) -> None:

@@ -7,13 +7,17 @@ from typing import Any
 
 from hwq import __version__
 from hwq.report.table import Table, grouped, percent, shortened
+from hwq.target.boards import load_device
 from hwq.target.folder import Folder
 from hwq.target.stage_synthesis import FoldersCells, ModuleCells
+from hwq.target.synthesis import FABRIC
 
 __all__ = ["FORMAT", "synthesis_document", "synthesis_text"]
 
 FORMAT = "hwq-synthesis"
 REST = "between and around"
+# Which form of the parts made of fabric is counted: see hwq.target.synthesis.FABRIC.
+FORM = "as vivado.tcl has it: HWQ_FABRIC and HWQ_UNISIM defined"
 NAMES = ("lut", "lutram", "ff", "bram36", "uram", "dsp")
 
 
@@ -32,11 +36,14 @@ def synthesis_document(folder: Folder, cells: FoldersCells) -> dict[str, Any]:
         "name": report["name"],
         "target": report["target"],
         "family": cells.family,
+        "defines": list(FABRIC),
         "resources_source": "yosys",
         **_entry(cells.total, report["resources"]),
         "layers": layers,
-        "rest": _entry(cells.rest, rest),
+        "rest": {**_entry(cells.rest, rest), "parts": [{"name": name, **_entry(found, None)} for name, found in cells.parts.items()]},
         "depth": cells.total.depth,
+        "max_levels": load_device(report["target"]).max_levels,
+        "clock_mhz": report["clock_mhz"],
         "seconds": round(cells.seconds, 1),
         "hashes": report["hashes"],
         "versions": {"hwq": __version__, "yosys": cells.yosys},
@@ -61,17 +68,28 @@ def _error(estimate: float, counted: float) -> float | None:
 def synthesis_text(document: Mapping[str, Any]) -> str:
     """:func:`synthesis_document` for people."""
     lines = [_row(shortened(layer["name"]), layer) for layer in document["layers"]]
-    lines += [_row(REST, document["rest"]), _row("whole design", document)]
-    titles = ("stage", ">LUT", ">est.", ">error", ">of it RAM", ">cells", ">FF", ">est.", ">BRAM36", ">est.", ">DSP", ">est.", ">levels")
+    lines += [_row(REST, document["rest"]), *(_row(f"  {part['name']}", part) for part in document["rest"]["parts"])]
+    lines += [_row("whole design", document)]
+    titles = ("stage", ">LUT", ">est. LUT", ">error", ">LUTRAM", ">LUT cells", ">FF", ">est. FF", ">BRAM36", ">est.", ">DSP", ">est.")
     return "\n".join(
         [
-            f"{document['name']} for {document['target']}, synthesised by Yosys {document['versions']['yosys']} ({document['family']})",
+            f"{document['name']} for {document['target']}, synthesised by Yosys {document['versions']['yosys']} ({document['family']}),",
+            FORM,
             "",
-            Table(titles, lines).text(),
+            Table((*titles, ">levels"), lines).text(),
             "",
-            "LUT: physical sites, memory included; cells: LUT cells as synthesis names them; est.: what compile estimated",
+            "LUT: physical sites, LUTRAM among them; LUT cells: as synthesis names them, without LUTRAM; est.: what compile estimated",
+            _levels(document),
         ]
     )
+
+
+def _levels(document: Mapping[str, Any]) -> str:
+    """The depth beside what the target is assumed to take."""
+    depth, most = document["depth"], document["max_levels"]
+    allowed = f"{document['target']} is assumed to take {most} at its clock"
+    verdict = allowed if depth <= most else f"NOTE: {allowed}, this design has {depth}: {document['clock_mhz']:g} MHz are in doubt"
+    return f"levels: most LUTs in a row between registers, carry chains not counted; {verdict}"
 
 
 def _row(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:

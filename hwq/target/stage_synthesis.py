@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hwq.errors import InputError
 from hwq.fabric.sites import Sites, count_sites
+from hwq.plan.dataflow import dataflow_of
+from hwq.plan.names import identifiers
 from hwq.plan.resources import Resources
+from hwq.plan.units import AxiIn, AxiOut, Converter, Fifo, Fork, Unit
 from hwq.target.boards import load_device
 from hwq.target.folder import Folder
 from hwq.target.synthesis import FABRIC, FAMILIES, synthesize
@@ -20,6 +23,9 @@ from hwq.target.yosys_netlist import cells_of_module, submodules
 __all__ = ["FoldersCells", "ModuleCells", "synthesize_folder"]
 
 Progress = Callable[[str, float | None], None]
+# What stands between and around the layers; STATUS: the AXI4-Lite registers; TOP: flags, reset and whatever else.
+STATUS, TOP = "status registers", "flags and reset"
+KINDS: dict[type[Unit], str] = {AxiIn: "AXI streams", AxiOut: "AXI streams", Fifo: "FIFOs", Converter: "width converters", Fork: "forks"}
 COUNTS = ("luts", "cells", "lutram", "ff", "bram36", "uram", "dsp", "carry")
 
 
@@ -39,12 +45,13 @@ class ModuleCells:
 
 @dataclass(frozen=True)
 class FoldersCells:
-    """The cells of a design and of each of its layers by name; ``rest``: FIFOs, AXI and registers between and around them;
-    ``modules``: each distinct module with all it holds."""
+    """The cells of a design and of each of its layers by name; ``rest``: FIFOs, AXI and registers between and around them, ``parts``
+    by their kind; ``modules``: each distinct module with all it holds."""
 
     total: ModuleCells
     layers: Mapping[str, ModuleCells]
     rest: ModuleCells
+    parts: Mapping[str, ModuleCells]
     family: str
     seconds: float
     yosys: str
@@ -60,23 +67,49 @@ def synthesize_folder(folder: Folder, progress: Progress = lambda text, share: N
     """
     family = _family(folder)
     started = time.perf_counter()
-    progress("synthesising (Yosys)", None)
+    luts = folder.report["resources"].get("lut", 0)
+    progress(f"synthesising about {luts:.0f} LUTs (Yosys)", None)
     modules = synthesize(_files(folder), folder.top, family=family, defines=FABRIC)
     found = _Hierarchy(modules, progress)
     total = found.below(folder.top)
     stages = {layer["name"]: folder.report["modules"].get(layer["name"], "") for layer in folder.report["layers"]}
     layers = {name: found.below(module) for name, module in stages.items() if module in modules}
-    counts = {k: total.counts[k] - sum(cells.counts[k] for cells in layers.values()) for k in COUNTS}
+    parts = _parts(folder, found)
+    rest = _without(total, layers.values(), max([found.own[folder.top].depth, *(part.depth for part in parts.values())]))
+    parts |= {TOP: _without(rest, parts.values(), found.own[folder.top].depth)}
     tool = yosys()
     return FoldersCells(
         total,
         layers,
-        ModuleCells(counts, total.depth),
+        rest,
+        parts,
         family,
         time.perf_counter() - started,
         tool.version if tool else "",
         found.known,
     )
+
+
+def _without(whole: ModuleCells, parts: Iterable[ModuleCells], depth: int) -> ModuleCells:
+    parts = list(parts)
+    return ModuleCells({k: whole.counts[k] - sum(part.counts[k] for part in parts) for k in COUNTS}, depth)
+
+
+def _parts(folder: Folder, found: _Hierarchy) -> dict[str, ModuleCells]:
+    """What stands between and around the layers, by its kind in :data:`KINDS`."""
+    units = dataflow_of(folder.network, folder.plan).units
+    names = identifiers(unit.name for unit in units)
+    kinds = {names[unit.name]: KINDS[type(unit)] for unit in units if type(unit) in KINDS} | {"status": STATUS}
+    cells = {name: cell["type"] for name, cell in found.modules[folder.top]["cells"].items()}
+    members: dict[str, list[ModuleCells]] = {}
+    for name, kind in kinds.items():
+        if cells.get(name) in found.known:
+            members.setdefault(kind, []).append(found.known[cells[name]])
+    return {kind: _sum(own) for kind, own in members.items()}
+
+
+def _sum(cells: Sequence[ModuleCells]) -> ModuleCells:
+    return ModuleCells({k: sum(c.counts[k] for c in cells) for k in COUNTS}, max(c.depth for c in cells))
 
 
 def _family(folder: Folder) -> str:
@@ -98,12 +131,13 @@ class _Hierarchy:
     def __init__(self, modules: Mapping[str, Any], progress: Progress) -> None:
         self.modules, self.progress = modules, progress
         self.known: dict[str, ModuleCells] = {}
+        self.own: dict[str, ModuleCells] = {}
 
     def below(self, name: str) -> ModuleCells:
         """The module with all it holds."""
         if name not in self.known:
             self.progress(f"counting {name}", None)
-            own = _counted(count_sites(cells_of_module(self.modules, name, flat=False)))
+            self.own[name] = own = _counted(count_sites(cells_of_module(self.modules, name, flat=False)))
             parts = [(n, self.below(part)) for part, n in submodules(self.modules, name).items()]
             counts = Counter(own.counts)
             for n, part in parts:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hwq.cli import main
+from hwq.report import synthesis
 from hwq.target import stage_synthesis
 from hwq.target.tools import yosys
 
@@ -27,7 +28,8 @@ def folder(model_file: Path, tmp_path: Path) -> Path:
 def test_figures_of_every_layer_beside_the_estimates(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["synth", str(folder)]) == 0
-    text = capsys.readouterr().out
+    text, progress = capsys.readouterr()
+    assert progress.startswith("synthesising about ")
     document = json.loads((folder / "synth.json").read_text())
     report = json.loads((folder / "report.json").read_text())
     assert document["resources_source"] == "yosys"
@@ -38,8 +40,21 @@ def test_figures_of_every_layer_beside_the_estimates(folder: Path, capsys: pytes
         parts = sum(layer["resources"][name] for layer in document["layers"]) + document["rest"]["resources"][name]
         assert document["resources"][name] == parts > 0 or name == "dsp"
     assert document["resources"]["lut"] == document["lut_physical"] + document["lutram"]
-    for layer in report["layers"]:
-        assert layer["name"] in text
+    rest = document["rest"]
+    for name in ("lut", "lutram", "ff", "dsp"):
+        assert sum(part["resources"][name] for part in rest["parts"]) == rest["resources"][name]
+    assert {"AXI streams", "status registers", "flags and reset"} <= {part["name"] for part in rest["parts"]}
+    assert document["depth"] == max(entry["depth"] for entry in (*document["layers"], rest))
+    assert document["defines"] == ["HWQ_FABRIC", "HWQ_UNISIM"]
+    for entry in (*report["layers"], *rest["parts"]):
+        assert entry["name"] in text
+    assert "vu9p is assumed to take 6 at its clock" in text
+
+
+def test_a_design_deeper_than_its_target_takes_is_told() -> None:
+    document = {"depth": 7, "max_levels": 6, "target": "vu9p", "clock_mhz": 300}
+    assert "NOTE: vu9p is assumed to take 6 at its clock, this design has 7: 300 MHz are in doubt" in synthesis._levels(document)
+    assert "NOTE" not in synthesis._levels({**document, "depth": 6})
 
 
 def test_a_folder_that_is_none_and_a_machine_without_yosys(
