@@ -113,7 +113,8 @@ class Affine(ActivationUnit):
     def elaborate(self, platform):
         m = Module()
         domain = self.form.domain
-        integer = self.value * domain.scale + domain.offset
+        shift, rest = domain.scale.bit_length() - 1, domain.scale & (domain.scale - 1)
+        integer = (self.value * domain.scale if rest else self.value << shift) + domain.offset
         if self.form.constant_width:
             integer = integer + self.constants.as_signed()
         m.d.comb += self.code.eq(register(m, integer, "integer") if self.form.latency else self.value)

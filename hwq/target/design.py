@@ -26,6 +26,11 @@ __all__ = ["Design", "PortLine", "elaborate"]
 
 PortLine = tuple[str, str, int]
 Progress = Callable[[str, float | None], None]
+# What the nets of cells are called.
+NETS = (
+    "nets of cells: s2_ stands 2 cycles behind the operands; r: register, n: LUT output, sum and carry: O and CO, by chain and position;",
+    "in an adder the LUT below a carry position gives its S on O6 and its DI on O5",
+)
 # Which forms of the parts made of fabric the text holds.
 HEADER_FORMS = {
     "portable": (
@@ -147,7 +152,7 @@ def _header(top: str, network: Network, plan: Plan, roms: RomFiles, fabric: Fabr
     lines = [f"{top}: a quantized neural network as a dataflow design", f"written by {versions}"]
     lines += [f"network sha256 {network_hash(network)}", f"plan    sha256 {plan_hash(plan)}"]
     lines += [f"memory file {f.name} sha256 {f.sha256}" for f in roms.files.values()]
-    return "\n".join([*lines, *(HEADER_FORMS[fabric.primitives] if fabric.cells or fabric.slices else ())])
+    return "\n".join([*lines, *((*HEADER_FORMS[fabric.primitives], *NETS) if fabric.cells or fabric.slices else ())])
 
 
 def _plain(value: object) -> dict[str, object]:

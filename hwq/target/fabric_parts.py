@@ -11,6 +11,7 @@ from hwq.fabric.prune import prune
 from hwq.gateware.fabric_part import FabricPart
 from hwq.gateware.parts import Part
 from hwq.target.fabric_text import QUADS, cells_of, module_text, portable_body, slices_of, structural_body
+from hwq.target.part_comment import part_comment
 from hwq.target.primitives import PRIMITIVES, primitive_modules, slice_modules, vendor_models
 
 __all__ = ["FabricParts"]
@@ -31,6 +32,7 @@ class FabricParts:
     primitives: str = "portable"
     family: str = "ultrascale+"
     structural: dict[str, list[str]] = field(default_factory=dict)
+    comments: dict[str, list[str]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     cells: set[str] = field(default_factory=set)
     slices: set[str] = field(default_factory=set)
@@ -45,13 +47,14 @@ class FabricParts:
         self.cells |= cells_of(netlist, self.family)
         self.slices |= slices_of(netlist)
         structural = structural_body(netlist, self.top, vendor=self.primitives == "unisim", family=self.family)
+        comment = part_comment(component, netlist)
         if self.primitives == "portable" and component.is_vector:
-            self.structural[part.name] = structural
+            self.structural[part.name], self.comments[part.name] = structural, comment
             return None
         component._MustUse__silence = True  # its module is written here, Amaranth never elaborates it
         both = self.primitives == "portable"
         body = _either(structural, portable_body(netlist, self.top)) if both else structural
-        self.texts[part.name] = module_text(netlist, part.name, body)
+        self.texts[part.name] = "\n".join([*comment, module_text(netlist, part.name, body)])
         return self.texts[part.name]
 
     def check_slices(self) -> None:
@@ -78,7 +81,7 @@ class FabricParts:
         for found in _MODULE.finditer(body):
             text, name = found[0], found[1]
             if name in self.structural:
-                yield self._with_structure(text, self.structural[name])
+                yield "\n".join([*self.comments[name], self._with_structure(text, self.structural[name])])
             else:
                 assert name not in inner, f"{name}: a part with two forms is one module"
                 yield text

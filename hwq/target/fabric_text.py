@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from hwq.fabric.carry_slices import CarryQuad, CarrySlice, carry_quads, carry_slices
 from hwq.fabric.formula import Formula, formula
 from hwq.fabric.netlist import FALSE, TRUE, Chain, Dsp, Flop, Lut, Netlist
+from hwq.target.net_names import net_names
+from hwq.target.plain_text import WIDE
 
 __all__ = ["QUADS", "cells_of", "module_text", "portable_body", "slices_of", "structural_body"]
 
-WIDE = 132
 QUADS = "7series"  # the family of boards/*.toml whose carry cells have four positions
 OPERATORS = {"and": " & ", "or": " | ", "xor": " ^ "}
 
@@ -77,16 +78,13 @@ class _Text:
 
     def __init__(self, netlist: Netlist, top: str, vendor: bool = False) -> None:
         self.netlist, self.top, self.vendor = netlist, top, vendor
-        self.names = {0: "1'b0"}
-        for port, bits in netlist.inputs.items():
-            for k, bit in enumerate(bits):
-                self.names[bit >> 1] = f"{port}[{k}]" if len(bits) > 1 else port
+        self.names = net_names(netlist)
 
     def bit(self, literal: int) -> str:
         """Text of a literal."""
         if literal == TRUE:
             return "1'b1"
-        name = self.names.get(literal >> 1) or f"n{literal >> 1}"
+        name = self.names[literal >> 1]
         return f"~{name}" if literal & 1 else name
 
     def cell(self, name: str) -> str:
@@ -127,7 +125,7 @@ def _filled(opening: str, items: Sequence[str], closing: str) -> str:
     lines, line = [], opening
     for k, item in enumerate(items):
         piece = item + (", " if k < len(items) - 1 else closing)
-        if len(line) + len(piece) > WIDE and line.strip():
+        if len(line) + len(piece) > WIDE - 8 and line.strip():
             lines.append(line.rstrip())
             line = "    "
         line += piece
@@ -161,9 +159,9 @@ def _carry_instance(text: _Text, cut: CarrySlice, number: int) -> str:
     for n, chain in enumerate(halves):
         spare = range(n * size + len(chain.s), (n + 1) * size)
         for port, bits in (("DI", chain.di), ("S", chain.s), ("CO", chain.co), ("O", chain.o)):
-            free = [f"carry{number}_{port.lower()}{k}" if port in ("CO", "O") else "1'b0" for k in spare]
+            free = [f"spare{number}_{port.lower()}{k}" if port in ("CO", "O") else "1'b0" for k in spare]
             buses[port] += [*map(text.bit, bits), *free]
-    unread = [name for name in (*buses["CO"], *buses["O"]) if name.startswith("carry")]
+    unread = [name for name in (*buses["CO"], *buses["O"]) if name.startswith("spare")]
     declared = f"  wire {_filled('', unread, '')};\n" if unread else ""
     ports = "".join(f",\n    .{port}({_filled('{', bits[::-1], '}')})" for port, bits in buses.items())
     carry = [text.bit(chain.ci) for chain in halves] + ["1'b0"]
@@ -175,7 +173,7 @@ def _carry_instance(text: _Text, cut: CarrySlice, number: int) -> str:
 def _quad_instance(text: _Text, quad: CarryQuad, number: int) -> str:
     """Four carry positions of 7 series: a carry from the cell below enters at CI, any other at CYINIT."""
     chain, spare = quad.chain, range(len(quad.chain.s), 4)
-    unread = {port: [f"carry{number}_{port.lower()}{k}" for k in spare] for port in ("CO", "O")}
+    unread = {port: [f"spare{number}_{port.lower()}{k}" for k in spare] for port in ("CO", "O")}
     declared = f"  wire {', '.join([*unread['CO'], *unread['O']])};\n" if spare else ""
     buses = {
         "DI": [*map(text.bit, chain.di), *["1'b0"] * len(spare)],

@@ -15,6 +15,7 @@ from hwq.plan.memories import INLINE_BITS
 from hwq.plan.names import identifier
 from hwq.target.fabric_parts import FabricParts
 from hwq.target.memory_file import MemoryFile, inline_rom, memory_file, rom_module
+from hwq.target.plain_text import plain_identifiers, wrapped
 from hwq.target.tools import module_version
 
 __all__ = ["ModuleNames", "RomFiles", "emit_verilog"]
@@ -102,7 +103,7 @@ def emit_verilog(modules: Mapping[str, str], written: Mapping[str, str], header:
         fabric.modules,
         on,
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return wrapped(plain_identifiers("\n\n".join(part for part in parts if part) + "\n"))
 
 
 def _run_yosys(rtlil: str) -> str:
