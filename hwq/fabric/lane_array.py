@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hwq.fabric.dsp48e2 import Slice48
 from hwq.fabric.lane_form import LaneForm
-from hwq.fabric.lane_netlist import accumulated, delayed, lane_heap, row_latency, rows_latency, two_rows
+from hwq.fabric.lane_netlist import accumulated, delayed, lane_heaps, row_latency, rows_latency, two_rows
 from hwq.fabric.netlist import FALSE, Netlist
 
 __all__ = [
@@ -43,7 +43,7 @@ def slice_rows_netlist(form: LaneForm, rows: int, bits: int) -> Netlist:
     netlist, word = Netlist("rows"), dsp_word(bits)
     x, w = netlist.input("x", form.n * form.x.bits), netlist.input("w", rows * form.word_bits)
     (valid,), (first,) = netlist.input("valid", 1), netlist.input("first", 1)
-    heaps = [lane_heap(netlist, form, x, w[k : k + form.word_bits]) for k in range(0, len(w), form.word_bits)]
+    heaps = lane_heaps(netlist, form, x, _words(form, w))
     spare = [FALSE] * (word - bits)
     pairs = [(one + spare, two + spare) for one, two in (two_rows(heap, form, bits)[0] for heap in heaps)]
     totals = dsp_accumulators(netlist, pairs, word, valid, first)
@@ -100,7 +100,7 @@ def array_netlist(form: LaneForm, rows: int, bits: int, words: int, dsp: bool = 
     x, w = netlist.input("x", form.n * form.x.bits), netlist.input("w", rows * form.word_bits)
     (valid,) = netlist.input("valid", 1)
     first, last = _fold(netlist, valid, words)
-    heaps = [lane_heap(netlist, form, x, w[k : k + form.word_bits]) for k in range(0, len(w), form.word_bits)]
+    heaps = lane_heaps(netlist, form, x, _words(form, w))
     if dsp:
         late_valid, late_first = (delayed(netlist, bit, rows_latency(form, bits)) for bit in (valid, first))
         pairs = [(one, two) for one, two in (two_rows(heap, form, bits)[0] for heap in heaps)]
@@ -115,6 +115,11 @@ def array_netlist(form: LaneForm, rows: int, bits: int, words: int, dsp: bool = 
 def array_latency(form: LaneForm, bits: int, dsp: bool = False) -> int:
     """Cycles from operands to the totals that include them."""
     return rows_latency(form, bits) + DSP_LATENCY if dsp else row_latency(form, bits)
+
+
+def _words(form: LaneForm, w: Sequence[int]) -> list[Sequence[int]]:
+    """Words of weights, row by row."""
+    return [w[k : k + form.word_bits] for k in range(0, len(w), form.word_bits)]
 
 
 def _fold(netlist: Netlist, valid: int, words: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ Plan and gateware share these figures: the plan counts the levels, the gateware 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import gcd
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.fabric.front_bits import TERNARY, Products, products_of
-from hwq.fabric.packing import lane_packing
+from hwq.fabric.packing import lane_packing, shared_rows
 from hwq.fabric.portable_heap import heap_levels
 from hwq.fabric.weight_code import Listed
 from hwq.numerics.encoding import Bipolar, Encoding
@@ -44,7 +44,8 @@ class LaneForm:
     ``apart``: of every product the part that its weight alone decides is left out, :attr:`bases`; the sum over an output's weights
     is known beforehand and belongs to what follows. ``sum of products = step * y + sum of bases[codes of the weights]`` then, and the
     front is ``bits``, a table each (see :mod:`hwq.fabric.front_bits`); such weights may have any code. ``multiplier``: what
-    multiplies two integers, one of :data:`MULTIPLIERS`.
+    multiplies two integers, one of :data:`MULTIPLIERS`. ``rows``: where slices do, how many rows of weights times the same activations
+    share them (:func:`hwq.fabric.packing.shared_rows`); everything else here is of one row.
     """
 
     x: Encoding
@@ -52,6 +53,7 @@ class LaneForm:
     n: int
     apart: bool = False
     multiplier: str = "auto"
+    rows: int = 1
 
     @cached_property
     def products(self) -> Products | None:
@@ -97,9 +99,13 @@ class LaneForm:
         """What each weight code's product has beyond ``step`` times its raw value: the same for all unless ``apart``."""
         return self.products.bases if self.products else (self.low,) * (1 << self.w.bits)
 
+    def sized(self, n: int, rows: int = 1) -> LaneForm:
+        """The same arithmetic for ``n`` products in each of ``rows`` rows of the same activations."""
+        return replace(self, n=n, rows=shared_rows(self.x, self.w, n, rows) if self.circuit == "dsp" else 1)
+
     @property
     def word_bits(self) -> int:
-        """Width of a word of weights."""
+        """Width of a row's word of weights."""
         return self.n * self.w.bits
 
     def share(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -231,10 +237,10 @@ def _kind(encoding: Encoding) -> str:
 
 
 @lru_cache(maxsize=4096)
-def lane_form(x: Encoding, w: Encoding, n: int, apart: bool = False, multiplier: str = "auto") -> LaneForm:
+def lane_form(x: Encoding, w: Encoding, n: int, apart: bool = False, multiplier: str = "auto", rows: int = 1) -> LaneForm:
     """The lane of ``n`` products of activations ``x`` and weights ``w``; the weights' share ``apart`` only where that gains anything.
 
-    Slices multiply integers where they are asked for and take them.
+    Slices multiply integers where they are asked for and take them; of ``rows`` rows with the same activations several share them.
     """
     in_slices = multiplier == "dsp" and not isinstance(w, Listed) and lane_packing(x, w) is not None
-    return LaneForm(x, w, n, apart and not in_slices and products_of(x, w) is not None, multiplier)
+    return LaneForm(x, w, n, apart and not in_slices and products_of(x, w) is not None, multiplier).sized(n, rows)

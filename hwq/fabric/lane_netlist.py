@@ -7,7 +7,6 @@ from functools import lru_cache
 
 from hwq.fabric.adders import ternary_adder
 from hwq.fabric.heap import BitHeap, reduce, schedule_of, to_rows
-from hwq.fabric.heap_schedule import Schedule
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lanes.binary import add_signed_planes, add_xnor
 from hwq.fabric.lanes.coded import coded_heap
@@ -17,7 +16,7 @@ from hwq.fabric.lanes.table import add_tables
 from hwq.fabric.lanes.ternary import add_masked_signs, add_ternary
 from hwq.fabric.multiplier import Number
 from hwq.fabric.netlist import FALSE, Netlist
-from hwq.fabric.packing import lane_packing
+from hwq.fabric.packing import lane_packing, packing
 from hwq.numerics.encoding import Bipolar, Encoding
 
 __all__ = [
@@ -26,6 +25,7 @@ __all__ = [
     "front_latency",
     "has_netlist",
     "lane_heap",
+    "lane_heaps",
     "lane_latency",
     "lane_netlist",
     "row_latency",
@@ -46,22 +46,25 @@ def has_netlist(form: LaneForm) -> bool:
     return form.circuit in _CIRCUITS
 
 
-def lane_netlist(form: LaneForm) -> Netlist:
+def lane_netlist(form: LaneForm, rows: int = 1) -> Netlist:
     """The raw sum ``y`` of the products of ``x`` and ``w``; see :class:`hwq.fabric.lane_form.LaneForm` for what *raw* means.
 
     Timing: free-running, initiation interval 1, latency :func:`lane_latency`: flip-flops behind the front and every stage of counters.
 
-    Ports: ``x``, ``w``: code k from bit ``k * bits`` on, ``y``: ``form.y_bits`` bits.
+    Ports: ``x``, ``w``: code k from bit ``k * bits`` on, ``y``: ``form.y_bits`` bits; the words and sums of ``rows`` rows follow one
+    another.
     """
-    netlist, heap = _lane(form)
-    netlist.output("y", reduce(heap, form.y_bits, registered=True).bits)
+    netlist, heaps = _lanes(form, rows)
+    cycles = _latency(form, form.y_bits, 1)
+    sums = [reduce(heap, form.y_bits, registered=True) for heap in heaps]
+    netlist.output("y", [delayed(netlist, bit, cycles - y.latency) for y in sums for bit in y.bits])
     return netlist
 
 
 @lru_cache(maxsize=4096)
 def lane_latency(form: LaneForm) -> int:
     """Cycles from operands to ``y`` of :func:`lane_netlist`."""
-    return front_latency(form) + _schedule(form, form.y_bits, 1).latency
+    return front_latency(form) + _latency(form, form.y_bits, 1)
 
 
 def rows_netlist(form: LaneForm, bits: int) -> Netlist:
@@ -69,7 +72,7 @@ def rows_netlist(form: LaneForm, bits: int) -> Netlist:
 
     Latency :func:`rows_latency`.
     """
-    netlist, heap = _lane(form)
+    netlist, (heap,) = _lanes(form, 1)
     for name, number in zip("ab", two_rows(heap, form, bits)[0], strict=True):
         netlist.output(name, number)
     return netlist
@@ -78,10 +81,10 @@ def rows_netlist(form: LaneForm, bits: int) -> Netlist:
 @lru_cache(maxsize=4096)
 def rows_latency(form: LaneForm, bits: int) -> int:
     """Cycles from operands to the rows of :func:`rows_netlist`."""
-    return front_latency(form) + _schedule(form, bits, (2, 2)).latency
+    return front_latency(form) + _latency(form, bits, (2, 2))
 
 
-def row_netlist(form: LaneForm, total_bits: int, *, late: bool = False) -> Netlist:
+def row_netlist(form: LaneForm, total_bits: int, rows: int = 1, *, late: bool = False) -> Netlist:
     """A lane and its exact accumulator: the sum of the raw sums of a vector, modulo ``2**total_bits``.
 
     The last adder of the lane is a ternary adder whose third row is the accumulator: a LUT site a bit of ``total``, none for the lane's
@@ -91,30 +94,38 @@ def row_netlist(form: LaneForm, total_bits: int, *, late: bool = False) -> Netli
     Timing: initiation interval 1; ``total`` includes operands :func:`row_latency` cycles after they, ``valid`` and ``first`` came; where
     ``late``, those two come a cycle before ``total``, and need no delays here.
 
-    Ports: ``x``, ``w`` as in :func:`lane_netlist`; ``valid``: there are operands; ``first``: of a vector; ``total``: ``total_bits`` bits.
+    Ports: ``x``, ``w`` as in :func:`lane_netlist`; ``valid``: there are operands; ``first``: of a vector; ``total``: ``total_bits`` bits a
+    row.
     """
-    netlist, heap = _lane(form)
+    netlist, heaps = _lanes(form, rows)
     (valid,), (first,) = netlist.input("valid", 1), netlist.input("first", 1)
-    netlist.output("total", accumulated(heap, form, total_bits, valid, first, late=late))
+    netlist.output("total", [bit for heap in heaps for bit in accumulated(heap, form, total_bits, valid, first, late=late)])
     return netlist
 
 
 @lru_cache(maxsize=4096)
 def row_latency(form: LaneForm, total_bits: int) -> int:
     """Cycles from operands to the ``total`` of :func:`row_netlist` that includes them."""
-    return front_latency(form) + _schedule(form, total_bits, (4, 2)).latency + 1
+    return front_latency(form) + _latency(form, total_bits, (4, 2)) + 1
 
 
 # -- parts of larger circuits
 
 
+def lane_heaps(netlist: Netlist, form: LaneForm, x: Sequence[int], words: Sequence[Sequence[int]]) -> list[BitHeap]:
+    """:func:`lane_heap` of each word of weights; neighbours share slices as the form says, and a last few have theirs half empty."""
+    if form.rows == 1:
+        return [lane_heap(netlist, form, x, word) for word in words]
+    found = []
+    for k in range(0, len(words), form.rows):
+        found += _slice_heaps(netlist, form, x, words[k : k + form.rows])
+    return found
+
+
 def lane_heap(netlist: Netlist, form: LaneForm, x: Sequence[int], word: Sequence[int]) -> BitHeap:
     """The heap of the raw sum of activations ``x`` and a word of weights, behind the front's flip-flops: see :func:`front_latency`."""
     if form.circuit == "dsp":
-        lanes = _slices(form)
-        ((_, heap),) = lanes.heaps(netlist, [_codes(x, form.x.bits)], [_codes(word, form.w.bits)]).items()
-        heap.constant(form.n * (lanes.low - form.low))
-        return heap
+        return _slice_heaps(netlist, form, x, [word])[0]
     codes = _codes(x, form.x.bits), _codes(word, form.w.bits)
     if form.products:
         return coded_heap(netlist, form.products, *codes)[0]
@@ -136,14 +147,24 @@ def _operands(form: LaneForm) -> tuple[tuple[str, Encoding], ...]:
 
 
 def _slices(form: LaneForm) -> DspLanes:
-    packing = lane_packing(form.x, form.w)
-    assert packing is not None, form
-    return DspLanes(packing, form.n, CASCADE)
+    found = lane_packing(form.x, form.w) if form.rows == 1 else packing(form.x, form.w, form.rows)
+    assert found is not None, form
+    return DspLanes(found, form.n, CASCADE)
+
+
+def _slice_heaps(netlist: Netlist, form: LaneForm, x: Sequence[int], words: Sequence[Sequence[int]]) -> list[BitHeap]:
+    """The heaps of rows that share slices; rows that are missing have weights of 0."""
+    lanes = _slices(form)
+    absent = [[FALSE] * form.word_bits] * (lanes.rows - len(words))
+    heaps = lanes.heaps(netlist, [_codes(x, form.x.bits)], [_codes(word, form.w.bits) for word in (*words, *absent)])
+    for heap in heaps.values():
+        heap.constant(form.n * (lanes.low - form.low))
+    return list(heaps.values())[: len(words)]
 
 
 def two_rows(heap: BitHeap, form: LaneForm, bits: int) -> tuple[list[list[int]], int]:
     """The heap of :func:`lane_heap` as two numbers of ``bits`` bits, and the cycles that takes."""
-    columns, latency = to_rows(heap, _width(heap, form, bits), rows=(2, 2), registered=True)
+    columns, latency = _levelled(heap, form, bits, (2, 2))
     wide = [*columns, *[()] * (bits - len(columns))]
     return [[c[k] if len(c) > k else FALSE for c in wide] for k in range(2)], latency
 
@@ -151,7 +172,7 @@ def two_rows(heap: BitHeap, form: LaneForm, bits: int) -> tuple[list[list[int]],
 def accumulated(heap: BitHeap, form: LaneForm, total_bits: int, valid: int, first: int, *, late: bool = False) -> list[int]:
     """The accumulator of :func:`row_netlist` behind the heap of :func:`lane_heap`; its ports are the arguments."""
     netlist = heap.netlist
-    columns, latency = to_rows(heap, _width(heap, form, total_bits), rows=(4, 2), registered=True)
+    columns, latency = _levelled(heap, form, total_bits, (4, 2))
     late_valid, late_first = (delayed(netlist, bit, 0 if late else front_latency(form) + latency) for bit in (valid, first))
     total = netlist.register(total_bits)
     lowest, extra = columns[0][:3], (*columns[0][3:], FALSE)[0]
@@ -170,10 +191,17 @@ def delayed(netlist: Netlist, bit: int, cycles: int) -> int:
 # -- inside
 
 
-def _lane(form: LaneForm) -> tuple[Netlist, BitHeap]:
+def _lanes(form: LaneForm, rows: int) -> tuple[Netlist, list[BitHeap]]:
     netlist = Netlist("lane")
-    x, word = netlist.input("x", form.n * form.x.bits), netlist.input("w", form.word_bits)
-    return netlist, lane_heap(netlist, form, x, word)
+    x, w = netlist.input("x", form.n * form.x.bits), netlist.input("w", rows * form.word_bits)
+    return netlist, lane_heaps(netlist, form, x, _codes(w, form.word_bits))
+
+
+def _levelled(heap: BitHeap, form: LaneForm, bits: int, rows: tuple[int, int]) -> tuple[list[list[int]], int]:
+    """The heap as columns of at most ``rows`` bits, at the same time as those of all rows that share its slices."""
+    columns, latency = to_rows(heap, _width(heap, form, bits), rows=rows, registered=True)
+    cycles = _latency(form, bits, rows)
+    return [[delayed(heap.netlist, bit, cycles - latency) for bit in column] for column in columns], cycles
 
 
 def _front(netlist: Netlist, form: LaneForm, x: list[list[int]], w: list[list[int]]) -> BitHeap:
@@ -211,15 +239,16 @@ def _width(heap: BitHeap, form: LaneForm, bits: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _settled(form: LaneForm, bits: int) -> tuple[tuple[int, ...], int]:
-    """Heights of a lane's heap modulo ``2**bits``, the constant's bits included, and its width."""
-    heap = _lane(form)[1]
-    width = _width(heap, form, bits)
-    return tuple(len(c) for c in heap.settled(width)), width
+def _settled(form: LaneForm, bits: int) -> tuple[tuple[tuple[int, ...], int], ...]:
+    """Heights of the heaps modulo ``2**bits`` of all rows that share slices, the constant's bits included, and their widths."""
+    heaps = _lanes(form, form.rows)[1]
+    widths = [_width(heap, form, bits) for heap in heaps]
+    return tuple((tuple(len(c) for c in heap.settled(width)), width) for heap, width in zip(heaps, widths, strict=True))
 
 
-def _schedule(form: LaneForm, bits: int, rows: int | tuple[int, int]) -> Schedule:
-    return schedule_of(*_settled(form, bits), True, "luts", rows)
+def _latency(form: LaneForm, bits: int, rows: int | tuple[int, int]) -> int:
+    """Cycles that adding takes: the most of all rows that share slices."""
+    return max(schedule_of(*settled, True, "luts", rows).latency for settled in _settled(form, bits))
 
 
 def _codes(bits: Sequence[int], width: int) -> list[list[int]]:

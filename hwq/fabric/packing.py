@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 
 from hwq.numerics.encoding import Bipolar, Encoding
 
-__all__ = ["Field", "Packing", "lane_packing", "packing"]
+__all__ = ["Field", "Packing", "lane_packing", "packing", "shared_rows"]
 
 #: Signed operands of the multiplier, and the word (UG579).
 A_BITS, B_BITS, WORD_BITS = 27, 18, 48
@@ -106,7 +106,7 @@ def packing(x: Encoding, w: Encoding, rows: int, pixels: int = 1) -> Packing | N
         x_shifts = tuple(j * b for j in range(pixels))
         for a in range(max(b * pixels, 1), A_BITS) if rows > 1 else (0,):
             made = Packing(x, w, tuple(i * a for i in range(rows)), x_shifts)
-            if _fits(made) and (best is None or made.depth > best.depth):
+            if _fits(made) and (best is None or made.carry_depth > best.carry_depth):
                 best = made
     return best
 
@@ -119,13 +119,31 @@ def lane_packing(x: Encoding, w: Encoding) -> Packing | None:
     return max(fitting, key=lambda p: p.depth) if fitting else packing(x, w, 1)
 
 
+@lru_cache(maxsize=1 << 14)
+def shared_rows(x: Encoding, w: Encoding, n: int, rows: int) -> int:
+    """How many of ``rows`` rows of ``n`` products each, all of the same activations, share slices: as takes the fewest slices.
+
+    ``ceil(rows / shared) * n`` slices; of equal numbers of slices the fewest rows share them. 1: every row has slices of its own, as of
+    :func:`lane_packing`.
+    """
+    own = lane_packing(x, w)
+    best, least = 1, rows * -(-n // own.macs) if own else 0
+    for shared in range(2, rows + 1):
+        if packing(x, w, shared) is None:
+            break
+        slices = -(-rows // shared) * n
+        if slices < least:
+            best, least = shared, slices
+    return best
+
+
 def _fits(made: Packing) -> bool:
-    """Whether the joined operands lie in their ports, and one step's fields in theirs."""
+    """Whether the joined operands lie in their ports, and one step's fields in theirs, a carry taken back where they may."""
     if isinstance(made.x, Bipolar) or isinstance(made.w, Bipolar):
         return False
     # A borrow is worked out in one LUT a bit.
     borrows = made.x.signed and len(made.x_shifts) > 1 and made.x.bits > LUT_INPUTS - 1
-    return not borrows and _held(made.w, made.w_shifts, A_BITS) and _held(made.x, made.x_shifts, B_BITS) and made.depth >= 1
+    return not borrows and _held(made.w, made.w_shifts, A_BITS) and _held(made.x, made.x_shifts, B_BITS) and made.carry_depth >= 1
 
 
 def _held(encoding: Encoding, shifts: tuple[int, ...], bits: int) -> bool:

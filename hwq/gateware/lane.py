@@ -7,12 +7,11 @@ from functools import cache
 from itertools import count
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from hwq.fabric.lane_array import slice_rows_latency, slice_rows_netlist
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import has_netlist, lane_netlist, row_latency, row_netlist
-from hwq.fabric.late_inputs import late_inputs
 from hwq.fabric.netlist import Netlist
 from hwq.gateware.compressor import compress
 from hwq.gateware.fabric_part import FabricPart
@@ -27,7 +26,8 @@ Truth = tuple[int, ...]
 
 
 class Lane(FabricPart):
-    """Raw sum of ``n`` products of activation and weight codes; see :class:`hwq.fabric.lane_form.LaneForm` for what *raw* means.
+    """Raw sums of ``n`` products of activation and weight codes each, of ``rows`` rows of weights; see
+    :class:`hwq.fabric.lane_form.LaneForm` for what *raw* means.
 
     ``sum over k of x[k] * w[k] = form.step * y + form.share(w)``. Element k of ``x`` and ``w`` stands in bits
     ``k * bits .. k * bits + bits - 1``.
@@ -39,29 +39,30 @@ class Lane(FabricPart):
     -------
     x : In(unsigned(n * x.bits))
         Activation codes.
-    w : In(unsigned(form.word_bits))
-        Weight codes.
-    y : Out(unsigned(form.y_bits))
-        Raw sum.
+    w : In(unsigned(rows * form.word_bits))
+        Weight codes, row by row.
+    y : Out(unsigned(rows * form.y_bits))
+        Raw sums, row by row.
     """
 
-    def __init__(self, form: LaneForm) -> None:
-        self.form = form
+    def __init__(self, form: LaneForm, rows: int = 1) -> None:
+        self.form, self.rows = form, rows
         self.has_netlist = has_netlist(form)
-        super().__init__({"x": In(unsigned(form.n * form.x.bits)), "w": In(unsigned(form.word_bits)), "y": Out(unsigned(form.y_bits))})
+        super().__init__(operands(form, rows) | {"y": Out(unsigned(rows * form.y_bits))})
 
     @property
     def netlist(self) -> Netlist:
-        return lane_netlist(self.form)
+        return lane_netlist(self.form, self.rows)
 
     def elaborate(self, platform):
         m = Module()
-        m.d.comb += self.y.eq(raw_sum(m, self.form, self.x, self.w, lane_cycles(self.form)))
+        raws, bits = raw_sums(m, self.form, self.x, self.w, lane_cycles(self.form)), self.form.y_bits
+        m.d.comb += [self.y[row * bits : (row + 1) * bits].eq(raw) for row, raw in enumerate(raws)]
         return m
 
 
 class Row(FabricPart):
-    """A lane and its exact accumulator: ``total = sum of y`` over the words of a vector, modulo ``2**bits``.
+    """Lanes of ``rows`` rows, each with its exact accumulator: ``total = sum of y`` over the words of a vector, modulo ``2**bits``.
 
     As a circuit of the fabric the accumulator is the third row of the lane's last adder.
 
@@ -74,26 +75,22 @@ class Row(FabricPart):
         As in :class:`Lane`.
     valid, first : In(1)
         There are operands; they are the first of a vector.
-    total : Out(unsigned(bits))
-        The sum so far.
+    total : Out(unsigned(rows * bits))
+        The sums so far, row by row.
     """
 
-    def __init__(self, form: LaneForm, bits: int) -> None:
-        self.form, self.bits = form, bits
-        operands = {"x": In(unsigned(form.n * form.x.bits)), "w": In(unsigned(form.word_bits))}
-        super().__init__({**operands, "valid": In(1), "first": In(1), "total": Out(unsigned(bits))})
+    def __init__(self, form: LaneForm, bits: int, rows: int = 1) -> None:
+        self.form, self.bits, self.rows = form, bits, rows
+        super().__init__(operands(form, rows) | {"valid": In(1), "first": In(1), "total": Out(unsigned(rows * bits))})
 
     @property
     def netlist(self) -> Netlist:
-        return late_inputs(row_netlist(self.form, self.bits), ("valid", "first"))
+        return row_netlist(self.form, self.bits, self.rows, late=True)
 
     def elaborate(self, platform):
         m = Module()
-        raw = raw_sum(m, self.form, self.x, self.w, row_latency(self.form, self.bits) - 1)
-        total = Signal(self.bits, name="sum", reset_less=True)
-        with m.If(self.valid):
-            m.d.sync += total.eq(Mux(self.first, 0, total) + raw)
-        m.d.comb += self.total.eq(total)
+        raws = raw_sums(m, self.form, self.x, self.w, row_latency(self.form, self.bits) - 1)
+        m.d.comb += self.total.eq(Cat(*accumulators(m, raws, self.bits, self.valid, self.first)))
         return m
 
 
@@ -117,10 +114,9 @@ class SliceRows(FabricPart):
         The sums so far, row by row.
     """
 
-    def __init__(self, form: LaneForm, rows: int, bits: int) -> None:
-        self.form, self.rows, self.bits = form, rows, bits
-        operands = {"x": In(unsigned(form.n * form.x.bits)), "w": In(unsigned(rows * form.word_bits))}
-        super().__init__({**operands, "valid": In(1), "first": In(1), "total": Out(unsigned(rows * bits))})
+    def __init__(self, form: LaneForm, bits: int, rows: int) -> None:
+        self.form, self.bits, self.rows = form, bits, rows
+        super().__init__(operands(form, rows) | {"valid": In(1), "first": In(1), "total": Out(unsigned(rows * bits))})
 
     @property
     def netlist(self) -> Netlist:
@@ -129,19 +125,27 @@ class SliceRows(FabricPart):
     def elaborate(self, platform):
         m = Module()
         valid, first = register(m, self.valid, "late_valid"), register(m, self.first, "late_first")
-        cycles, width = slice_rows_latency(self.form, self.bits) - 1, self.form.word_bits
-        for row in range(self.rows):
-            raw = raw_sum(m, self.form, self.x, self.w[row * width : (row + 1) * width], cycles)
-            total = Signal(self.bits, name=f"sum_{row}", reset_less=True)
-            with m.If(valid):
-                m.d.sync += total.eq(Mux(first, 0, total) + raw)
-            m.d.comb += self.total[row * self.bits : (row + 1) * self.bits].eq(total)
+        raws = raw_sums(m, self.form, self.x, self.w, slice_rows_latency(self.form, self.bits) - 1)
+        m.d.comb += self.total.eq(Cat(*accumulators(m, raws, self.bits, valid, first)))
         return m
 
 
-def raw_sum(m: Module, form: LaneForm, x: Value, w: Value, cycles: int) -> Value:
-    """The raw sum of a word in vectors, ``cycles`` later."""
-    return _Sum(m, form, x, w, cycles).y
+def operands(form: LaneForm, rows: int) -> dict[str, Member]:
+    """Ports of the operands of rows."""
+    return {"x": In(unsigned(form.n * form.x.bits)), "w": In(unsigned(rows * form.word_bits))}
+
+
+def raw_sums(m: Module, form: LaneForm, x: Value, w: Value, cycles: int) -> list[Value]:
+    """The raw sum of every row's word in vectors, ``cycles`` later."""
+    return [_Sum(m, form, x, w[k : k + form.word_bits], cycles).y for k in range(0, len(w), form.word_bits)]
+
+
+def accumulators(m: Module, raws: Sequence[Value], bits: int, valid: Value, first: Value) -> list[Value]:
+    """The sums of raw sums since the last ``first``, modulo ``2**bits``, in vectors; one cycle."""
+    totals = [Signal(bits, name="sum" if len(raws) == 1 else f"sum_{row}", reset_less=True) for row in range(len(raws))]
+    with m.If(valid):
+        m.d.sync += [total.eq(Mux(first, 0, total) + raw) for total, raw in zip(totals, raws, strict=True)]
+    return totals
 
 
 class _Sum:

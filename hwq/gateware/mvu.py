@@ -53,15 +53,18 @@ class ContractionStage(wiring.Component):
     #: Products a processing element adds a cycle, and register levels between the Reader and the elements.
     simd: int
     tree: int
-    #: What sums up, of rows that share their activations.
+    #: What sums up.
     accumulator: str = "lut"
+    #: Rows that share their activations.
+    shared: int = 1
 
     def __init__(self, unit: Mvu | Depthwise, source: Edge, target: Edge, x: Encoding, out: Encoding, parts: Parts) -> None:
         self.unit, self.x, self.parts = unit, x, parts
         op = unit.stage.node.op
         assert isinstance(op, Conv)
         self.op = op
-        self.form = ElementForm(op, x, self.simd, unit.stage.activation, out, unit.plan.multiplier, self.accumulator)
+        plan = unit.plan
+        self.form = ElementForm(op, x, self.simd, unit.stage.activation, out, plan.multiplier, self.accumulator, self.shared)
         self.turns = unit.geometry.blocks * unit.nf
         depth = READ_LATENCY + self.tree + self.form.latency
         assert depth == unit.latency, f"{unit.name}: the datapath is {depth} deep, the plan says {unit.latency}"
@@ -202,7 +205,8 @@ class MvuStage(ContractionStage):
     """
 
     def __init__(self, unit: Mvu, source: Edge, target: Edge, x: Encoding, out: Encoding, parts: Parts) -> None:
-        self.simd, self.tree, self.accumulator = unit.plan.simd, broadcast_levels(unit.plan.pe), unit.plan.accumulator
+        plan = unit.plan
+        self.simd, self.tree, self.accumulator, self.shared = plan.simd, broadcast_levels(plan.pe), plan.accumulator, plan.pe
         super().__init__(unit, source, target, x, out, parts)
 
     def operands(self, m: Module, pixel: Value) -> list[Value]:

@@ -9,7 +9,6 @@ from amaranth.hdl import Cat, Module, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwq.fabric.lane_array import DSP_WORDS
 from hwq.fabric.lane_form import LaneForm
 from hwq.gateware.accumulator import Accumulator, AccumulatorControl
 from hwq.gateware.activation import ActivationForm, AffineForm
@@ -45,7 +44,7 @@ def activation_form(node: Node | None, domain: Domain, out: Encoding, hold: int 
 class ElementForm:
     """A row of a matrix-vector unit, apart from its weights: contraction ``op`` of ``x`` in words of ``simd``, and what follows.
 
-    ``multiplier`` and ``accumulator`` as in :class:`hwq.plan.plan.StagePlan`.
+    ``multiplier`` and ``accumulator`` as in :class:`hwq.plan.plan.StagePlan`; ``pe`` rows have the same activations.
     """
 
     op: Conv
@@ -55,11 +54,12 @@ class ElementForm:
     out: Encoding
     multiplier: str = "auto"
     accumulator: str = "auto"
+    pe: int = 1
 
     @cached_property
     def contraction(self) -> Contraction:
         """What of it lies in lanes and accumulator, and what in the constants of the channels."""
-        return contraction(self.op, self.x, self.simd, self.node, self.multiplier, self.accumulator)
+        return contraction(self.op, self.x, self.simd, self.node, self.multiplier, self.accumulator, self.pe)
 
     @property
     def lane(self) -> LaneForm:
@@ -92,8 +92,8 @@ class ElementForm:
 
     @property
     def rows(self) -> int:
-        """Rows of a processing element: as many as sum up in one slice."""
-        return DSP_WORDS[self.slice_word] if self.slice_word else 1
+        """Rows of a processing element: as many as multiply and sum up in whole slices."""
+        return self.contraction.rows
 
     @property
     def control_at(self) -> int:
@@ -113,7 +113,7 @@ class ElementForm:
     def key(self, rows: int = 1) -> str:
         """Stands for the hardware of an element of ``rows`` rows."""
         form = self.contraction
-        shared = (form.slice_word, rows) if form.slice_word else ()
+        shared = (form.slice_word, rows) if self.rows > 1 or form.slice_word else ()
         return content_key(
             lane_key(self.lane),
             (form.words, self.op.mw),
@@ -126,7 +126,7 @@ class ElementForm:
 
 
 class ProcessingElement(wiring.Component):
-    """Lane, accumulator and activation of one output row, or of ``rows`` whose accumulators share an arithmetic slice.
+    """Lane, accumulator and activation of one output row, or of ``rows`` whose products or accumulators share arithmetic slices.
 
     Timing: free-running; ``code`` stands ``form.latency`` cycles after the last operands of a vector. ``control`` comes
     ``form.control_at`` after its operands, ``constants`` ``form.constants_at`` after the last operands, for as
@@ -147,7 +147,7 @@ class ProcessingElement(wiring.Component):
     """
 
     def __init__(self, form: ElementForm, parts: Parts, rows: int = 1) -> None:
-        assert 1 <= rows <= form.rows, "rows share an element where their sums share a slice"
+        assert 1 <= rows <= form.rows, "rows share an element where they share slices"
         self.form, self.parts, self.rows = form, parts, rows
         members = {
             "x": In(unsigned(form.simd * form.x.bits)),
@@ -175,30 +175,34 @@ class ProcessingElement(wiring.Component):
 
     def _totals(self, m: Module) -> list[Value]:
         """What the activation of each row is given."""
-        if self.form.slice_word:
-            return self._slice_rows(m)
-        return [self._row(m) if self.form.row_bits else self._total(m)]
+        return self._rows(m) if self.form.row_bits else self._apart(m)
 
-    def _slice_rows(self, m: Module) -> list[Value]:
-        """Lanes whose accumulators share a slice."""
+    def _rows(self, m: Module) -> list[Value]:
+        """Lanes and accumulators in one."""
         lane, bits, rows = self.form.lane, self.form.row_bits, self.rows
-        hint, key = f"{rows}x{lane_hint(lane)}_{bits}", f"{lane_key(lane)}{bits}x{rows}"
-        m.submodules.rows = part = self.parts.place("rows", hint, key, lambda: SliceRows(lane, rows, bits))
+        kind, build = ("rows", SliceRows) if self.form.slice_word else ("row", Row)
+        hint, key = f"{self._hint}_{bits}", f"{lane_key(lane)}{bits}x{rows}"
+        m.submodules.row = part = self.parts.place(kind, hint, key, lambda: build(lane, bits, rows))
         m.d.comb += [part.x.eq(self.x), part.w.eq(self.w), part.valid.eq(self.control.valid), part.first.eq(self.control.first)]
-        total = named(m, part.total, "totals")
-        return [total[row * bits : (row + 1) * bits] for row in range(rows)]
+        return _parted(named(m, part.total, "totals"), bits)
 
-    def _row(self, m: Module) -> Value:
-        """Lane and accumulator in one."""
-        lane, bits = self.form.lane, self.form.row_bits
-        m.submodules.row = row = self.parts.place("row", f"{lane_hint(lane)}_{bits}", f"{lane_key(lane)}{bits}", lambda: Row(lane, bits))
-        m.d.comb += [row.x.eq(self.x), row.w.eq(self.w), row.valid.eq(self.control.valid), row.first.eq(self.control.first)]
-        return row.total
+    def _apart(self, m: Module) -> list[Value]:
+        """Lanes, and an accumulator of its own for each."""
+        form, rows = self.form, self.rows
+        m.submodules.lane = lane = self.parts.place("lane", self._hint, f"{lane_key(form.lane)}x{rows}", lambda: Lane(form.lane, rows))
+        m.d.comb += [lane.x.eq(self.x), lane.w.eq(self.w)]
+        totals = []
+        for row, y in enumerate(_parted(lane.y, form.lane.y_bits)):
+            accumulator = Accumulator(form.contraction, self.parts)
+            m.submodules["accumulator" if rows == 1 else f"accumulator_{row}"] = accumulator
+            m.d.comb += [accumulator.y.eq(y), accumulator.control.eq(self.control)]
+            totals.append(accumulator.total)
+        return totals
 
-    def _total(self, m: Module) -> Value:
-        """A lane, and an accumulator of its own."""
-        form = self.form
-        m.submodules.lane = lane = self.parts.place("lane", lane_hint(form.lane), lane_key(form.lane), lambda: Lane(form.lane))
-        m.submodules.accumulator = accumulator = Accumulator(form.contraction, self.parts)
-        m.d.comb += [lane.x.eq(self.x), lane.w.eq(self.w), accumulator.y.eq(lane.y), accumulator.control.eq(self.control)]
-        return accumulator.total
+    @property
+    def _hint(self) -> str:
+        return lane_hint(self.form.lane) if self.form.rows == 1 else f"{self.rows}x{lane_hint(self.form.lane)}"
+
+
+def _parted(value: Value, bits: int) -> list[Value]:
+    return [value[k : k + bits] for k in range(0, len(value), bits)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwq.fabric.code_choice import weight_code_of
 from hwq.fabric.front_bits import Products
-from hwq.fabric.lane_array import dsp_word
+from hwq.fabric.lane_array import DSP_WORDS, dsp_word
 from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.fabric.lane_netlist import has_netlist
 from hwq.fabric.weight_code import WeightCode
@@ -52,6 +53,8 @@ class RawForm:
 class Contraction:
     """Contraction ``op`` of ``x`` in words of ``simd`` products, and ``node`` that follows; ``multiplier``, ``accumulator`` as in a plan.
 
+    ``pe`` rows have the same activations: some may share slices.
+
     Where accumulation is exact, no word is replaced, and what follows has constants of channels anyway, the part of a sum that the
     weights alone decide never enters the lanes: it moves into those constants (:attr:`behind`, :attr:`offsets`). Weights have any code.
     """
@@ -62,6 +65,7 @@ class Contraction:
     node: Node | None = None
     multiplier: str = "auto"
     accumulator: str = "auto"
+    pe: int = 1
 
     @property
     def words(self) -> int:
@@ -81,7 +85,7 @@ class Contraction:
     @cached_property
     def lane(self) -> LaneForm:
         """The dot product of one word."""
-        return lane_form(self.x, self.code.encoding, self.simd, self.may_part, self.multiplier)
+        return lane_form(self.x, self.code.encoding, self.simd, self.may_part, self.multiplier, self.pe)
 
     @cached_property
     def raw(self) -> RawForm:
@@ -154,13 +158,18 @@ class Contraction:
         """Bits of the word of an arithmetic slice in which a row sums up; 0 where it does so in LUTs, or not at all."""
         return dsp_word(self.row_bits) if self.accumulator == "dsp" and self.row_bits else 0
 
+    @property
+    def rows(self) -> int:
+        """Rows that belong together: as many as multiply, and sum up, in whole slices."""
+        return lcm(self.lane.rows, DSP_WORDS[self.slice_word] if self.slice_word else 1)
+
 
 @lru_cache(maxsize=1024)
 def contraction(
-    op: Conv, x: Encoding, simd: int, node: Node | None = None, multiplier: str = "auto", accumulator: str = "auto"
+    op: Conv, x: Encoding, simd: int, node: Node | None = None, multiplier: str = "auto", accumulator: str = "auto", pe: int = 1
 ) -> Contraction:
     """The same contraction, worked out once."""
-    return Contraction(op, x, simd, node, multiplier, accumulator)
+    return Contraction(op, x, simd, node, multiplier, accumulator, pe)
 
 
 @lru_cache(maxsize=256)

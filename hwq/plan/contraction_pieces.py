@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import has_netlist
@@ -19,12 +19,12 @@ __all__ = ["contraction", "unrolled"]
 
 
 class _Element:
-    """A row of a contraction in words of ``simd`` products."""
+    """A row of a contraction in words of ``simd`` products, of ``pe`` rows in all."""
 
-    def __init__(self, s: StageSummary, simd: int) -> None:
+    def __init__(self, s: StageSummary, simd: int, pe: int) -> None:
         assert s.lane is not None
-        self.s, self.simd = s, simd
-        self.form: LaneForm = replace(s.lane, n=simd)
+        self.s, self.simd, self.pe = s, simd, pe
+        self.form: LaneForm = s.lane.sized(simd, pe if s.kind == "mvu" else 1)
         self.words = s.taps * ceil_div(s.columns, simd)
         self.is_masked = s.window.is_padded and int(s.x.decode(0)) != 0
         self.is_row = not (s.chunk or self.is_masked or self.words == 1) and has_netlist(self.form)
@@ -61,14 +61,19 @@ class _Element:
             )
         ]
 
-    def pieces(self, times: int, exact: bool) -> list[Piece]:
-        """Lane, accumulator, activation."""
-        if self.is_row:
-            levels = row_levels(self.form, self.bits) if exact else 0
-            found = [Piece("row", times=times, fixed=row_cost(self.form, self.bits, exact), levels=levels)]
-        else:
-            levels = row_levels(self.form, 0) if exact else 0
-            found = [Piece("lane", times=times, fixed=lane_cost(self.form, exact), levels=levels), *self.accumulator(times)]
+    def lanes(self, pixels: int, exact: bool) -> list[Piece]:
+        """Lanes, with their accumulators where they are one: as many rows in a piece as share slices, the rest in another."""
+        kind, bits = ("row", self.bits) if self.is_row else ("lane", 0)
+        levels = row_levels(self.form, bits) if exact else 0
+        whole, rest = divmod(self.pe, self.form.rows)
+        groups = [(self.form.rows, whole * pixels), (rest, pixels)]
+        priced = partial(row_cost, self.form, bits) if self.is_row else partial(lane_cost, self.form)
+        return [Piece(kind, times=times, fixed=priced(exact, rows), levels=levels) for rows, times in groups if rows and times]
+
+    def pieces(self, pixels: int, exact: bool) -> list[Piece]:
+        """Lanes, accumulators, activations of all rows and pixels."""
+        times = self.pe * pixels
+        found = self.lanes(pixels, exact) + ([] if self.is_row else self.accumulator(times))
         s = self.s
         hold = self.words
         # Popcounts are an affine function of what they stand for, but for codes that are the integers.
@@ -80,10 +85,10 @@ def contraction(
     s: StageSummary, pe: int, simd: int, memory: str, pixels: int, constants: str, latency: int | None = None, exact: bool = False
 ) -> list[Piece]:
     """A folded contraction without its Reader and Egress; ``exact``: lanes by their own circuits whatever that takes."""
-    element = _Element(s, simd)
+    element = _Element(s, simd, pe)
     turns = s.groups * ceil_div(s.rows, pe) if s.kind == "mvu" else ceil_div(s.rows, pe)
     depth = turns * element.words
-    found = element.pieces(pe * pixels, exact)
+    found = element.pieces(pixels, exact)
     found.append(rom(pe * simd * s.w_bits, depth, memory))
     width = constant_bits(s.staircase, element.limit_bits) if s.staircase is not None else s.share_bits
     if width:

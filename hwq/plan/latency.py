@@ -115,7 +115,8 @@ def mvu_latency(network: Network, stage: Stage, plan: StagePlan, geometry: Geome
     """L of an MVU stage in cycles: memory, register tree, lane, accumulator, activation."""
     op = stage.node.op
     assert isinstance(op, Conv)
-    form = contraction(op, network.tensors[stage.source].encoding, plan.simd, stage.activation, plan.multiplier, plan.accumulator)
+    x = network.tensors[stage.source].encoding
+    form = contraction(op, x, plan.simd, stage.activation, plan.multiplier, plan.accumulator, plan.pe)
     return READ_LATENCY + broadcast_levels(plan.pe) + contraction_latency(form)
 
 

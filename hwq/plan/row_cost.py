@@ -17,14 +17,14 @@ LARGEST = 64
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
-def lane_cost(form: LaneForm, exact: bool = False) -> Resources:
-    """A lane of its own; ``exact``: its circuit is made, however large it is."""
-    return _cost(form, 0, exact)
+def lane_cost(form: LaneForm, exact: bool = False, rows: int = 1) -> Resources:
+    """A lane of its own, or of ``rows`` rows that share slices; ``exact``: its circuit is made, however large it is."""
+    return _cost(form, 0, exact, rows)
 
 
-def row_cost(form: LaneForm, bits: int, exact: bool = False) -> Resources:
-    """A lane with an accumulator of ``bits`` bits; as :func:`lane_cost`."""
-    return _cost(form, bits, exact)
+def row_cost(form: LaneForm, bits: int, exact: bool = False, rows: int = 1) -> Resources:
+    """A lane with an accumulator of ``bits`` bits a row; as :func:`lane_cost`."""
+    return _cost(form, bits, exact, rows)
 
 
 def row_levels(form: LaneForm, bits: int) -> int:
@@ -32,23 +32,23 @@ def row_levels(form: LaneForm, bits: int) -> int:
     return _sites(form, bits).depth if has_netlist(form) else 0
 
 
-def _cost(form: LaneForm, bits: int, exact: bool) -> Resources:
+def _cost(form: LaneForm, bits: int, exact: bool, rows: int) -> Resources:
     if not has_netlist(form):
         return _wide(form)
     if exact or form.n in SIZES:
-        return _counted(form, bits)
+        return _counted(form, bits, rows)
     low = max(n for n in (*SIZES[:-1],) if n < form.n)
     high = min((n for n in SIZES if n > low), default=LARGEST)
     if form.n > LARGEST:
         low, high = LARGEST // 4, LARGEST
-    return _line(form, bits, low, high)
+    return _line(form, bits, rows, low, high)
 
 
-def _line(form: LaneForm, bits: int, low: int, high: int) -> Resources:
+def _line(form: LaneForm, bits: int, rows: int, low: int, high: int) -> Resources:
     """Between two sizes; the accumulators of all three have the same width."""
-    a, b = (_counted(replace(form, n=n), bits and _bits_at(form, bits, n)) for n in (low, high))
+    a, b = (_counted(replace(form, n=n), bits and _bits_at(form, bits, n), rows) for n in (low, high))
     share = (form.n - low) / (high - low)
-    extra = bits - (bits and _bits_at(form, bits, high))
+    extra = rows * (bits - (bits and _bits_at(form, bits, high)))
     lut, ff, dsp = (p + share * (q - p) for p, q in ((a.lut, b.lut), (a.ff, b.ff), (a.dsp, b.dsp)))
     return Resources(lut=lut + extra, ff=ff + extra, dsp=round(dsp))
 
@@ -58,14 +58,14 @@ def _bits_at(form: LaneForm, bits: int, n: int) -> int:
     return bits - form.y_bits + replace(form, n=n).y_bits
 
 
-def _counted(form: LaneForm, bits: int) -> Resources:
-    sites = _sites(form, bits)
+def _counted(form: LaneForm, bits: int, rows: int) -> Resources:
+    sites = _sites(form, bits, rows)
     return Resources(lut=float(sites.luts), ff=float(sites.ff), dsp=float(sites.dsp))
 
 
 @lru_cache(maxsize=1 << 14)
-def _sites(form: LaneForm, bits: int) -> Sites:
-    return sites_of(row_netlist(form, bits, late=True) if bits else lane_netlist(form))
+def _sites(form: LaneForm, bits: int, rows: int = 1) -> Sites:
+    return sites_of(row_netlist(form, bits, rows, late=True) if bits else lane_netlist(form, rows))
 
 
 def _wide(form: LaneForm) -> Resources:

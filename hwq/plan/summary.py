@@ -208,8 +208,8 @@ class StageSummary:
         return h * ceil_div(w, pixels) * words
 
 
-def summary_of(network: Network, stage: Stage) -> StageSummary:
-    """Counts of ``stage``, from its op, its staircase and the exact intervals of its tensors."""
+def summary_of(network: Network, stage: Stage, multiplier: str = "auto") -> StageSummary:
+    """Counts of ``stage``, from its op, its staircase and the exact intervals of its tensors; ``multiplier`` as in a plan."""
     source = network.tensors[stage.source]
     target = network.tensors[next(t for t in stage.targets if t)]
     op = stage.node.op
@@ -239,7 +239,7 @@ def summary_of(network: Network, stage: Stage) -> StageSummary:
         summary = _join(summary, JoinForm(op, tuple(network.tensors[s].encoding for s in stage.sources)))
     if not isinstance(op, Conv):
         return _other(summary, op)
-    return _conv(summary, contraction(op, source.encoding, 1, stage.activation))
+    return _conv(summary, contraction(op, source.encoding, 1, stage.activation, multiplier))
 
 
 def _conv(s: StageSummary, form: Contraction) -> StageSummary:

@@ -81,8 +81,8 @@ class Cell:
         return sum((((z >> at & mask) + sign * sum(o >> at & mask for o in others)) & mask) << at for at in range(0, 48, size))
 
 
-def cells_of_the_text(uses: list[Slice48], work: Path) -> dict[str, Any]:
-    """The flat module of all uses side by side, as Yosys writes it."""
+def cells_of_the_text(uses: list[Slice48], work: Path, body: str) -> dict[str, Any]:
+    """The flat module of all uses of ``body`` side by side, as Yosys writes it."""
     tool = yosys()
     assert tool is not None
     ports = ", ".join(f"input [{width - 1}:0] {name}" for name, width in WIDTHS.items())
@@ -91,7 +91,7 @@ def cells_of_the_text(uses: list[Slice48], work: Path) -> dict[str, Any]:
         given = ", ".join(f'.{n}("{v}")' if isinstance(v, str) else f".{n}({v})" for n, v in use.parameters.items())
         wires = ", ".join(f".{name}({name})" for name in WIDTHS)
         lines.append(f"hwq_dsp48e2 #({given}) use{k} (.clk(clk), {wires}, .p(p[{48 * k} +: 48]), .pcout());")
-    (work / "t.v").write_text("\n".join([UNISIM, *lines, "endmodule\n"]))
+    (work / "t.v").write_text("\n".join([body, *lines, "endmodule\n"]))
     start = ELDER.index(") (\n")
     (work / "box.v").write_text("(* blackbox *) " + ELDER[: ELDER.index(");\n", start) + 3] + "endmodule\n")
     script = "read_verilog box.v; read_verilog t.v; hierarchy -top top; proc; flatten; opt; simplemap; opt; write_json t.json"
@@ -116,22 +116,56 @@ def pins_of(module: Mapping[str, Any], cell: Mapping[str, Any], inputs: Mapping[
     return {port: sum(bits[net] << k for k, net in enumerate(nets)) for port, nets in given.items()}
 
 
-@pytest.mark.skipif(yosys() is None, reason="needs Yosys")
-def test_the_vendors_cell_is_asked_for_what_the_simulator_computes(tmp_path: Path) -> None:
-    uses = USES + NEWER
-    module = cells_of_the_text(uses, tmp_path)
+def unequal_uses(uses: list[Slice48], work: Path, body: str = UNISIM) -> list[Slice48]:
+    """The uses for which the cell, asked as ``body`` asks it, gives another sum than the simulator in some cycle."""
+    module = cells_of_the_text(uses, work, body)
     rng = np.random.default_rng(7)
     given = [{n: rng.integers(0, 1 << w, STIMULI, dtype=np.int64) for n, w in WIDTHS.items()} for _ in range(CYCLES)]
     given[0]["ce"][:] = 0  # a register of OPMODE starts at 0: until it is loaded the cell adds nothing
     slices = {cell["connections"]["P"][0]: cell for cell in module["cells"].values() if cell["type"] == "DSP48E2"}
     assert len(slices) == len(uses)
+    found = []
     for k, use in enumerate(uses):
         cell = slices[module["ports"]["p"]["bits"][48 * k]]
         simulator = Simulator(slice_netlist(use), STIMULI)
         models = [Cell(parameters_of(cell)) for _ in range(STIMULI)]
+        equal = True
         for inputs in given:
             pins = [pins_of(module, cell, {n: int(v[s]) for n, v in inputs.items()}) for s in range(STIMULI)]
             idle = {p: v for p, v in pins[0].items() if p.startswith(("CE", "RST", "CARRY", "ACIN", "BCIN")) and p != "CEP"}
             assert {p for p, v in idle.items() if v} == {p for p in idle if p.startswith("CE")}
             expected = simulator.cycle(inputs)["p"].tolist()
-            assert [model.cycle(p) for model, p in zip(models, pins, strict=True)] == expected, use
+            equal &= [model.cycle(p) for model, p in zip(models, pins, strict=True)] == expected
+        found += [] if equal else [use]
+    return found
+
+
+@pytest.mark.skipif(yosys() is None, reason="needs Yosys")
+def test_the_vendors_cell_is_asked_for_what_the_simulator_computes(tmp_path: Path) -> None:
+    assert unequal_uses(USES + NEWER, tmp_path) == []
+
+
+INMODE = "INMODE(PREADD == 0 ? 5'b00000 : PREADD == 1 ? 5'b00100 : 5'b01100)"
+
+
+def planted(*modes: str) -> str:
+    """The body with other modes of the pre-adder: where it is not in use, where it adds, where it subtracts."""
+    assert INMODE in UNISIM
+    return UNISIM.replace(INMODE, "INMODE(PREADD == 0 ? 5'b{} : PREADD == 1 ? 5'b{} : 5'b{})".format(*modes))
+
+
+@pytest.mark.skipif(yosys() is None, reason="needs Yosys")
+@pytest.mark.parametrize("modes", [("00010", "01100", "00100"), ("00010", "00000", "01110"), ("00000", "00110", "01000")])
+def test_wrong_modes_of_the_preadder_are_caught(modes: tuple[str, str, str], tmp_path: Path) -> None:
+    """A gated off, D - A for D + A and the other way round; D gated off, D alone; D alone, -A."""
+    uses = [use for use in (*USES, *NEWER) if use.multiply]
+    wrong = [use for use in uses if modes[use.preadd] != ("00000", "00100", "01100")[use.preadd]]
+    assert {use.preadd for use in uses} == {0, 1, 2}
+    assert unequal_uses(uses, tmp_path, planted(*modes)) == wrong
+
+
+@pytest.mark.skipif(yosys() is None, reason="needs Yosys")
+def test_a_mode_that_takes_a_register_too_few_is_refused(tmp_path: Path) -> None:
+    """INMODE[0] and INMODE[4] stand for A1 and B1 in place of A2 and B2."""
+    with pytest.raises(AssertionError, match="A2 and B2"):
+        unequal_uses([Slice48(a_regs=2, b_regs=2)], tmp_path, planted("10001", "00100", "01100"))

@@ -119,4 +119,4 @@ def test_a_row_of_cells_is_the_row_of_vectors(activation: str, weight: str, n: i
 def test_rows_in_slices_are_the_rows_of_vectors(activation: str, weight: str, n: int, rows: int, bits: int, bug: bool) -> None:
     form = lane_form(parse_encoding(activation), parse_encoding(weight), n)
     cycles = slice_rows_latency(form, bits)
-    assert proven(*row_proof(SliceRows(form, rows, bits), cycles, DSP_LATENCY, bug=bug), steps=cycles + 4) == (not bug)
+    assert proven(*row_proof(SliceRows(form, bits, rows), cycles, DSP_LATENCY, bug=bug), steps=cycles + 4) == (not bug)

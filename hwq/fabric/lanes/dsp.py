@@ -72,7 +72,8 @@ class DspLanes:
         """Whether cascades are longer than their fields hold, and carries between fields taken back."""
         if self.packing.carry_depth == self.packing.depth:
             return False
-        return self.packing.depth < SHORT if self.carries is None else self.carries
+        # Beyond what a cascade may be long, or has to do, nothing is worth a LUT.
+        return self.packing.depth < min(SHORT, self.longest, self.slices) if self.carries is None else self.carries
 
     @cached_property
     def cascades(self) -> tuple[int, ...]:
