@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ __all__ = ["PATH", "key", "read", "stored", "text_of", "write"]
 Rows = int | tuple[int, int]
 
 PATH = Path(__file__).with_name("schedules.json")
+log = logging.getLogger(__name__)
 
 
 def key(heights: Sequence[int], width: int, every: int, goal: str, rows: Rows) -> tuple[str, int]:
@@ -29,7 +31,10 @@ def stored(heights: Sequence[int], width: int, every: int, goal: str, rows: Rows
     """The stages stored for a heap, if there are any."""
     name, low = key(heights, width, every, goal, rows)
     stages = read(PATH).get(name)
-    return None if stages is None else tuple(_stage(text, low) for text in stages)
+    if stages is None:
+        return None
+    log.debug("schedule solved before: %s", name)
+    return tuple(_stage(text, low) for text in stages)
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,8 @@
 """Circuits of hwq beside plain Verilog and alkaid, behind ``make bench-hw``: prints a table, writes ``rtl_out/bench/hw.json`` and a plot.
 
 Run it as ``python -m hwq.report.bench_hw [WORK[:CIRCUIT] ...]`` in the repository's folder; both may be the beginning of several names.
-Rows are written as they come, in place of those of the same work and circuit; a run of everything drops what it did not measure.
+Rows are written as they come, in place of those of the same work and circuit; a run of everything drops what it did not measure. One
+that is interrupted prints and plots what there is.
 """
 
 from __future__ import annotations
@@ -18,21 +19,23 @@ from typing import Any
 from hwq.report.bench_hw_alkaid import available
 from hwq.report.bench_hw_flow import Circuit, Row, Work, measure
 from hwq.report.bench_hw_plot import plot
+from hwq.report.bench_hw_quantizers import summary
+from hwq.report.bench_hw_row import complete
 from hwq.report.bench_hw_table import table
-from hwq.report.bench_hw_works import works
-from hwq.report.bench_main import OUTPUT, say
+from hwq.report.bench_hw_works import left_out, works
+from hwq.report.bench_main import OUTPUT, TARGET, say
+from hwq.target.boards import load_device
 
-__all__ = ["FIELDS", "main", "measured", "merged"]
+__all__ = ["main", "measured", "merged"]
 
 FILE = OUTPUT / "hw.json"
-#: Every row has these, None where a contender was not counted.
-FIELDS = ("work", "circuit", "lut_physical", "lut_cells", "carry", "dsp", "ff", "depth", "seconds")
+INTERRUPTED = 130
 ORDER = ("hwq", "behavioural", "alkaid")
 log = logging.getLogger("hwq")
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure the works that ``words`` name (all without); the exit code is 1 where a contender failed."""
+    """Measure the works that ``words`` name (all without); the exit code is 1 where a contender failed, 130 where it is interrupted."""
     every = works()
     chosen = _chosen(every, words)
     if not chosen:
@@ -40,19 +43,32 @@ def main(words: Sequence[str]) -> int:
         return 2
     if not available():
         say("alkaid is not installed: its rows are left out (pip install 'hwq[bench]')")
+    for name, why in left_out().items():
+        say(f"{name} is left out: {why}")
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    new = []
-    for work in chosen:
-        for row in measured(work):
-            new.append(row)
-            _write(merged(_read(FILE), [row], every))
-    rows = merged(_read(FILE) if words else [], new, every)
+    new, stopped = _measure_all(chosen, every)
+    rows = merged(_read(FILE) if words or stopped else [], new, every)
     _write(rows)
     print(table(rows, every))
+    print(f"\n{summary(rows, load_device(TARGET))}\n")
     print(f"wrote {FILE}")
     picture = plot(rows, every, FILE.with_suffix(".svg"))
     print(f"wrote {picture}" if picture else "no plot: matplotlib is not installed (pip install 'hwq[bench]')")
-    return int(any("error" in row for row in new))
+    return INTERRUPTED if stopped else int(any("error" in row for row in new))
+
+
+def _measure_all(chosen: Sequence[Work], every: Mapping[str, Work]) -> tuple[list[dict[str, Any]], bool]:
+    """Rows as they came, each in the file at once, and whether that was interrupted."""
+    new: list[dict[str, Any]] = []
+    try:
+        for k, work in enumerate(chosen, 1):
+            for row in measured(work, f"{k} of {len(chosen)}: "):
+                new.append(row)
+                _write(merged(_read(FILE), [row], every))
+    except KeyboardInterrupt:
+        say("interrupted")
+        return new, True
+    return new, False
 
 
 def _read(file: Path) -> list[dict[str, Any]]:
@@ -83,17 +99,13 @@ def _place(row: Mapping[str, Any], names: Sequence[str]) -> tuple[int, int, str]
 
 
 def _complete(row: Mapping[str, Any], work: Work) -> dict[str, Any]:
-    """The row with all :data:`FIELDS` first; ours with its targets, those it misses, and the figures quoted beside it."""
-    made = {**dict.fromkeys(FIELDS), **row}
+    """The row with every field; ours with its targets, those it misses, and the figures quoted beside it."""
+    made = complete(row)
     if row["circuit"] != ORDER[0]:
         return made
-    missed = [name for name, most in work.targets.items() if made.get(name) is None or made[name] > most]
+    missed = [name for name, most in work.targets.items() if made[name] is None or made[name] > most]
     quoted = [{"of": of, "lut": luts, "source": source} for of, luts, source in work.quoted]
-    extras: dict[str, Any] = {"targets": dict(work.targets), "missed": missed, "quoted": quoted, "note": work.note}
-    return {
-        **{k: v for k, v in made.items() if k not in extras},
-        **{k: v for k, v in extras.items() if v or (k == "missed" and work.targets)},
-    }
+    return {**made, "targets": dict(work.targets), "missed": missed, "quoted": quoted, "note": work.note}
 
 
 def _chosen(every: Mapping[str, Work], words: Sequence[str]) -> list[Work]:
@@ -108,21 +120,26 @@ def _chosen(every: Mapping[str, Work], words: Sequence[str]) -> list[Work]:
     return found
 
 
-def measured(work: Work) -> Iterator[dict[str, Any]]:
-    """A row for each contender; one that fails gives a row with ``error``."""
+def measured(work: Work, place: str = "") -> Iterator[dict[str, Any]]:
+    """A row for each contender; one that fails gives a row with ``error``. ``place`` is said before every step."""
     for name, make in work.contenders.items():
         started = time.perf_counter()
-        row = _row(work, name, make)
-        say(f"{work.name}, {name}: {row.get('error') or row.get('lut_physical')} ({time.perf_counter() - started:.0f} s)")
+
+        def progress(step: str, name: str = name, started: float = started) -> None:
+            say(f"{place}{work.name}, {name}: {step} ({time.perf_counter() - started:.0f} s)")
+
+        row = _row(work, name, make, progress)
+        progress(row.get("error") or f"{row.get('lut_physical') or row.get('estimate')} LUT sites")
         yield row
 
 
-def _row(work: Work, name: str, make: Callable[[], Circuit | Row]) -> dict[str, Any]:
+def _row(work: Work, name: str, make: Callable[[], Circuit | Row], progress: Callable[[str], None]) -> dict[str, Any]:
     circuit, _, variant = name.partition(":")
     head = {"work": work.name, "circuit": circuit, **({"variant": variant} if variant else {}), "io": work.io}
     try:
+        progress("making")
         made = make()
-        return {**head, **(measure(work, made) if isinstance(made, Circuit) else made)}
+        return {**head, **(measure(work, made, progress) if isinstance(made, Circuit) else made)}
     except Exception as error:  # whatever fails in a contender must not cost the rows of the others
         log.debug("%s, %s", work.name, name, exc_info=error)
         return {**head, "error": (str(error) or type(error).__name__)[:300]}

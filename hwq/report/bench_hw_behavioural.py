@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.report.bench_hw_behavioural_mac import fold_control
 from hwq.report.bench_hw_flow import Circuit
 
-__all__ = ["binary_array", "binary_lanes", "comparisons", "integer_lanes", "popcount", "raw_products", "ternary_lanes"]
+__all__ = ["binary_array", "binary_lanes", "comparisons", "popcount", "raw_products"]
 
 CORE = "core"
 
 
-def _circuit(text: str, **notes: object) -> Circuit:
-    return Circuit("behavioural", {f"{CORE}.v": text}, CORE, clocked=False, notes=notes)
+def _circuit(text: str) -> Circuit:
+    return Circuit("behavioural", {f"{CORE}.v": text}, CORE, clocked=False)
 
 
 def _sum(bits: Sequence[str]) -> str:
@@ -65,16 +66,7 @@ def binary_array(lanes: int, n: int, words: int, bits: int) -> Circuit:
     """Rows of XNOR, popcount and accumulator, restarted after ``words`` words; popcounts stand in a register before they are added."""
     text = f"""module {CORE}(input clk, input valid, input [{n - 1}:0] x, input [{lanes * n - 1}:0] w,
     output [{lanes * bits - 1}:0] total, output reg done);
-  reg [{max(1, (words - 1).bit_length()) - 1}:0] word = 0;
-  reg first, there, last;
-  always @(posedge clk) begin
-    first <= word == 0;
-    last <= word == {words - 1};
-    there <= valid;
-    done <= there & last;
-    if (valid) word <= word == {words - 1} ? 0 : word + 1;
-  end
-  genvar r;
+{fold_control(words)}  genvar r;
   generate for (r = 0; r < {lanes}; r = r + 1) begin : lane
     wire [{n - 1}:0] same = ~(x ^ w[r * {n} +: {n}]);
     integer k;
@@ -86,47 +78,13 @@ def binary_array(lanes: int, n: int, words: int, bits: int) -> Circuit:
     end
     always @(posedge clk) begin
       counted <= count;
-      if (there) sum <= (first ? 0 : sum) + counted;
+      if (there_now) sum <= (first ? 0 : sum) + counted;
     end
     assign total[r * {bits} +: {bits}] = sum;
   end endgenerate
 endmodule
 """
     return Circuit("behavioural", {f"{CORE}.v": text}, CORE, latency=2, registers=frozenset({"outputs"}))
-
-
-def ternary_lanes(lanes: int, n: int, x_bits: int, bits: int) -> Circuit:
-    """Rows of ternary weights (two's complement codes) times ternary or bipolar (``x_bits`` 1) inputs: signed sums."""
-    term = "x[k] ? w[{at} +: 2] : -$signed(w[{at} +: 2])" if x_bits == 1 else "$signed(x[2 * k +: 2]) * $signed(w[{at} +: 2])"
-    term = term.replace("{at}", f"2 * ({n} * r + k)").replace("? w[", "? $signed(w[").replace("+: 2] :", "+: 2]) :")
-    return _signed_lanes(lanes, n, x_bits * n, 2 * n, bits, term, 3)
-
-
-def integer_lanes(lanes: int, n: int, width: int, bits: int) -> Circuit:
-    """Rows of signed integer products."""
-    term = f"$signed(x[{width} * k +: {width}]) * $signed(w[{width} * ({n} * r + k) +: {width}])"
-    return _signed_lanes(lanes, n, width * n, width * n, bits, term, 2 * width)
-
-
-def _signed_lanes(lanes: int, n: int, x_width: int, row_width: int, bits: int, term: str, product_bits: int) -> Circuit:
-    text = f"""module {CORE}(input [{x_width - 1}:0] x, input [{lanes * row_width - 1}:0] w, output [{lanes * bits - 1}:0] y);
-  genvar r;
-  generate for (r = 0; r < {lanes}; r = r + 1) begin : lane
-    integer k;
-    reg signed [{product_bits - 1}:0] product;
-    reg signed [{bits - 1}:0] total;
-    always @* begin
-      total = 0;
-      for (k = 0; k < {n}; k = k + 1) begin
-        product = {term};
-        total = total + product;
-      end
-    end
-    assign y[r * {bits} +: {bits}] = total;
-  end endgenerate
-endmodule
-"""
-    return _circuit(text)
 
 
 def raw_products(width: int, rows: int, pixels: int, n: int, bits: int, offset: int) -> Circuit:

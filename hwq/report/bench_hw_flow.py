@@ -15,10 +15,11 @@ from hwq.fabric.netlist import Netlist
 from hwq.fabric.simulate import Simulator
 from hwq.fabric.sites import Sites, count_sites, sites_of
 from hwq.numerics.encoding import Encoding
+from hwq.report.bench_hw_row import flow, per_product, row_of
 from hwq.target.synthesis import synthesize
 from hwq.target.yosys_netlist import cells_of_module, netlist_of_module
 
-__all__ = ["Circuit", "NotExact", "Port", "Row", "Values", "Work", "measure", "row_of", "seconds_of_children", "wrapper"]
+__all__ = ["Circuit", "NotExact", "Port", "Row", "Values", "Work", "measure", "seconds_of_children", "sum_bits", "wrapper"]
 
 # Integers by port: (cycles, vectors, elements).
 Values = Mapping[str, NDArray[np.int64]]
@@ -71,9 +72,12 @@ class Circuit:
     notes
         More fields of its row.
     outputs, coded
-        Where its outputs are other codes than the work's: their ports, and the integers they hold from those expected and the inputs.
+        Where its outputs are other codes than the work's: their ports, and the integers that one holds, from its name, those expected
+        and the inputs.
     scale
         How many times as large the whole is as this sample of it: its counts are multiplied, but for the registers of inputs.
+    slices
+        Whether synthesis may put multiplications into DSP slices.
     """
 
     circuit: str
@@ -88,8 +92,9 @@ class Circuit:
     netlist: Netlist | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Port] | None = None
-    coded: Callable[[NDArray[np.int64], Values], NDArray[np.int64]] | None = None
+    coded: Callable[[str, NDArray[np.int64], Values], NDArray[np.int64]] | None = None
     scale: int = 1
+    slices: bool = True
 
 
 @dataclass(frozen=True)
@@ -139,62 +144,58 @@ class Work:
         return {**({} if self.target is None else {"lut_physical": self.target}), **self.limits}
 
 
-def measure(work: Work, circuit: Circuit) -> dict[str, Any]:
+def measure(work: Work, circuit: Circuit, progress: Callable[[str], None] = lambda step: None) -> dict[str, Any]:
     """A row of ``hw.json``; with ``error`` where our netlist counts differently once it is synthesised.
 
-    Raises :class:`NotExact` where the synthesised netlist gives other bits than expected.
+    ``progress`` hears of every step. Raises :class:`NotExact` where the synthesised netlist gives other bits than expected.
     """
     started = seconds_of_children()
     files = {**circuit.files, f"{TOP}.v": wrapper(work, circuit)}
-    modules = synthesize(files, TOP, flatten=True, patience=PATIENCE)
+    progress("synthesis")
+    modules = synthesize(files, TOP, flatten=True, slices=circuit.slices, patience=PATIENCE)
     synthesis_seconds = seconds_of_children() - started
+    progress("counting")
     sites = count_sites(cells_of_module(modules, TOP))
-    latency = circuit.latency + len(_added(work, circuit))
-    if sites.dsp and circuit.netlist is not None:
-        # A vendor's slice has no meaning here: the netlist that the text was written from is checked.
-        _check(work, circuit, circuit.netlist, circuit.latency)
-    else:
-        plain = synthesize(files, TOP, flatten=True, slices=False, patience=PATIENCE) if sites.dsp else modules
-        _check(work, circuit, netlist_of_module(plain, TOP), latency)
+    progress("check")
+    _check_counted(work, circuit, files, modules, sites)
     wrong = "" if circuit.netlist is None else _difference(work, circuit, sites)
+    counts = row_of(sites, circuit.scale, sum(p.width for p in work.inputs.values()) if "inputs" in _added(work, circuit) else 0)
     return {
         "work": work.name,
         "circuit": circuit.circuit,
-        **row_of(sites, circuit.scale, sum(p.width for p in work.inputs.values()) if "inputs" in _added(work, circuit) else 0),
+        **counts,
         "seconds": round(circuit.seconds, 2),
         "synthesis_seconds": round(synthesis_seconds, 1),
         "io": work.io,
-        "latency": latency,
-        "per_product": round(sites.luts * circuit.scale / work.products, 4) if work.products else None,
+        "latency": circuit.latency + len(_added(work, circuit)),
+        **per_product(work.products, counts),
         "bit_exact_vectors": VECTORS,
+        "flow": flow(True),
         **circuit.notes,
         **({"error": wrong} if wrong else {}),
     }
+
+
+def _check_counted(work: Work, circuit: Circuit, files: Mapping[str, str], modules: dict[str, Any], sites: Sites) -> None:
+    """Check the netlist that was counted. A vendor's slice has no meaning here: where there are some, the netlist that our text was
+    written from is checked, or what synthesis makes without slices.
+    """
+    if sites.dsp and circuit.netlist is not None:
+        _check(work, circuit, circuit.netlist, circuit.latency)
+        return
+    plain = synthesize(files, TOP, flatten=True, slices=False, patience=PATIENCE) if sites.dsp else modules
+    _check(work, circuit, netlist_of_module(plain, TOP), circuit.latency + len(_added(work, circuit)))
+
+
+def sum_bits(x: Encoding, w: Encoding, n: int) -> int:
+    """Bits of a signed sum of ``n`` products."""
+    return (2 * n * max(abs(a * b) for a in (x.lo, x.hi) for b in (w.lo, w.hi))).bit_length()
 
 
 def seconds_of_children() -> float:
     """Processor seconds of the programs that ended so far: on a loaded machine as on an idle one."""
     times = os.times()
     return times.children_user + times.children_system
-
-
-def row_of(sites: Sites, scale: int = 1, inputs: int = 0) -> dict[str, Any]:
-    """The counts of a row: ``scale`` times those of what was synthesised, but for the flip-flops of its ``inputs``."""
-    ff = inputs + scale * (sites.ff - inputs)
-    counts = {
-        "lut_physical": sites.luts,
-        "lut_related": sites.luts_related,
-        "lut_cells": sites.cells,
-        "carry": sites.carry,
-        "carry_cells": sites.carry_cells,
-        "dsp": sites.dsp,
-        "clb": max(-(-(sites.luts + sites.lutram) // 8), sites.carry),
-        "lutram": sites.lutram,
-        "bram36": sites.bram36,
-    }
-    scaled = {name: count * scale for name, count in counts.items()}
-    whole = {**scaled, "ff": ff, "clb_with_ff": max(scaled["clb"], -(-ff // 16)), "depth": sites.depth}
-    return {**whole, "scaled_from": scale} if scale > 1 else whole
 
 
 def _added(work: Work, circuit: Circuit) -> list[str]:
@@ -243,8 +244,8 @@ def _check(work: Work, circuit: Circuit, netlist: Netlist, latency: int) -> None
     cycles = latency + 4
     rng = np.random.default_rng(7)
     inputs = {name: _drawn(rng, port, cycles) for name, port in work.inputs.items()}
-    coded = circuit.coded or (lambda integers, inputs: integers)
-    expected = {name: _codes(_outputs(work, circuit)[name], coded(values, inputs)) for name, values in work.expected(inputs).items()}
+    coded = circuit.coded or (lambda port, integers, inputs: integers)
+    expected = {name: _codes(_outputs(work, circuit)[name], coded(name, values, inputs)) for name, values in work.expected(inputs).items()}
     stimuli = {name: _codes(work.inputs[name], v) for name, v in inputs.items()}
     simulator = Simulator(netlist, VECTORS)
     for cycle in range(cycles):

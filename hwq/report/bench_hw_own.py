@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from hwq.fabric import heap_store
+from hwq.fabric.heap import schedule_of
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.netlist import Netlist
 from hwq.fabric.prune import prune
@@ -32,14 +36,21 @@ def _clocked(netlist: Netlist) -> bool:
 
 
 def own(make: Callable[[], tuple[Netlist, int]], notes: Mapping[str, Any] | None = None) -> Circuit:
-    """The circuit that ``make`` gives as (netlist, latency); a latency above 0 means that its outputs come from flip-flops."""
+    """The circuit that ``make`` gives as (netlist, latency); a latency above 0 means that its outputs come from flip-flops.
+
+    Schedules that an earlier circuit searched are searched anew, so that the seconds are its own; how many were solved before and only
+    read is in its notes.
+    """
+    schedule_of.cache_clear()
     started = time.process_time()
-    made, latency = make()
+    with _solved_before() as heaps:
+        made, latency = make()
     netlist = prune(made)
     clocked = _clocked(netlist)
+    files = {f"{CORE}.v": structural(netlist)}
     return Circuit(
         "hwq",
-        {f"{CORE}.v": structural(netlist)},
+        files,
         CORE,
         clocked=clocked,
         reset=clocked,
@@ -47,8 +58,33 @@ def own(make: Callable[[], tuple[Netlist, int]], notes: Mapping[str, Any] | None
         registers=frozenset({"outputs"} if latency else ()),
         seconds=time.process_time() - started,
         netlist=netlist,
-        notes=notes or {},
+        notes={**(notes or {}), "stored_heaps": len(heaps)},
     )
+
+
+class _Names(logging.Handler):
+    """Collects the heaps that the store speaks of."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.found: set[object] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.add(record.args)
+
+
+@contextmanager
+def _solved_before() -> Iterator[set[object]]:
+    """The heaps whose schedules were read from the store."""
+    log, handler = logging.getLogger(heap_store.__name__), _Names()
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield handler.found
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
 
 
 def lanes(make: Callable[[], tuple[Netlist, int]], form: LaneForm, count: int) -> Circuit:
@@ -70,8 +106,8 @@ def lanes(make: Callable[[], tuple[Netlist, int]], form: LaneForm, count: int) -
         reset=False,
         netlist=None,
         outputs=outputs,
-        coded=lambda sums, inputs: (sums - form.share(form.w.encode(inputs["w"]).reshape(*sums.shape, form.n))) // form.step,
-        notes=weights_share(form),
+        coded=lambda port, sums, inputs: (sums - form.share(form.w.encode(inputs["w"]).reshape(*sums.shape, form.n))) // form.step,
+        notes={**one.notes, **weights_share(form)},
     )
 
 

@@ -12,6 +12,7 @@ from hwq.fabric.lanes.dsp import DspLanes
 from hwq.fabric.packing import packing
 from hwq.numerics.encoding import Integer
 from hwq.report import bench_hw_behavioural as behavioural
+from hwq.report.bench_hw_behavioural_mac import float_mac
 from hwq.report.bench_hw_flow import Circuit, Port, Values, Work
 from hwq.report.bench_hw_own import own
 
@@ -68,7 +69,8 @@ def _float_mac() -> Work:
         {name: Port(WORD, 1) for name in "abc"},
         {"y": Port(WORD, 1)},
         lambda values: {"y": _float_sum(*(values[name] for name in "abc"))},
-        {"hwq": lambda: own(lambda: (mac.netlist(), mac.latency))},
+        {"hwq": lambda: own(lambda: (mac.netlist(), mac.latency)), "behavioural": float_mac},
+        products=1,
         target=650,
         quoted=(("vendor cores (300-500 LUT, 2-3 DSP)", 500, "the upper end of the range that the vendor's tables give"),),
     )

@@ -7,20 +7,28 @@ from textwrap import wrap
 from typing import Any
 
 from hwq.report.bench_hw_flow import Work
+from hwq.report.bench_hw_row import UNITS
 from hwq.report.table import Table, grouped
 
 __all__ = ["WIDTH", "table"]
 
 WIDTH = 120
 FIXED = "\u00a0"  # a space at which no line breaks
-HEADERS = ("circuit", ">LUT", ">product", ">feed", ">cells", ">CARRY8", ">CLB", ">DSP", ">FF", ">levels", ">clocks", ">make s", ">Yosys s")
-NAMES = {"lut_physical": "LUT", "ff": "FF", "clb": "CLB", "seconds": "make s", "dsp": "DSP"}
-LEGEND = (
-    "LUT: physical sites, any two LUTs with up to five distinct inputs between them in one; cells: LUT cells;",
-    "product: LUT for one product a cycle; feed: LUT of these that hold the weights; CLB: what LUTs and CARRY8 need;",
-    "make s, Yosys s: processor seconds to optimise and write Verilog, to synthesise it; ~: a tool's own estimate;",
-    "registered: inputs go to flip-flops first and are counted, outputs come from them; combinational: no flip-flop.",
+HEADERS = (
+    *("circuit", ">LUT", ">product", ">feed", ">cells", ">thru", ">mem", ">CARRY8"),
+    *(">CLB", ">DSP", ">FF", ">depth", ">clk", ">make", ">Yosys"),
 )
+COUNTS = ("feed_luts", "lut_cells", "route_throughs", "lutram", "carry", "clb", "dsp", "ff", "depth", "latency")
+LEGEND = """\
+LUT: physical sites, two LUTs in one where they read at most five inputs together; product: LUT and mem for one product
+  a cycle; feed: LUT of these that hold the weights; cells: LUT cells as Yosys counts them; thru: LUT of these that only
+  pass a signal on to a carry position or a multiplexer; mem: LUT sites as memory, not in LUT; 1/n: a sample, scaled;
+CARRY8: those that the carry chains fill; CLB: at least, by LUT, mem and CARRY8; FF: those of the inputs too;
+depth: most LUTs in a row between flip-flops or ports, carry chains add none; plain descriptions are not pipelined
+  beyond the registers written in them; clk: cycles from inputs to outputs;
+make, Yosys: processor seconds to find the circuit and write its Verilog, to synthesise it; *: schedules of some heaps
+  were solved before, up to a minute each, and are only read; ~: a tool's own estimate, not synthesised;
+registered: inputs go to flip-flops first and are counted, outputs come from them; combinational: no flip-flop."""
 
 
 def table(rows: Sequence[Mapping[str, Any]], every: Mapping[str, Work]) -> str:
@@ -38,8 +46,13 @@ def table(rows: Sequence[Mapping[str, Any]], every: Mapping[str, Work]) -> str:
     text = [titles, rule]
     for head, line, row in zip(above, body, rows, strict=True):
         text += [*head, line, *_error(row)]
-    legend = (piece for line in LEGEND for piece in _lines(line, ""))
-    return "\n".join([*text, *last, "", *legend])
+    return "\n".join([*text, *last, "", LEGEND, *_tools(rows)])
+
+
+def _tools(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The flows of the rows, mostly one."""
+    kinds = {tuple(f[k] for k in ("hwq", "yosys", "alkaid", "synthesis")) for f in (row["flow"] for row in rows) if f}
+    return [f"hwq {h}, Yosys {y}: {how}; alkaid {a or 'not installed'}" for h, y, a, how in sorted(kinds, key=str)]
 
 
 def _heading(work: Work, rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -53,7 +66,7 @@ def _target(name: str, most: float, work: Work, ours: Mapping[str, Any]) -> str:
     share = f" ({most / work.products:.2f} a product)" if name == "lut_physical" and work.products > 1 else ""
     value = ours.get(name)
     verdict = "" if not ours else ": not measured" if value is None else ": met" if value <= most else ": MISSED"
-    return f"{grouped(most)} {NAMES.get(name, name)}{share}{verdict}".replace(" ", FIXED)
+    return f"{grouped(most)} {UNITS.get(name, name)}{share}{verdict}".replace(" ", FIXED)
 
 
 def _below(work: Work) -> list[str]:
@@ -68,17 +81,17 @@ def _lines(text: str, indent: str) -> Iterator[str]:
 
 
 def _who(row: Mapping[str, Any]) -> str:
-    sample = f", {row['scaled_from']}x sample" if "scaled_from" in row else ""
-    return f"{row['circuit']}{', ' + row['variant'] if row.get('variant') else ''}{sample}"
+    sample = f", 1/{row['scaled_from']}" if row["scaled_from"] else ""
+    return f"{row['circuit']}{', ' + row['variant'] if row['variant'] else ''}{sample}"
 
 
 def _error(row: Mapping[str, Any]) -> list[str]:
-    return list(_lines(f"failed: {row['error']}", "    ")) if "error" in row else []
+    word = "failed" if row["lut_physical"] is None else "counted, but"
+    return list(_lines(f"{word}: {row['error']}", "    ")) if row["error"] else []
 
 
 def _figures(row: Mapping[str, Any]) -> tuple[str, ...]:
-    luts = f"~{grouped(row['estimate'])}" if "estimate" in row else grouped(row.get("lut_physical"))
-    share = "" if row.get("per_product") is None else f"{row['per_product']:.3f}"
-    counts = (grouped(row.get(k)) for k in ("feed_luts", "lut_cells", "carry", "clb", "dsp", "ff", "depth", "latency"))
-    times = ("" if row.get(k) is None else f"{row[k]:.1f}" for k in ("seconds", "synthesis_seconds"))
-    return (luts, share, *counts, *times)
+    luts = grouped(row["lut_physical"]) if row["estimate"] is None else f"~{grouped(row['estimate'])}"
+    share = "" if row["per_product"] is None else f"{row['per_product']:.3f}"
+    made, synthesised = ("" if row[k] is None else f"{row[k]:.1f}" for k in ("seconds", "synthesis_seconds"))
+    return (luts, share, *(grouped(row[k]) for k in COUNTS), f"{made}{'*' if row['stored_heaps'] else ''}", synthesised)

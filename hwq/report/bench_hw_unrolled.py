@@ -26,10 +26,11 @@ from hwq.report.bench_hw_flow import Circuit, Port, Row, Values, Work
 from hwq.report.bench_hw_own import own
 from hwq.report.bench_main import TARGET, run_command
 
-__all__ = ["unrolled_works"]
+__all__ = ["unrolled_left_out", "unrolled_works"]
 
 Ints = NDArray[np.int64]
 BIT = Integer(1, False)
+TFC = "tfc_1w1a_unrolled"
 MODEL = Path("../shared/models/TFC_1W1A.onnx")
 ALKAID_STAGES = (4, 7)
 SAMPLE = 1152  # products, at most, of the rows that stand for all in a plain description that would take Yosys too long
@@ -83,6 +84,11 @@ def unrolled_works() -> tuple[Work, ...]:
         ),
         _layer_work("unrolled_binary_16x16", "binary 16 x 16, compared", _matrix(16, 16, 2, (-1, 1)), None),
     )
+
+
+def unrolled_left_out() -> dict[str, str]:
+    """The trained network, where its file is not here."""
+    return {} if MODEL.is_file() else {TFC: f"its trained weights, {MODEL}, are not here"}
 
 
 def _matrix(rows: int, columns: int, spread: int, values: tuple[int, ...]) -> Layer:
@@ -146,7 +152,7 @@ def _plain(layers: Sequence[Layer], share: int) -> Circuit:
     made = behavioural.comparisons(sample.weights, np.concatenate(thresholds))
     if share == 1:
         return made
-    return replace(made, outputs={"y": Port(BIT, sum(rows))}, coded=lambda y, inputs: sample.run(inputs["x"]), scale=share)
+    return replace(made, outputs={"y": Port(BIT, sum(rows))}, coded=lambda port, y, inputs: sample.run(inputs["x"]), scale=share)
 
 
 # -- a network
@@ -168,7 +174,7 @@ def _network_work() -> Work:
     if available():
         makers["alkaid:own estimate"] = lambda: estimate([layer.bits() for layer in tfc_layers()])
     return Work(
-        "tfc_1w1a_unrolled",
+        TFC,
         title,
         "registered",
         {"x": Port(Bipolar(), 784)},

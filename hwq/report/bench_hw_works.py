@@ -16,12 +16,13 @@ from hwq.numerics.encoding import Bipolar, Encoding, Integer
 from hwq.report import bench_hw_behavioural as behavioural
 from hwq.report.bench_hw_alkaid import alkaid, available
 from hwq.report.bench_hw_arrays import SHARE, array_works
-from hwq.report.bench_hw_flow import Circuit, Port, Row, Values, Work
+from hwq.report.bench_hw_behavioural_mac import signed_lanes
+from hwq.report.bench_hw_flow import Circuit, Port, Row, Values, Work, sum_bits
 from hwq.report.bench_hw_own import lanes, own
 from hwq.report.bench_hw_slices import slice_works
-from hwq.report.bench_hw_unrolled import unrolled_works
+from hwq.report.bench_hw_unrolled import unrolled_left_out, unrolled_works
 
-__all__ = ["works"]
+__all__ = ["left_out", "works"]
 
 BIT, TERNARY = Integer(1, False), Integer(2, True, narrow=True)
 PE, SIMD = 16, 64
@@ -36,6 +37,11 @@ Makers = dict[str, Callable[[], Circuit | Row]]
 def works() -> dict[str, Work]:
     """Every work by name, in the order of the table."""
     return {work.name: work for work in (*_popcounts(), *_lanes(), *array_works(), *slice_works(), *unrolled_works())}
+
+
+def left_out() -> dict[str, str]:
+    """Works that cannot be measured here, and why."""
+    return unrolled_left_out()
 
 
 # -- popcount
@@ -104,7 +110,7 @@ def _lanes() -> tuple[Work, ...]:
             "ternary weights, bipolar inputs, 16 rows of 64, without accumulators",
             Bipolar(),
             TERNARY,
-            lambda: behavioural.ternary_lanes(PE, SIMD, 1, bits + 1),
+            lambda: signed_lanes(PE, SIMD, 1, 2, sum_bits(Bipolar(), TERNARY, SIMD), ternary=True),
             None,
         ),
         _lane_work(
@@ -112,23 +118,22 @@ def _lanes() -> tuple[Work, ...]:
             "ternary weights, ternary inputs, 16 rows of 64, without accumulators",
             TERNARY,
             TERNARY,
-            lambda: behavioural.ternary_lanes(PE, SIMD, 2, bits + 1),
+            lambda: signed_lanes(PE, SIMD, 2, 2, sum_bits(TERNARY, TERNARY, SIMD), ternary=True),
             None,
         ),
-        *(_integer_lanes(width) for width in (2, 4, 8)),
+        *(_integer_lanes(width, rows) for width, rows in ((2, 4), (4, 4), (8, 1))),
     )
 
 
-def _integer_lanes(width: int) -> Work:
-    encoding, rows, n = Integer(width, True), 4, 16
-    bits = 2 * width + 4
+def _integer_lanes(width: int, rows: int) -> Work:
+    encoding, n = Integer(width, True), 16
     title = f"int{width} x int{width} lanes in LUTs, {rows} rows of {n}, without accumulators"
     return _lane_work(
         f"int{width}_lanes_{rows}x{n}",
         title,
         encoding,
         encoding,
-        lambda: behavioural.integer_lanes(rows, n, width, bits + 1),
+        lambda: signed_lanes(rows, n, width, width, sum_bits(encoding, encoding, n)),
         None,
         rows=rows,
         n=n,
@@ -137,7 +142,7 @@ def _integer_lanes(width: int) -> Work:
 
 def _half(circuit: Circuit) -> Circuit:
     """A circuit that counts agreements: the sum of products plus n, by two."""
-    return replace(circuit, outputs={"y": Port(Integer(SIMD.bit_length(), False), PE)}, coded=lambda sums, inputs: (sums + SIMD) // 2)
+    return replace(circuit, outputs={"y": Port(Integer(SIMD.bit_length(), False), PE)}, coded=lambda port, sums, inputs: (sums + SIMD) // 2)
 
 
 def _lane_work(
@@ -147,8 +152,7 @@ def _lane_work(
         weights = values["w"].reshape(*values["w"].shape[:2], rows, n)
         return {"y": (weights * values["x"][:, :, None, :]).sum(axis=3)}
 
-    corner = max(abs(a * b) for a in (x.lo, x.hi) for b in (w.lo, w.hi)) * n
-    sums = Integer((2 * corner).bit_length(), True)
+    sums = Integer(sum_bits(x, w, n), True)
     return Work(
         name,
         title,

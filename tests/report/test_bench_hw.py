@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,19 @@ from hwq.fabric.lane_netlist import lane_netlist
 from hwq.fabric.netlist import Netlist
 from hwq.fabric.prune import prune
 from hwq.fabric.sites import sites_of
-from hwq.numerics.encoding import Bipolar, Integer
-from hwq.report import bench_hw, bench_hw_behavioural, bench_hw_flow, bench_hw_plot, bench_hw_table, bench_hw_unrolled
+from hwq.numerics.encoding import Bipolar, Encoding, Integer
+from hwq.report import (
+    bench_hw,
+    bench_hw_arrays,
+    bench_hw_behavioural,
+    bench_hw_flow,
+    bench_hw_plot,
+    bench_hw_row,
+    bench_hw_table,
+    bench_hw_unrolled,
+    bench_hw_works,
+)
+from hwq.report.bench_hw_behavioural_mac import signed_lanes
 from hwq.report.bench_hw_flow import Circuit, NotExact, Port, Work, measure, wrapper
 from hwq.report.bench_hw_own import own
 from hwq.report.bench_hw_works import works
@@ -108,10 +120,12 @@ def test_rows_have_every_field_and_ours_its_targets(rows: list[dict[str, Any]]) 
     every = {"adder": replace(full_adder("registered"), limits={"ff": 4, "clb": 1}, quoted=(("others", 3.0, "a paper"),))}
     ours, theirs, failed = bench_hw.merged([], [*rows, {"work": "adder", "circuit": "alkaid", "error": "no"}], every)
     for row in (ours, theirs, failed):
-        assert tuple(row)[: len(bench_hw.FIELDS)] == bench_hw.FIELDS
+        assert tuple(row)[: len(bench_hw_row.FIELDS)] == bench_hw_row.FIELDS
+        assert tuple(row) == tuple(bench_hw_row.LEGEND)
     assert (ours["targets"], ours["missed"]) == ({"lut_physical": 1, "ff": 4, "clb": 1}, ["ff"])
     assert ours["quoted"] == [{"of": "others", "lut": 3.0, "source": "a paper"}]
-    assert "missed" not in theirs
+    assert theirs["missed"] is None
+    assert {"hwq", "yosys", "alkaid", "python", "synthesis", "hierarchy"} <= ours["flow"].keys()
     assert failed["lut_physical"] is None
 
 
@@ -154,6 +168,46 @@ def test_every_work_named_is_there() -> None:
         assert work.io in {"combinational", "registered"}
 
 
+def test_an_interrupted_run_shows_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop() -> Circuit:
+        raise KeyboardInterrupt
+
+    row = {"lut_physical": 7, "seconds": 0.5}
+    every = {"adder": replace(full_adder(), contenders={"hwq": lambda: row, "behavioural": stop})}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench_hw, "works", lambda: every)
+    assert bench_hw.main(["adder"]) == bench_hw.INTERRUPTED
+    (found,) = json.loads(bench_hw.FILE.read_text())
+    assert (found["circuit"], found["lut_physical"], found["missed"]) == ("hwq", 7, ["lut_physical"])
+    assert "adder: three bits counted, combinational; at most 1 LUT (0.33 a product): MISSED" in capsys.readouterr().out
+
+
+def test_a_network_whose_file_is_not_here_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (why,) = bench_hw_works.left_out().items()
+    assert why == ("tfc_1w1a_unrolled", "its trained weights, ../shared/models/TFC_1W1A.onnx, are not here")
+    assert "tfc_1w1a_unrolled" in works()
+
+
+@needs_yosys
+@pytest.mark.slow
+@pytest.mark.parametrize("x", [Bipolar(), bench_hw_arrays.TERNARY, Integer(4, True)])
+def test_plain_lanes_sum_signed_products(x: Encoding) -> None:
+    w = x if x == Integer(4, True) else bench_hw_arrays.TERNARY
+    bits = bench_hw_flow.sum_bits(x, w, 7)
+    plain = signed_lanes(2, 7, x.bits, w.bits, bits, ternary=w.bits == 2)
+    work = bench_hw_works._lane_work("lanes", "two rows of seven", x, w, lambda: plain, None, 2, 7)
+    assert measure(work, plain)["bit_exact_vectors"] == bench_hw_flow.VECTORS
+
+
+@needs_yosys
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ternary_bipolar_with_control_16x64", "int2_with_control_4x64"])
+def test_plain_rows_accumulate_as_ours_do(name: str) -> None:
+    for row in bench_hw.measured(works()[name]):
+        assert "error" not in row
+
+
 def test_rows_that_are_not_measured_now_are_kept() -> None:
     every = {"b": replace(full_adder(), name="b"), "adder": full_adder()}
     names = (("adder", "alkaid"), ("adder", "hwq"), ("b", "hwq"), ("gone", "hwq"))
@@ -168,7 +222,7 @@ def test_a_sample_stands_for_the_whole_but_its_inputs_do_not(scale: int) -> None
     netlist = Netlist()
     x = [netlist.flop(bit) for bit in netlist.input("x", 3)]
     netlist.output("y", [netlist.flop(netlist.lut(lambda a, b, c: a ^ b ^ c, *x))])
-    row = bench_hw_flow.row_of(sites_of(netlist), scale, inputs=3)
+    row = bench_hw_row.row_of(sites_of(netlist), scale, inputs=3)
     assert (row["lut_physical"], row["lut_cells"], row["ff"], row["depth"]) == (scale, scale, 3 + scale, 1)
     assert row.get("scaled_from", 1) == scale
 
@@ -181,7 +235,7 @@ def test_a_plain_sample_has_a_share_of_the_rows_of_every_layer() -> None:
     first = (x @ layers[0].weights[:2].T >= layers[0].thresholds[:2]).astype(int)
     second = (x[..., :5] @ layers[1].weights[:1].T >= layers[1].thresholds[:1]).astype(int)
     assert circuit.coded is not None
-    assert np.array_equal(circuit.coded(first, {"x": x}), np.concatenate([first, second], axis=2))
+    assert np.array_equal(circuit.coded("y", first, {"x": x}), np.concatenate([first, second], axis=2))
     assert (circuit.scale, circuit.outputs) == (4, {"y": Port(BIT, 3)})
 
 
@@ -205,7 +259,7 @@ def test_popcounts_meet_their_targets(name: str, field: str) -> None:
     circuit = work.contenders["hwq"]()
     assert isinstance(circuit, Circuit)
     assert circuit.netlist is not None
-    assert bench_hw_flow.row_of(sites_of(circuit.netlist))[field] <= work.targets[field]
+    assert bench_hw_row.row_of(sites_of(circuit.netlist))[field] <= work.targets[field]
 
 
 def test_xnor_lanes_meet_their_target() -> None:
