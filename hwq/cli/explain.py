@@ -35,7 +35,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     model = read_source(args, console)
     document = explain_model(model)
     format_name = model.provenance.get("format", "network")
-    console.say(printable(f"{model.name}: {format_name} with {len(model.network.nodes)} integer operations"))
+    count = len(model.network.nodes)
+    counted = f"{count} operation{'s' * (count != 1)}"
+    console.say(printable(f"{model.name}: {format_name}, {counted} as integers"))
     console.say(explain_text(document))
     if args.svg:
         from hwq.report.graph.scene import network_scene

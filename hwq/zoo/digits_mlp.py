@@ -34,6 +34,7 @@ def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 def train_digits_mlp(seed: int = 1, progress: Progress | None = None) -> Trained:
     """64-128-64-10 with bipolar weights and activations; pixels clipped to 4 bits."""
     x, y = digits()
+    x = np.minimum(x, np.float32(15))  # 16, as black as 15, is beyond 4 bits
     first, last = len(x) - TEST_FRAMES - VALIDATION_FRAMES, len(x) - TEST_FRAMES
     with seeded(seed):
         net = mlp((64, 128, 64, 10), input=Uniform(4, signed=False, scale=1.0), last_weight=lambda: Bipolar("layer"), last_bias=False)

@@ -26,6 +26,17 @@ def test_a_good_certificate() -> None:
     assert "cycles a frame: predicted 13, simulated 13" in text
     assert "latency in cycles: predicted 104, simulated too few frames to tell" in text
     assert text.endswith("bit-exact: every output code of 40 frames equals the golden model's")
+    assert "build in it" in text
+    assert " build\n" not in text
+
+
+def test_frames_that_ran_twice_are_not_twice_as_many() -> None:
+    engines = (EngineVerdict("batch", 40, True, "none", build_seconds=3.0), EngineVerdict("batch", 30, True, "both"))
+    c = Certificate("net", True, engines, *({"predicted": 13, "simulated": 13},) * 2, True, {}, {})
+    text = certificate_text(json.loads(c.text()))
+    assert text.endswith("bit-exact: every output code of 40 frames (2 runs, 70 in all) equals the golden model's")
+    assert " build\n" in text
+    assert "cocotb" not in text
 
 
 def test_accuracy_of_everyone() -> None:

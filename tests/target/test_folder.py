@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -92,3 +93,15 @@ def test_a_good_folder_and_an_altered_one(good: Path, edited: Callable) -> None:
     (folder / "tiny.v").write_text("")
     with pytest.raises(Problems, match="altered"):
         load_folder(folder)
+
+
+def test_an_edited_plan_is_told_with_the_command_that_makes_the_folder_anew(good: Path, edited: Callable) -> None:
+    folder = edited(lambda r: r["options"].update(primitives="structural"))
+    plan = folder / "plan.toml"
+    plan.write_text(plan.read_text() + "# mine\n")
+    with pytest.raises(Problems) as caught:
+        load_folder(folder)
+    (problem,) = caught.value.entries()
+    assert "the plan was edited" in str(problem)
+    command = shlex.join(["hwq", "compile", f"{folder}/network.hwq", "--plan", str(plan), "-o", str(folder), "--primitives", "structural"])
+    assert problem.hint == f"Compile again: {command}"
