@@ -5,6 +5,7 @@ It is hwq's own copy that runs, never a file of the folder: a folder from elsewh
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -85,7 +86,15 @@ def _key(folder: Path, top: str, versions: Mapping[str, str], waves: bool, probe
     verilog = (folder / f"{top}.v").read_bytes()
     check_verilog(verilog.decode(errors="replace"), f"{top}.v")
     macros = ",".join(defines)
-    return content_key([verilog, top, bench_source(), repr(sorted(versions.items())), str(waves), str(probed), macros, sys.version])
+    kind = [verilog, top, bench_source(), repr(sorted(versions.items())), str(waves), str(probed), macros, sys.version]
+    return content_key([*kind, *_installations()])
+
+
+def _installations() -> list[str]:
+    """Where cocotb and the simulator are installed: a build names their files, and is of no use where they are gone."""
+    spec = importlib.util.find_spec("cocotb")
+    simulator = verilator() or icarus()
+    return [str(spec and spec.origin), *(simulator.command if simulator else ())]
 
 
 def _keep_waves(build: Path, folder: Path) -> None:
@@ -137,7 +146,9 @@ def _execute(folder: Path, top: str, job: Path, environment: Mapping[str, str]) 
 
 def _telling(log: str) -> list[str]:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return [line for line in lines if "FAILED" in line or "rror" in line or "ERROR" in line] or lines
+    # What a tool says of itself tells more than the traceback of its caller.
+    said = [line for line in lines if "*** " in line or line.startswith("%Error")]
+    return said or [line for line in lines if "FAILED" in line or "rror" in line or "ERROR" in line] or lines
 
 
 def _collect(

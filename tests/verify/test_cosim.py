@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hwq.errors import InputError
+from hwq.target.tools import verilator
 from hwq.verify import cosim
 from hwq.verify.ladder import verify, write_certificate
 
@@ -41,3 +43,23 @@ def test_a_certificate_is_written_whole_or_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"verify\.json cannot be written"):
         write_certificate(tmp_path, Text())  # type: ignore[arg-type]
     assert [p.name for p in tmp_path.iterdir()] == ["verify.json"]
+
+
+def test_a_build_for_tools_that_moved_is_another(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def key() -> str:
+        return cosim._key(built, "three", {"cocotb": "2.0.0"}, waves=False, probed=False, defines=())
+
+    before = key()
+    assert key() == before
+    moved = verilator()
+    assert moved is not None
+    monkeypatch.setattr(cosim, "verilator", lambda: replace(moved, command=("/elsewhere/bin/verilator",)))
+    assert key() != before
+
+
+def test_what_a_tool_says_of_itself_goes_before_the_traceback_of_its_caller() -> None:
+    log = (
+        "make: *** No rule to make target 'a.cpp'.  Stop.\nTraceback (most recent call last):\n  raise RuntimeError(\nRuntimeError: code 2"
+    )
+    assert cosim._telling(log) == ["make: *** No rule to make target 'a.cpp'.  Stop."]
+    assert cosim._telling("fine\nRuntimeError: code 2") == ["RuntimeError: code 2"]
