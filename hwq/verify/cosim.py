@@ -86,7 +86,7 @@ def _key(folder: Path, top: str, versions: Mapping[str, str], waves: bool, probe
     verilog = (folder / f"{top}.v").read_bytes()
     check_verilog(verilog.decode(errors="replace"), f"{top}.v")
     macros = ",".join(defines)
-    kind = [verilog, top, bench_source(), repr(sorted(versions.items())), str(waves), str(probed), macros, sys.version]
+    kind: list[bytes | str] = [verilog, top, bench_source(), repr(sorted(versions.items())), str(waves), str(probed), macros, sys.version]
     return content_key([*kind, *_installations()])
 
 
