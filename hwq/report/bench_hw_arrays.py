@@ -67,8 +67,8 @@ def _integers(width: int, rows: int, multiplier: str) -> Work:
     encoding, slices = Integer(width, True), multiplier == "dsp"
     name = f"int{width}_{'in_dsp_' if slices else ''}with_control_{rows}x{SIMD}"
     title = f"int{width} x int{width} in {'DSP slices' if slices else 'LUTs'}, with accumulators and control"
-    # Yosys takes minutes for wide products in LUTs: the lanes alone have a plain contender.
-    plain = partial(_plain, encoding, encoding, rows, slices) if slices or width < WIDE else None
+    # Yosys takes minutes for many products, more for wide ones: plain contenders of those stand beside smaller works.
+    plain = None if slices or width >= WIDE else partial(_plain, encoding, encoding, rows)
     return _array(name, title, encoding, encoding, rows, None, plain, multiplier=multiplier)
 
 
@@ -145,10 +145,10 @@ def _plain_xnor() -> Circuit:
     return behavioural.binary_array(PE, SIMD, WORDS, BITS)
 
 
-def _plain(x: Encoding, w: Encoding, rows: int, slices: bool = True) -> Circuit:
+def _plain(x: Encoding, w: Encoding, rows: int) -> Circuit:
     """Signed products, as they are: nothing of a sum is elsewhere."""
     bits = sum_bits(x, w, WORDS * SIMD)
-    made = signed_array(rows, SIMD, WORDS, x.bits, w.bits, sum_bits(x, w, SIMD), bits, ternary=w == TERNARY, slices=slices)
+    made = signed_array(rows, SIMD, WORDS, x.bits, w.bits, sum_bits(x, w, SIMD), bits, ternary=w == TERNARY)
 
     def coded(port: str, integers: Ints, values: Values) -> Ints:
         if port == "done":

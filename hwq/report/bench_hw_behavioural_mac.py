@@ -69,9 +69,7 @@ endmodule
     return Circuit("behavioural", {f"{CORE}.v": text}, CORE, slices=False)
 
 
-def signed_array(
-    lanes: int, n: int, words: int, x_bits: int, w_bits: int, sum_bits: int, bits: int, *, ternary: bool = False, slices: bool = True
-) -> Circuit:
+def signed_array(lanes: int, n: int, words: int, x_bits: int, w_bits: int, sum_bits: int, bits: int, *, ternary: bool = False) -> Circuit:
     """The same with accumulators of ``bits`` bits, restarted after ``words`` words; sums stand in a register before they are added."""
     text = f"""module {CORE}(input clk, input valid, input [{n * x_bits - 1}:0] x, input [{lanes * n * w_bits - 1}:0] w,
     output [{lanes * bits - 1}:0] total, output reg done);
@@ -87,7 +85,7 @@ def signed_array(
   end endgenerate
 endmodule
 """
-    return Circuit("behavioural", {f"{CORE}.v": text}, CORE, latency=2, registers=frozenset({"outputs"}), slices=slices)
+    return Circuit("behavioural", {f"{CORE}.v": text}, CORE, latency=2, registers=frozenset({"outputs"}), slices=False)
 
 
 def float_mac() -> Circuit:

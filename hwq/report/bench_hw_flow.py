@@ -183,7 +183,7 @@ def _check_counted(work: Work, circuit: Circuit, files: Mapping[str, str], modul
     if sites.dsp and circuit.netlist is not None:
         _check(work, circuit, circuit.netlist, circuit.latency)
         return
-    plain = synthesize(files, TOP, flatten=True, slices=False, patience=PATIENCE) if sites.dsp else modules
+    plain = synthesize(files, TOP, flatten=True, slices=False, small=False, patience=PATIENCE) if sites.dsp else modules
     _check(work, circuit, netlist_of_module(plain, TOP), circuit.latency + len(_added(work, circuit)))
 
 

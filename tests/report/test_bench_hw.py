@@ -31,7 +31,9 @@ from hwq.report.bench_hw_behavioural_mac import signed_lanes
 from hwq.report.bench_hw_flow import Circuit, NotExact, Port, Work, measure, wrapper
 from hwq.report.bench_hw_own import own
 from hwq.report.bench_hw_works import works
+from hwq.target.synthesis import synthesize
 from hwq.target.tools import yosys
+from hwq.target.yosys_netlist import netlist_of_module
 
 needs_yosys = pytest.mark.skipif(yosys() is None, reason="needs Yosys")
 BIT = Integer(1, False)
@@ -198,6 +200,17 @@ def test_plain_lanes_sum_signed_products(x: Encoding) -> None:
     plain = signed_lanes(2, 7, x.bits, w.bits, bits, ternary=w.bits == 2)
     work = bench_hw_works._lane_work("lanes", "two rows of seven", x, w, lambda: plain, None, 2, 7)
     assert measure(work, plain)["bit_exact_vectors"] == bench_hw_flow.VECTORS
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_a_plain_float_mac_rounds_as_ieee_754_does() -> None:
+    """Its slices are left out, a LUT a gate; the smallest and the largest words of all operands are among the vectors."""
+    work = works()["float32_mac"]
+    plain = work.contenders["behavioural"]()
+    assert isinstance(plain, Circuit)
+    modules = synthesize(plain.files, plain.core, flatten=True, slices=False, small=False)
+    bench_hw_flow._check(work, plain, netlist_of_module(modules, plain.core), plain.latency)
 
 
 @needs_yosys
