@@ -95,11 +95,11 @@ def _draft(draft: str | os.PathLike[str] | Plan | PlanDraft | None, network: Net
 
 
 def _said_target(draft: str | os.PathLike[str] | Plan | PlanDraft | None) -> str | None:
-    """The target that a plan names, before the network is read: whatever else is wrong with it is told later, all at once."""
-    from hwq.plan.file import target_of
+    """The target that a plan names, before the network is read; a file whose form is wrong is refused here, in no time."""
+    from hwq.plan.file import read_draft
 
     if isinstance(draft, str | os.PathLike):
-        return target_of(Path(draft))
+        return read_draft(Path(draft)).target
     return None if draft is None else draft.target
 
 

@@ -22,7 +22,7 @@ from hwq.plan.stages import stages_of
 from hwq.plan.summary import StageSummary, summary_of
 from hwq.plan.units import Converter, Fifo, Fork
 
-__all__ = ["FORMAT_VERSION", "plan_text", "read_draft", "read_plan", "target_of", "write_plan"]
+__all__ = ["FORMAT_VERSION", "plan_text", "read_draft", "read_plan", "write_plan"]
 
 FORMAT_VERSION = 3  # 2: buffer_memory, constants, memory of FIFOs; 3: style unrolled, multiplier, accumulator; all read
 MAX_FILE = 1 << 24
@@ -148,12 +148,6 @@ def read_draft(path: Path, network: Network | None = None) -> PlanDraft:
     if problems:
         raise Problems(problems)
     return draft
-
-
-def target_of(path: Path) -> str | None:
-    """The target that a plan file names, if any; raises :class:`InputError` for what is no TOML file."""
-    target = _load(path).get("target")
-    return target if isinstance(target, str) else None
 
 
 def _well_formed(document: Mapping[str, Any]) -> dict[str, Any]:

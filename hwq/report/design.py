@@ -23,7 +23,7 @@ def design_text(report: Mapping[str, Any], network: Network) -> str:
 
 def _layers(report: Mapping[str, Any], network: Network) -> str:
     stages = {s.name: s for s in stages_of(network)}
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for layer in report["layers"]:
         stage = stages.get(layer["name"])
         what, shape, encoding = _of_stage(stage, network) if stage else (layer["op"], "", "")

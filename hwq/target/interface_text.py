@@ -12,7 +12,7 @@ from hwq.network.model import Model
 from hwq.numerics.encoding import Bipolar, Encoding, Integer
 from hwq.target.host_steps import host_text
 from hwq.target.interface import RESET
-from hwq.target.report_file import FIELDS, LAYER_FIELDS
+from hwq.target.report_file import FIELDS, LAYER_FIELDS, SYNTHESIS_FIELDS
 from hwq.target.streams import StreamPort
 
 __all__ = ["interface_text"]
@@ -97,6 +97,7 @@ def interface_text(
         lines += ["(Vivado: to the sources). While they are missing or wrong no input is accepted and the status register says so.", ""]
         lines += [f"- `{name}`: {m['depth']} words of {m['width']} bits" for name, m in document["memories"].items()]
     lines += ["", "## Fields of report.json", "", *_field_text(FIELDS), "", "Of each of `layers`:", "", *_field_text(LAYER_FIELDS)]
+    lines += ["", "## Fields of synth.json", "", "`hwq synth` writes it, not `hwq compile`:", "", *_field_text(SYNTHESIS_FIELDS)]
     return "\n".join(lines) + "\n"
 
 

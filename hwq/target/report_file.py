@@ -24,7 +24,7 @@ from hwq.plan.waiting import deepest_fifo
 from hwq.target.design import Design
 from hwq.target.tools import module_version
 
-__all__ = ["FIELDS", "FORMAT_VERSION", "LAYER_FIELDS", "report_document", "weight_bits"]
+__all__ = ["FIELDS", "FORMAT_VERSION", "LAYER_FIELDS", "SYNTHESIS_FIELDS", "report_document", "weight_bits"]
 
 FORMAT_VERSION = 1
 # What the fields mean, for INTERFACE.md.
@@ -78,10 +78,27 @@ LAYER_FIELDS = {
     "resources": "its fabric",
     "mh": "of dense and conv: rows of the weight matrix, outputs",
     "mw": "of dense and conv: columns of the weight matrix, inputs of one output",
+    "multiplier": "of dense and conv: what the plan says of what multiplies: auto, lut, dsp, inferred",
+    "accumulator": "of dense and conv: what it says of what sums up: auto (LUTs), lut, dsp",
     "levels": "most LUTs between registers of a stage: of circuits of the fabric as they are, of the rest the most in any sample",
     "circuit": "of unrolled layers: latency in cycles, levels of logic, most loads of a bit, LUTs and flip-flops of the circuits",
     "weights": "of dense and conv: encoding of the weights",
     "weight_bits": "of dense and conv: bits of the weights",
+}
+# Of the file that hwq synth adds.
+SYNTHESIS_FIELDS = {
+    "family": "the family of the device, as Yosys calls it",
+    "defines": "macros that were defined",
+    "resources": "what was counted, as in report.json; lut: physical LUT sites, LUTRAM among them",
+    "lut_physical": "LUT sites without memory: two LUTs with at most five distinct inputs share one, a carry position takes one",
+    "lut_cells": "LUT cells as the netlist names them",
+    "carry": "CARRY8 that the carry positions in use fill",
+    "depth": "most LUTs in a row between registers; carry chains add none",
+    "estimate": "what compile estimated; lut_error: how far its LUTs are off, as a share of those counted",
+    "layers": "the same for every layer, name by name",
+    "rest": "the same for what stands between and around the layers; parts: that by its kind",
+    "max_levels": "depth that the target is assumed to take at its clock",
+    "seconds": "time that it took",
 }
 
 
@@ -163,6 +180,7 @@ def _layer(design: Design, stage: Stage, cost: Estimate) -> dict[str, Any]:
     op = stage.node.op
     if isinstance(op, Conv):
         layer |= {"mh": op.mh, "mw": op.mw, "weights": op.weight_encoding.name, "weight_bits": op.weights.size * op.weight_encoding.bits}
+        layer |= {"multiplier": p.multiplier, "accumulator": p.accumulator}
     if p.style == "unrolled":
         layer["circuit"] = vars(form_of(design.network, stage).figures)
     return layer

@@ -93,6 +93,12 @@ def test_the_plan_of_a_folder_can_be_edited_and_given_back(model_file: Path, out
     assert (fc0["pe"], fc0["simd"], fc0["cycles"], report["clock_mhz"]) == (3, 5, 9, 123.0)
 
 
+def test_a_slip_in_a_plan_is_found_before_the_model_is_read(hwq_json: RunJson, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text('[[stage]]\nname = "fc0"\npee = 3\nsimd = "x"\n')
+    code, document = hwq_json("compile", "missing.onnx", "--plan", tmp_path / "plan.toml", "-o", tmp_path / "out")
+    assert (code, [e["code"] for e in document["errors"]]) == (2, ["PLAN-FIELD", "PLAN-VALUE"])
+
+
 def test_an_option_wins_over_the_plan(model_file: Path, hwq_json: RunJson, tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text("format_version = 1\nclock_mhz = 123.0\n")
     words = ("compile", model_file, "--plan", tmp_path / "plan.toml", "--clock", "200", "-o", tmp_path / "out")

@@ -12,6 +12,7 @@ import pytest
 from hwq.cli import main
 from hwq.report import synthesis
 from hwq.target import stage_synthesis
+from hwq.target.report_file import SYNTHESIS_FIELDS
 from hwq.target.tools import yosys
 
 needs_yosys = pytest.mark.skipif(yosys() is None, reason="needs Yosys")
@@ -40,6 +41,7 @@ def test_figures_of_every_layer_beside_the_estimates(folder: Path, capsys: pytes
         parts = sum(layer["resources"][name] for layer in document["layers"]) + document["rest"]["resources"][name]
         assert document["resources"][name] == parts > 0 or name == "dsp"
     assert document["resources"]["lut"] == document["lut_physical"] + document["lutram"]
+    assert set(SYNTHESIS_FIELDS) <= set(document)
     rest = document["rest"]
     for name in ("lut", "lutram", "ff", "dsp"):
         assert sum(part["resources"][name] for part in rest["parts"]) == rest["resources"][name]
