@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     goal = parser.add_argument_group("goal")
     goal.add_argument("--fps", metavar="N", help="at least N frames a second at the clock: 1e6, 1M, 250k")
     goal.add_argument("--latency", metavar="T", help="at most this long from the first beat in to the last beat out: 5us, 800ns")
-    goal.add_argument("--budget", metavar="B", help="shares of the device: lut=40%%,bram=50%%")
+    goal.add_argument("--budget", metavar="B", help="shares of the device: lut=40%%,bram=50%% (lut=0.4 is 40%%, lut=1 all of them)")
     goal.add_argument("--plan", type=Path, metavar="FILE", help="a plan.toml: what it says is kept, what it leaves out is planned")
     goal.add_argument("--style", choices=("auto", "folded", "constant", "unrolled"), help="of all layers that can have it")
     goal.add_argument("--clock", metavar="MHZ", help="assumed clock (default: the target's)")
