@@ -146,7 +146,8 @@ def words_of(weights: NDArray[np.int64], x: Encoding) -> Words:
 def stages_of(words: Words) -> list[int]:
     """The pipeline stage of every word: inputs 0, as late as the deepest chain of words allows (inputs wait, being fewer than sums).
 
-    Bits of full adders, a LUT each, follow each other within a stage; all others read flip-flops.
+    Bits of full adders, a LUT each, follow each other within a stage; all others read flip-flops. Words of one sum are made at once, in
+    the stage of the first of them that is read.
     """
     count = len(words.words)
     early = [0] * count
@@ -156,7 +157,10 @@ def stages_of(words: Words) -> list[int]:
     for k in reversed(range(count)):
         for t in words.words[k].terms:
             late[t.word] = min(late[t.word], late[k] - _apart(words, t.word, k))
-    return [stage if word.terms else 0 for stage, word in zip(late, words.words, strict=True)]
+    made: dict[tuple[Term, ...], int] = {}
+    for stage, word in zip(late, words.words, strict=True):
+        made[word.terms] = min(stage, made.get(word.terms, stage))
+    return [made[word.terms] if word.terms else 0 for word in words.words]
 
 
 def _apart(words: Words, used: int, user: int) -> int:

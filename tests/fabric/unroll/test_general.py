@@ -158,6 +158,14 @@ def test_a_vector_a_cycle_with_the_stated_latency():
     assert codes == [expected(o, s).tolist() for o, s in zip(outputs, weights @ values, strict=True)]
 
 
+@pytest.mark.parametrize("x", [Bipolar(), Integer(1, False)])
+def test_bits_of_one_counter_are_read_in_any_stage(x):
+    rng = np.random.default_rng(0)
+    weights = rng.choice([0, 3], (4, 26))
+    outputs: list[RowOutput] = [Integers(smallest_integer(-78, 78))] * 4
+    check(weights, x, outputs, rng.choice(integers_of(x), (26, 60)), registered=True)
+
+
 def test_outputs_that_never_change_are_constants():
     weights = np.array([[1, -1, 1], [0, 0, 0], [2, 1, 1]])
     outputs: list[RowOutput] = [Comparison(4), Comparison(0), Staircase((-9, 20), (1, 1), 0, Integer(2, False))]

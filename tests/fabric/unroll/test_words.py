@@ -61,3 +61,11 @@ def test_full_adders_follow_each_other_within_a_stage():
     total, _ = words.define_bits((Term(0, 0, False), Term(1, 0, True), Term(2, 0, False)))
     words.define_bits((Term(total, 0, False), Term(3, 0, False), Term(4, 0, False)))
     assert stages_of(words) == [0] * 9
+
+
+def test_words_of_one_sum_are_made_in_one_stage():
+    words = Words([Word(1, 0, 1)] * 7)
+    ones, twos, fours = words.define_bits(tuple(Term(k, 0, False) for k in range(7)))
+    early = words.define((Term(twos, 0, False), Term(fours, 0, False)))
+    words.define((Term(early, 0, False), Term(ones, 0, False)))
+    assert stages_of(words)[7:] == [0, 0, 0, 1, 2]
