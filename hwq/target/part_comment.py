@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hwq.fabric.lane_array import slice_rows_latency
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import row_latency
-from hwq.fabric.netlist import Lut, Netlist
+from hwq.fabric.netlist import TRUE, Lut, Netlist
 from hwq.fabric.sites import sites_of
 from hwq.gateware.comparisons import Comparisons
 from hwq.gateware.fabric_part import FabricPart
@@ -30,11 +30,13 @@ def part_comment(part: FabricPart, netlist: Netlist) -> list[str]:
 def _meaning(part: FabricPart, netlist: Netlist) -> Iterator[str]:
     if isinstance(part, Lane):
         yield f"Lane: y is the raw sum of {_products(part.form)}, {_cycles(lane_cycles(part.form))} later."
+        yield from _sharing(part.rows)
         yield from _operands(part.form)
     elif isinstance(part, Row):
         latency = row_latency(part.form, part.bits)
         yield f"Row: raw sum of {_products(part.form)} a cycle, accumulated in {part.bits} bits;"
         yield f"total {_cycles(latency)} later; {CONTROL.format(_cycles(latency - 1))}."
+        yield from _sharing(part.rows)
         yield from _operands(part.form)
     elif isinstance(part, SliceRows):
         latency = slice_rows_latency(part.form, part.bits)
@@ -52,13 +54,24 @@ def _meaning(part: FabricPart, netlist: Netlist) -> Iterator[str]:
         yield f"Saturating sum: total + addend, or addend where first holds, clipped to {part.bits} bits of two's complement,"
         yield "taken where valid holds; 1 cycle."
     else:
-        found = stages(netlist)
-        latency = max((found.get(bit >> 1, 0) for bits in netlist.outputs.values() for bit in bits), default=0)
-        yield f"Free-running circuit: a new result every cycle, {_cycles(latency)} after its inputs; its weights are wiring."
+        yield f"Free-running circuit: a new result every cycle{_lateness(netlist)}."
+
+
+def _lateness(netlist: Netlist) -> str:
+    """How long after the inputs, where that is known: slices do not tell."""
+    found = stages(netlist)
+    late = {found.get(bit >> 1) for bits in netlist.outputs.values() for bit in bits if bit > TRUE}
+    known = [cycles for cycles in late if cycles is not None]
+    return f", {_cycles(max(known))} after its inputs" if known and len(known) == len(late) else ""
 
 
 def _products(form: LaneForm) -> str:
     return f"{form.n} products of {form.x.name} activations and {form.w.name} weights"
+
+
+def _sharing(rows: int) -> Iterator[str]:
+    if rows > 1:
+        yield f"{rows} rows on one x, whose products share DSP48E2 slices; w, and what leaves, row by row."
 
 
 def _operands(form: LaneForm) -> Iterator[str]:

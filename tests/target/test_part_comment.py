@@ -5,9 +5,11 @@ from __future__ import annotations
 from amaranth.sim import Simulator
 
 from hwq.fabric.lane_form import lane_form
+from hwq.fabric.netlist import Netlist
 from hwq.fabric.prune import prune
 from hwq.gateware.comparisons import Comparisons
-from hwq.gateware.fabric_part import FabricPart
+from hwq.gateware.fabric_part import FabricPart, NetlistPart
+from hwq.gateware.float_mac import FloatMacUnit
 from hwq.gateware.lane import Lane, Row
 from hwq.gateware.saturating_sum import SaturatingSum
 from hwq.numerics.encoding import Bipolar
@@ -42,6 +44,14 @@ def test_a_lane_and_its_latency_as_simulated() -> None:
     simulator.add_testbench(process)
     simulator.run()
     assert f"{cycles} cycle{'s' * (cycles > 1)} later" in text
+
+
+def test_a_free_circuit_tells_its_cycles() -> None:
+    n = Netlist()
+    n.output("y", [n.flop(n.flop(bit)) for bit in n.input("x", 2)])
+    assert "every cycle, 2 cycles after its inputs." in text_of(NetlistPart(n))
+    mac = FloatMacUnit()
+    assert f"every cycle, {mac.latency} cycles after its inputs.\n" in text_of(mac)
 
 
 def test_the_others_say_what_they_are() -> None:
