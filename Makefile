@@ -24,7 +24,7 @@ demo: venv
 	$(BIN)/hwq verify $(DEMO)/digits-mlp --engine cocotb --inputs $(DEMO)/model.test.npz --labels $(DEMO)/model.test.npz --reference $(DEMO)/model.test.npz
 
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: venv
 	$(BIN)/python -m pytest -m slow

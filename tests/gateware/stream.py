@@ -95,6 +95,8 @@ def run(dut, sources: Sequence[Source], sinks: Sequence[Sink], done: Callable[[]
 
 def simulate(dut, bench) -> None:
     """Run an Amaranth testbench on ``dut``; on CPython 3.11 the simulator must be gone before a failure is reported."""
+    # What is older than the simulator (torch, say) is not looked through for it.
+    gc.freeze()
     sim = Simulator(dut)
     sim.add_clock(1e-8)
     sim.add_testbench(bench)
@@ -103,6 +105,7 @@ def simulate(dut, bench) -> None:
     finally:
         del sim
         gc.collect()
+        gc.unfreeze()
 
 
 def pipe(dut, words: Sequence[int], expected: int, *, source: Trace = None, sink: Trace = None) -> tuple[Recorded, Recorded]:

@@ -121,6 +121,7 @@ TRAIN_IMAGES = "train-images-idx3-ubyte"
         (gzip.compress(idx(np.zeros((12, 28, 28), np.uint8)))[:-9], "DATA-DAMAGED"),
         (b"\x1f\x8b" + bytes(20), "DATA-DAMAGED"),
     ],
+    ids=["empty", "png", "no image", "wrong size", "too few", "none", "cut", "longer", "header alone", "gzip cut", "gzip of nothing"],
 )
 def test_damaged_or_foreign_idx_files(content: bytes, code: str, tmp_path: Path) -> None:
     write_mnist(tmp_path, packed=False)
