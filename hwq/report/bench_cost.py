@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log2
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,17 @@ from typing import Any
 from hwq.fabric.sites import Sites
 from hwq.network.graph import Network
 from hwq.plan.cost import estimate
-from hwq.plan.draft import PlanDraft
+from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.goal import Goal
 from hwq.plan.plan import Plan
 from hwq.plan.planner import plan_network
 from hwq.plan.stages import stages_of
 from hwq.plan.styles import with_style
-from hwq.plan.summary import StageSummary, summary_of
+from hwq.plan.summary import CONTRACTIONS, StageSummary, summary_of
 from hwq.report import bench_networks
 from hwq.report.calibrate import COEFFICIENTS
 from hwq.report.calibration_designs import Built, build, counted, inside, synthesized
-from hwq.report.heldout import heldout_networks
+from hwq.report.heldout import heldout_networks, unrolled_networks
 from hwq.report.table import Table, grouped
 from hwq.target.boards import load_device
 
@@ -41,25 +41,30 @@ TARGET = "vu9p"
 
 @dataclass(frozen=True)
 class Case:
-    """A network and what is asked of its plan: frames a second, or a style for all its layers."""
+    """A network and what is asked of its plan: frames a second, a style for all its layers, what multiplies in them."""
 
     name: str
     network: Callable[[], Network]
     fps: float | None = None
     style: str | None = None
+    multiplier: str | None = None
 
     def plan(self, network: Network) -> Plan:
         """What the planner makes of it."""
-        draft = with_style(network, PlanDraft(), self.style) if self.style else PlanDraft()
+        layers = [s.name for s in stages_of(network) if s.kind in CONTRACTIONS] if self.multiplier else []
+        draft = PlanDraft(stages={name: StageDraft(name, multiplier=self.multiplier) for name in layers})
+        draft = with_style(network, draft, self.style) if self.style else draft
         return plan_network(network, load_device(TARGET), Goal(fps=self.fps), base=draft)
 
 
 def cases() -> tuple[Case, ...]:
     """The designs, none of which the model was fitted to."""
     own = {name: getattr(bench_networks, name) for name in bench_networks.__all__}
-    found = [Case(name, make, fps) for name, make, fps in heldout_networks()]
-    found += [Case(name, make, 1e5) for name, make in own.items()]
+    held = {name: Case(name, make, fps) for name, make, fps in heldout_networks()}
+    found = [*held.values(), *(Case(name, make, 1e5) for name, make in own.items())]
     found += [Case(f"{name}_slow", own[name], 5e3) for name in ("residual", "inception")]
+    found += [replace(held[f"mlp_{w}"], name=f"mlp_{w}_{m}", multiplier=m) for w in ("int4", "int8") for m in ("lut", "dsp")]
+    found += [Case(f"{name}_unrolled", make, style="unrolled") for name, make in unrolled_networks()]
     return tuple(found)
 
 

@@ -11,8 +11,9 @@ from hwq.network.graph import Network, NetworkInput, Node
 from hwq.network.ops import ArgMax, Conv, Flatten, Pool, Requantize, Threshold, Window
 from hwq.numerics.encoding import Bipolar, Encoding, Integer
 from hwq.numerics.rounding import Rounding
+from hwq.report.bench_networks import one_dimensional
 
-__all__ = ["cnv", "dense", "heldout_networks"]
+__all__ = ["cnv", "dense", "heldout_networks", "unrolled_networks"]
 
 BIPOLAR, TERNARY = Bipolar(), Integer(2, True, True)
 SEED = 11
@@ -27,6 +28,17 @@ def heldout_networks() -> tuple[tuple[str, Callable[[], Network], float], ...]:
         ("mlp_int4", lambda: dense("mlp4", [64, 48, 32, 10], Integer(8, False), Integer(4, True), Integer(4, False)), 5e6),
         ("mlp_int8", lambda: dense("mlp8", [64, 48, 32, 10], Integer(8, False), Integer(8, True), Integer(8, False), True), 2e6),
         ("cnv", cnv, 500.0),
+    )
+
+
+def unrolled_networks() -> tuple[tuple[str, Callable[[], Network]], ...]:
+    """(name, network), small enough to become wiring."""
+    uint4 = Integer(4, False)
+    return (
+        ("digits", lambda: dense("digits", [64, 128, 64, 10], uint4, BIPOLAR, BIPOLAR)),
+        ("mlp_ternary", lambda: dense("mlp-t", [64, 48, 32, 10], TERNARY, TERNARY, TERNARY)),
+        ("mlp_int4", lambda: dense("mlp4", [32, 24, 16, 10], uint4, Integer(4, True), uint4)),
+        ("one_dimensional", one_dimensional),
     )
 
 
