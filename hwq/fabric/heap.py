@@ -112,7 +112,8 @@ def reduce(heap: BitHeap, width: int, registered: bool | int = False, goal: Goal
     """The heap's sum modulo ``2**width`` as ``width`` literals.
 
     ``registered``: flip-flops after every stage of counters (True), after every N stages and the last (N), none (False). ``goal``:
-    fewest LUT sites, fewest levels or fewest slices (see :func:`hwq.fabric.heap_schedule.price_of`).
+    fewest LUT sites, fewest levels or fewest slices (see :func:`hwq.fabric.heap_schedule.price_of`); the last may have a ternary adder as
+    a stage, of two levels.
     """
     columns, latency = _staged(heap, width, int(registered), goal, rows=1)
     return Sum(tuple(c[0] if c else FALSE for c in columns), latency)

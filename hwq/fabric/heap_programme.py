@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hwq.fabric.counters import counter
+from hwq.fabric.counters import ATOMS, BESIDE, counter
 from hwq.fabric.heap_schedule import Placed, Schedule, Stage, priced
 
 __all__ = ["Wanted", "solve"]
 
-#: Atoms of chains: positions they take; bits of their columns; whether a chain that starts with one has a carry input.
-_ATOMS = {"6": (2, (6, 0)), "4": (2, (4, 1)), "2": (1, (2,)), "t": (1, (4,))}
 _ALONE = ("fa", "ha", "5:3", "6:3")
 
 
@@ -33,7 +31,7 @@ class Wanted:
     halves: int | None = None
     half: float = 0.0
     flop: float = 0.01
-    atoms: str = "642t"
+    atoms: str = "64p2t"
 
 
 @dataclass
@@ -118,9 +116,10 @@ def _counters(programme: _Programme, wanted: Wanted, stage: int, kept: bool, hal
     for atom in wanted.atoms:
         if atom == "t" and not kept:
             continue
-        length, bits = _ATOMS[atom]
+        bits = ATOMS[atom]
+        length = len(bits)
         for c, phase in _places(min(width, top + 1), phases):
-            inside = min(length, width - c)
+            inside = min(length, width - c) + (atom == "p" and c + 1 < width)
             v = programme.variable((atom, stage, c, phase), inside + wanted.half * (h := _halves_begun(phase, length)))
             if h:
                 halves[v] += h
@@ -128,8 +127,8 @@ def _counters(programme: _Programme, wanted: Wanted, stage: int, kept: bool, hal
                 taken[c + k][v] += b + (k == 0 and phase < 0 and atom != "t")
             for k in range(length):
                 given[c + k][v] += 1
-            if atom == "t":
-                given[c + 1][v] += 1
+            for k in BESIDE.get(atom, ()):
+                given[c + k][v] += 1
             if phase >= 0:
                 flow[c, phase][v] = -1.0
             if c + length < width:
@@ -182,15 +181,15 @@ def _decoded(wanted: Wanted, values: dict[tuple, int]) -> tuple[Stage, ...]:
 def _chains(here: dict[tuple, int], wanted: Wanted) -> Iterator[tuple[str, int]]:
     """The flows taken apart into chains: (atoms, column)."""
     phases = 8 if wanted.half or wanted.halves is not None else 1
-    left = {name: n for name, n in here.items() if name[0] in _ATOMS or name[0] == "end"}
-    for first in sorted(name for name in left if name[0] in _ATOMS and name[3] < 0):
+    left = {name: n for name, n in here.items() if name[0] in ATOMS or name[0] == "end"}
+    for first in sorted(name for name in left if name[0] in ATOMS and name[3] < 0):
         for _ in range(left[first]):
-            atoms, at, phase = first[0], first[2] + _ATOMS[first[0]][0], _ATOMS[first[0]][0]
+            atoms, at, phase = first[0], first[2] + len(ATOMS[first[0]]), len(ATOMS[first[0]])
             while at < wanted.width:
-                step = next(s for s in ((kind, first[1], at, phase % phases) for kind in ("end", *_ATOMS)) if left.get(s))
+                step = next(s for s in ((kind, first[1], at, phase % phases) for kind in ("end", *ATOMS)) if left.get(s))
                 left[step] -= 1
                 if step[0] == "end":
                     break
                 atoms += step[0]
-                at, phase = at + _ATOMS[step[0]][0], phase + _ATOMS[step[0]][0]
+                at, phase = at + len(ATOMS[step[0]]), phase + len(ATOMS[step[0]])
             yield atoms, first[2]

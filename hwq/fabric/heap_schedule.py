@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwq.fabric.counters import counter, given
+from hwq.fabric.counters import counter, given, luts_beside
 
 __all__ = ["Placed", "Schedule", "Stage", "after", "levelled", "price_of", "priced", "stage_luts"]
 
@@ -117,4 +117,4 @@ def _size(placed: Placed, width: int) -> tuple[int, int, int]:
     if not kind.positions:
         return kind.luts, 0, 0
     inside = min(kind.positions, width - placed.column)
-    return inside, inside, (placed.column + inside < width) + kind.spare
+    return inside + luts_beside(kind, width - placed.column), inside, (placed.column + inside < width) + kind.spare

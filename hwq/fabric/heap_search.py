@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from hwq.fabric.counters import ATOMS
 from hwq.fabric.counters import counter as kind_of
 from hwq.fabric.heap_schedule import Placed, Schedule, Stage, after, levelled, price_of, priced, stage_luts
 
@@ -124,7 +125,7 @@ class _Sweep:
         if not atom:
             self.placed[chain.atoms, chain.column] += 1
             return
-        for k, bits in enumerate(_TAKES[atom]):
+        for k, bits in enumerate(ATOMS[atom]):
             if c + k < self.width:
                 self.waiting[c + k] -= min(bits, self.waiting[c + k])
         chain.atoms += atom
@@ -155,5 +156,4 @@ class _Sweep:
         return ""
 
 
-_TAKES = {"6": (6, 0), "4": (4, 1), "2": (2,), "t": (4,)}
-_LENGTH = {atom: len(bits) for atom, bits in _TAKES.items()}
+_LENGTH = {atom: len(bits) for atom, bits in ATOMS.items()}

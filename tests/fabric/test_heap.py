@@ -14,6 +14,7 @@ from hwq.fabric.heap import BitHeap, reduce, schedule_of, to_rows
 from hwq.fabric.levels import depth
 from hwq.fabric.netlist import FALSE, TRUE, Chain, Lut, Netlist
 from hwq.fabric.simulate import evaluate
+from hwq.fabric.sites import sites_of
 from tests.fabric.prover import Circuit, Unproven, always, prove_heap, symbols, weighed
 
 PROVEN: set[object] = set()  # circuits proven once, whichever test met them
@@ -115,10 +116,21 @@ def test_popcount_of_256_is_at_most_what_is_known_to_be_possible(registered, lut
     assert schedule_of((256,), 9, registered).luts <= luts
 
 
-def test_the_schedule_tells_what_the_netlist_has():
-    heap = heap_of((100, 3, 40))
-    made = reduce(heap, 10, registered=True)
-    plan = schedule_of((100, 3, 40), 10, True)
+def test_a_pipelined_popcount_of_256_fits_20_clbs_in_140_luts():
+    heap = heap_of((256,))
+    made = reduce(heap, 9, True, "slices")
+    assert prove_heap(heap, numbered(made.bits), 9, PROVEN) == made.latency
+    heap.netlist.output("y", made.bits)
+    sites = sites_of(heap.netlist)
+    assert sites.luts <= 140
+    assert sites.carry <= 20
+
+
+@pytest.mark.parametrize(("heights", "width", "goal"), [((100, 3, 40), 10, "luts"), ((256,), 9, "slices")])
+def test_the_schedule_tells_what_the_netlist_has(heights, width, goal):
+    heap = heap_of(heights)
+    made = reduce(heap, width, True, goal)
+    plan = schedule_of(heights, width, True, goal)
     chains = [len(c.s) for c in heap.netlist.cells if isinstance(c, Chain)]
     assert sum(isinstance(c, Lut) for c in heap.netlist.cells) == plan.luts
     assert sum(chains) == plan.positions
