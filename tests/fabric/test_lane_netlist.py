@@ -112,6 +112,60 @@ def test_a_row_accumulates_restarts_and_holds(pair, n, apart, late, seed):
         np.testing.assert_array_equal(got[t + latency]["total"], total)
 
 
+SHARING = [
+    ("INT4", "INT4"),
+    ("UINT4", "INT4"),
+    ("INT8", "INT8"),
+    ("UINT8", "UINT8"),
+    ("UINT8", "INT4"),
+    ("INT2", "UINT3"),
+    ("INT5", "INT5"),
+]
+
+
+def stream_rows(form, netlist, present, cycles, seed, **control):
+    """As :func:`stream`, of several rows with the same activations: sums (stimuli, rows)."""
+    rng, simulator, expected, got = np.random.default_rng(seed), Simulator(netlist, STIMULI), [], []
+    for t in range(cycles):
+        x, w = integers(rng, form.x, (STIMULI, form.n)), integers(rng, form.w, (STIMULI, present, form.n))
+        expected.append(raw_sums(form, x[:, None], w))
+        more = {name: values[t] for name, values in control.items()}
+        word = packed(words(form, w), form.word_bits)
+        got.append(simulator.cycle({"x": packed(form.x.encode(x), form.x.bits), "w": word, **more}))
+    return expected, got
+
+
+def in_rows(value, bits, rows):
+    return np.array([[int(v) >> bits * k & ((1 << bits) - 1) for k in range(rows)] for v in value])
+
+
+@settings(max_examples=12)
+@given(st.sampled_from(SHARING), st.integers(1, 10), st.integers(2, 9), st.data())
+def test_rows_that_share_slices_give_their_dot_products_in_one_cycle(pair, n, rows, data):
+    form = lane_form(*(parse_encoding(e) for e in pair), n, multiplier="dsp", rows=rows)
+    present, latency = data.draw(st.integers(1, form.rows)), lane_latency(form)
+    expected, got = stream_rows(form, lane_netlist(form, present), present, latency + 3, n + rows)
+    for t in range(3):
+        np.testing.assert_array_equal(in_rows(got[t + latency]["y"], form.y_bits, present), expected[t])
+
+
+@settings(max_examples=12)
+@given(st.sampled_from(SHARING), st.integers(1, 10), st.integers(2, 9), st.data())
+def test_rows_that_share_slices_accumulate_restart_and_hold(pair, n, rows, data):
+    form = lane_form(*(parse_encoding(e) for e in pair), n, multiplier="dsp", rows=rows)
+    present, bits = data.draw(st.integers(1, form.rows)), form.y_bits + 2
+    latency, cycles, rng = row_latency(form, bits), 20, np.random.default_rng(n)
+    valid, first = rng.random((cycles, STIMULI)) < 0.7, rng.random((cycles, STIMULI)) < 0.4
+    valid[0] = first[0] = True
+    before = np.zeros((latency - 1, STIMULI), int)
+    control = {name: np.concatenate([before, v.astype(int)])[:cycles] for name, v in (("valid", valid), ("first", first))}
+    expected, got = stream_rows(form, row_netlist(form, bits, present, late=True), present, cycles, n + rows, **control)
+    for row in range(present):
+        totals = accumulated([sums[:, row] for sums in expected], valid, first, bits)
+        for t in range(cycles - latency):
+            np.testing.assert_array_equal(in_rows(got[t + latency]["total"], bits, present)[:, row], totals[t])
+
+
 def test_a_first_word_that_is_not_there_restarts_nothing():
     form = form_of(("BIPOLAR", "BIPOLAR"), 5)
     latency = row_latency(form, 6)

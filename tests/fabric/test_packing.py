@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import z3
 
-from hwq.fabric.packing import Packing, lane_packing, packing
+from hwq.fabric.packing import Packing, lane_packing, packing, shared_rows
 from hwq.numerics.encoding import parse_encoding
 
 WORD = (1 << 48) - 1
@@ -89,11 +89,41 @@ def carries_go_wrong(made: Packing, steps: int) -> bool:
     return solver.check() == z3.sat
 
 
-@pytest.mark.parametrize(("x", "w", "rows", "pixels"), CASES)
+# Not even one product fits its field, but for the carry out of it.
+TIGHT = [("UINT4", "INT4", 4, 1), ("UINT8", "INT4", 3, 1), ("INT6", "INT6", 3, 1)]
+
+
+def test_tight_fields_hold_no_product_without_its_carry() -> None:
+    assert [found(*case).depth for case in TIGHT] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("x", "w", "rows", "pixels"), CASES + TIGHT)
 def test_one_carry_a_field_is_taken_back_up_to_the_carry_depth_and_not_beyond(x: str, w: str, rows: int, pixels: int) -> None:
     made = found(x, w, rows, pixels)
     assert not carries_go_wrong(made, made.carry_depth)
     assert carries_go_wrong(made, made.carry_depth + 1)
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "n", "rows", "shared"),
+    [
+        ("INT8", "INT8", 16, 1, 1),
+        ("INT8", "INT8", 16, 2, 2),
+        ("UINT8", "UINT8", 3, 7, 2),
+        # Two products of a row are as good as two rows; three rows of 16 take 16 slices, each alone 24.
+        ("INT4", "INT4", 16, 2, 1),
+        ("INT4", "INT4", 15, 2, 2),
+        ("INT4", "INT4", 16, 3, 3),
+        ("UINT4", "INT4", 16, 4, 4),
+        # Five rows take two groups, of three and two rather than of four and one.
+        ("UINT4", "INT4", 16, 5, 3),
+        ("UINT4", "INT4", 16, 8, 4),
+        ("INT9", "UINT16", 8, 4, 1),
+        ("BIPOLAR", "INT8", 8, 4, 1),
+    ],
+)
+def test_as_many_rows_share_slices_as_takes_the_fewest(x: str, w: str, n: int, rows: int, shared: int) -> None:
+    assert shared_rows(parse_encoding(x), parse_encoding(w), n, rows) == shared
 
 
 def test_the_depths_are_those_of_the_closed_forms() -> None:

@@ -131,6 +131,42 @@ def test_accumulators_in_words_of_slices(activation, weight, mw, mh, pe, simd, o
     check(network, dut, 6, 0.8, 0.6)
 
 
+@pytest.mark.parametrize(
+    ("activation", "weight", "mw", "mh", "pe", "simd", "out", "rows"),
+    [
+        ("UINT4", "INT4", 12, 8, 4, 4, "UINT4", 4),
+        ("INT4", "INT4", 12, 7, 4, 3, "INT4", 4),
+        ("INT4", "INT4", 12, 5, 5, 12, "UINT4", 3),
+        ("INT8", "INT8", 12, 5, 3, 4, "", 2),
+        ("UINT8", "UINT8", 10, 5, 5, 2, "UINT8", 2),
+        ("UINT8", "INT8", 12, 6, 2, 12, "", 2),
+    ],
+)
+def test_rows_that_share_slices(activation, weight, mw, mh, pe, simd, out, rows):
+    rng = np.random.default_rng(mw)
+    network = chain(activation, mw, dense(rng, mw, mh, weight), *([staircase(rng, mh, out, reach=mw // 2)] if out else []))
+    dut = build(network, pe, simd, multiplier="dsp")
+    assert dut.form.rows == rows
+    check(network, dut, 5, 0.8, 0.6)
+
+
+def test_rows_that_share_slices_to_multiply_and_to_add():
+    """Three rows a slice multiply, four words a slice add: twelve rows belong together, three of them exist."""
+    network = chain("INT4", 9, dense(np.random.default_rng(9), 9, 6, "INT4"))
+    dut = build(network, 3, 3, multiplier="dsp", accumulator="dsp")
+    assert (dut.form.lane.rows, dut.form.slice_word, dut.form.rows) == (3, 12, 12)
+    check(network, dut, 5, 0.8, 0.6)
+
+
+@pytest.mark.parametrize("pe", [2, 3])
+def test_rows_that_share_slices_saturate_and_mask_apart(pe):
+    rng = np.random.default_rng(4)
+    network = chain("INT8", 12, dense(rng, 12, 5, "INT8", Saturating(14, 4)))
+    dut = build(network, pe, 4, multiplier="dsp")
+    assert (dut.form.rows, dut.form.contraction.row_bits) == (2, 0)
+    check(network, dut, 5, 0.8, 0.6)
+
+
 def test_accumulators_stay_in_luts_where_nothing_is_left_to_add():
     rng = np.random.default_rng(1)
     network = chain("BIPOLAR", 12, dense(rng, 12, 6, "BIPOLAR"))

@@ -45,6 +45,15 @@ def sums_in_slices() -> tuple[Network, list[StagePlan]]:
     return network, [replace(stage, accumulator="dsp") for stage in stages]
 
 
+def products_in_shared_slices() -> tuple[Network, list[StagePlan]]:
+    """Four rows a slice, whose fields carry into each other; two rows a slice, the last row alone."""
+    rng = np.random.default_rng(9)
+    layers = [dense(rng, 12, 8, "INT4"), staircase(rng, 8, "INT8", reach=300, steps=7), dense(rng, 8, 5, "INT8")]
+    network = chain("UINT4", 12, *layers)
+    stages = [StagePlan("conv0", pe=4, simd=6, buffer=6), StagePlan("conv2", pe=5, simd=4, buffer=6)]
+    return network, [replace(stage, multiplier="dsp") for stage in stages]
+
+
 def weights_with_codes() -> tuple[Network, list[StagePlan]]:
     """Sums of two bases, and powers of two."""
     rng = np.random.default_rng(8)
@@ -53,7 +62,7 @@ def weights_with_codes() -> tuple[Network, list[StagePlan]]:
     return network, [StagePlan("conv0", pe=3, simd=5, buffer=6), StagePlan("conv2", pe=2, simd=4, buffer=6)]
 
 
-@pytest.mark.parametrize("build", [two_dense, convolution_with_padding, sums_in_slices, weights_with_codes])
+@pytest.mark.parametrize("build", [two_dense, convolution_with_padding, sums_in_slices, products_in_shared_slices, weights_with_codes])
 def test_cells_give_the_codes_of_the_golden_network_in_the_predicted_cycles(build, tmp_path: Path) -> None:
     network, stages = build()
     plan = replace(plan_of(network, *stages), network=network_hash(network))

@@ -85,6 +85,8 @@ def test_a_lane_of_one_row(x: str, w: str, n: int) -> None:
         ("INT4", "INT4", 2, 2, 35, 40),
         ("UINT4", "INT4_NARROW", 3, 1, 19, 40),
         ("INT4", "INT4", 4, 1, 6, 16),
+        ("UINT4", "INT4", 4, 1, 7, 4),
+        ("UINT8", "INT4", 3, 1, 5, 4),
     ],
 )
 def test_cascades_beyond_their_fields_take_the_carries_back(x: str, w: str, rows: int, pixels: int, n: int, longest: int) -> None:
@@ -93,14 +95,15 @@ def test_cascades_beyond_their_fields_take_the_carries_back(x: str, w: str, rows
     check(lanes, seed=n, count=300)
 
 
-def test_every_quadruple_of_int4_weights_times_every_int4_activation() -> None:
-    lanes = DspLanes(of("INT4", "INT4", 4, 1), 1)
+@pytest.mark.parametrize(("activation", "low"), [("INT4", -56), ("UINT4", -120)])
+def test_every_quadruple_of_int4_weights_times_every_activation_of_4_bits(activation: str, low: int) -> None:
+    lanes = DspLanes(of(activation, "INT4", 4, 1), 1)
     codes = np.arange(1 << 16)
     for x in range(16):
         got = evaluate(lanes.netlist(), {"x": np.full(len(codes), x), "w": codes}, lanes.latency)
         for row in range(4):
             w = (codes >> 4 * row & 15 ^ 8) - 8
-            np.testing.assert_array_equal(got[f"y{row}_0"], w * ((x ^ 8) - 8) + 56)
+            np.testing.assert_array_equal(got[f"y{row}_0"], w * ((x ^ 8) - 8 if activation == "INT4" else x) - low)
 
 
 @pytest.mark.slow
