@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from math import lcm
 
+from hwq.fabric.lane_array import DSP_WORDS, dsp_word
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import has_netlist
 from hwq.plan.activation_pieces import activation, constant_bits, rom
@@ -65,10 +67,12 @@ class _Element:
         """Lanes, with their accumulators where they are one: as many rows in a piece as share slices, the rest in another."""
         kind, bits = ("row", self.bits) if self.is_row else ("lane", 0)
         levels = row_levels(self.form, bits) if exact else 0
-        whole, rest = divmod(self.pe, self.form.rows)
-        groups = [(self.form.rows, whole * pixels), (rest, pixels)]
-        priced = partial(row_cost, self.form, bits) if self.is_row else partial(lane_cost, self.form)
-        return [Piece(kind, times=times, fixed=priced(exact, rows), levels=levels) for rows, times in groups if rows and times]
+        word = dsp_word(bits) if self.s.accumulator == "dsp" and self.s.kind == "mvu" else 0
+        together = lcm(self.form.rows, DSP_WORDS[word]) if word else self.form.rows
+        whole, rest = divmod(self.pe, together)
+        groups = [(together, whole * pixels), (rest, pixels)]
+        priced = partial(row_cost, self.form, bits, in_slices=word > 0) if self.is_row else partial(lane_cost, self.form)
+        return [Piece(kind, times=times, fixed=priced(exact=exact, rows=rows), levels=levels) for rows, times in groups if rows and times]
 
     def pieces(self, pixels: int, exact: bool) -> list[Piece]:
         """Lanes, accumulators, activations of all rows and pixels."""

@@ -67,8 +67,8 @@ class Estimate:
 
 def estimate(network: Network, plan: Plan, device: Device) -> Estimate:
     """Fabric that ``plan`` needs on ``device``, estimated from counts; see :data:`ERROR_BAND`."""
-    multipliers = {s.name: s.multiplier for s in plan.stages}
-    summaries = {s.name: summary_of(network, s, multipliers[s.name]) for s in stages_of(network)}
+    plans = {s.name: s for s in plan.stages}
+    summaries = {s.name: summary_of(network, s, plans[s.name].multiplier, plans[s.name].accumulator) for s in stages_of(network)}
     return estimate_of(dataflow_of(network, plan), plan, summaries, device)
 
 

@@ -58,7 +58,10 @@ class Folder:
     def __init__(self, network: Network, draft: PlanDraft, buses: Mapping[str, int]) -> None:
         self.network, self.draft, self.buses = network, draft, buses
         self.stages = stages_of(network)
-        self.summaries = {s.name: summary_of(network, s, draft.stage(s.name).multiplier or "auto") for s in self.stages}
+        self.summaries = {
+            s.name: summary_of(network, s, draft.stage(s.name).multiplier or "auto", draft.stage(s.name).accumulator or "auto")
+            for s in self.stages
+        }
         self.lanes = {name: bus // pitch_of(network.tensors[name].encoding.bits) for name, bus in buses.items()}
         self.io_cycles = max(self._beats(name) for name in buses)
         self.candidates = self._candidates()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+from hwq.fabric.lane_array import slice_rows_netlist
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import has_netlist, lane_netlist, row_netlist
 from hwq.fabric.sites import Sites, sites_of
@@ -22,9 +23,9 @@ def lane_cost(form: LaneForm, exact: bool = False, rows: int = 1) -> Resources:
     return _cost(form, 0, exact, rows)
 
 
-def row_cost(form: LaneForm, bits: int, exact: bool = False, rows: int = 1) -> Resources:
-    """A lane with an accumulator of ``bits`` bits a row; as :func:`lane_cost`."""
-    return _cost(form, bits, exact, rows)
+def row_cost(form: LaneForm, bits: int, exact: bool = False, rows: int = 1, in_slices: bool = False) -> Resources:
+    """A lane with an accumulator of ``bits`` bits a row, which may be ``in_slices``; as :func:`lane_cost`."""
+    return _cost(form, bits, exact, rows, in_slices)
 
 
 def row_levels(form: LaneForm, bits: int) -> int:
@@ -32,23 +33,23 @@ def row_levels(form: LaneForm, bits: int) -> int:
     return _sites(form, bits).depth if has_netlist(form) else 0
 
 
-def _cost(form: LaneForm, bits: int, exact: bool, rows: int) -> Resources:
+def _cost(form: LaneForm, bits: int, exact: bool, rows: int, in_slices: bool = False) -> Resources:
     if not has_netlist(form):
         return _wide(form)
     if exact or form.n in SIZES:
-        return _counted(form, bits, rows)
+        return _counted(form, bits, rows, in_slices)
     low = max(n for n in (*SIZES[:-1],) if n < form.n)
     high = min((n for n in SIZES if n > low), default=LARGEST)
     if form.n > LARGEST:
         low, high = LARGEST // 4, LARGEST
-    return _line(form, bits, rows, low, high)
+    return _line(form, bits, rows, low, high, in_slices)
 
 
-def _line(form: LaneForm, bits: int, rows: int, low: int, high: int) -> Resources:
+def _line(form: LaneForm, bits: int, rows: int, low: int, high: int, in_slices: bool) -> Resources:
     """Between two sizes; the accumulators of all three have the same width."""
-    a, b = (_counted(replace(form, n=n), bits and _bits_at(form, bits, n), rows) for n in (low, high))
+    a, b = (_counted(replace(form, n=n), bits and _bits_at(form, bits, n), rows, in_slices) for n in (low, high))
     share = (form.n - low) / (high - low)
-    extra = rows * (bits - (bits and _bits_at(form, bits, high)))
+    extra = 0 if in_slices else rows * (bits - (bits and _bits_at(form, bits, high)))
     lut, ff, dsp = (p + share * (q - p) for p, q in ((a.lut, b.lut), (a.ff, b.ff), (a.dsp, b.dsp)))
     return Resources(lut=lut + extra, ff=ff + extra, dsp=round(dsp))
 
@@ -58,13 +59,15 @@ def _bits_at(form: LaneForm, bits: int, n: int) -> int:
     return bits - form.y_bits + replace(form, n=n).y_bits
 
 
-def _counted(form: LaneForm, bits: int, rows: int) -> Resources:
-    sites = _sites(form, bits, rows)
+def _counted(form: LaneForm, bits: int, rows: int, in_slices: bool) -> Resources:
+    sites = _sites(form, bits, rows, in_slices)
     return Resources(lut=float(sites.luts), ff=float(sites.ff), dsp=float(sites.dsp))
 
 
 @lru_cache(maxsize=1 << 14)
-def _sites(form: LaneForm, bits: int, rows: int = 1) -> Sites:
+def _sites(form: LaneForm, bits: int, rows: int = 1, in_slices: bool = False) -> Sites:
+    if in_slices:
+        return sites_of(slice_rows_netlist(form, rows, bits))
     return sites_of(row_netlist(form, bits, rows, late=True) if bits else lane_netlist(form, rows))
 
 

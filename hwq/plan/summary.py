@@ -83,9 +83,9 @@ class StageSummary:
         Of a pool: ``max``, ``min`` or ``sum``.
     x, out
         Encodings of the first input and the first output.
-    lane, reach, share_bits
-        Of a contraction: the lane of one product; the largest raw sum of an output; width of the shares of the weights that are added to
-        plain integers, 0 where there are none.
+    lane, accumulator, reach, share_bits
+        Of a contraction: the lane of one product; where sums accumulate, as in a plan; the largest raw sum of an output; width of the
+        shares of the weights that are added to plain integers, 0 where there are none.
     staircase
         Counts of the staircase behind it, or of its own.
     operands, adders, products
@@ -119,6 +119,7 @@ class StageSummary:
     x: Encoding = BINARY
     out: Encoding = BINARY
     lane: LaneForm | None = None
+    accumulator: str = "auto"
     reach: int = 0
     share_bits: int = 0
     staircase: Staircase | None = None
@@ -208,8 +209,8 @@ class StageSummary:
         return h * ceil_div(w, pixels) * words
 
 
-def summary_of(network: Network, stage: Stage, multiplier: str = "auto") -> StageSummary:
-    """Counts of ``stage``, from its op, its staircase and the exact intervals of its tensors; ``multiplier`` as in a plan."""
+def summary_of(network: Network, stage: Stage, multiplier: str = "auto", accumulator: str = "auto") -> StageSummary:
+    """Counts of ``stage``, from its op, its staircase and its tensors' exact intervals; ``multiplier``, ``accumulator`` as in a plan."""
     source = network.tensors[stage.source]
     target = network.tensors[next(t for t in stage.targets if t)]
     op = stage.node.op
@@ -239,7 +240,7 @@ def summary_of(network: Network, stage: Stage, multiplier: str = "auto") -> Stag
         summary = _join(summary, JoinForm(op, tuple(network.tensors[s].encoding for s in stage.sources)))
     if not isinstance(op, Conv):
         return _other(summary, op)
-    return _conv(summary, contraction(op, source.encoding, 1, stage.activation, multiplier))
+    return _conv(replace(summary, accumulator=accumulator), contraction(op, source.encoding, 1, stage.activation, multiplier))
 
 
 def _conv(s: StageSummary, form: Contraction) -> StageSummary:

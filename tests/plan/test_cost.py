@@ -6,6 +6,7 @@ from hwq.network.graph import Network
 from hwq.numerics.encoding import Integer
 from hwq.plan.cost import ERROR_BAND, estimate
 from hwq.plan.dataflow import dataflow_of
+from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.goal import Goal
 from hwq.plan.planner import plan_network
 from hwq.plan.resources import Resources
@@ -49,6 +50,20 @@ def test_the_estimate_is_the_sum_of_its_units_and_the_status_registers() -> None
 def test_more_lanes_cost_more() -> None:
     luts = [estimate(tfc(), plan_network(tfc(), VU9P, Goal(fps=f)), VU9P).total.lut for f in (1e5, 1e6, 1e7, 1e8)]
     assert luts == sorted(luts)
+
+
+def test_accumulators_in_slices_take_slices_and_no_luts() -> None:
+    """A sum of 784 products of one bit has 10 bits, words of 12 bits stand four in a DSP48E2 (UG579): 16 rows take four, 10 take three."""
+    found = {}
+    for where in ("lut", "dsp"):
+        drafts = {s.name: StageDraft(s.name, pe=16, simd=16, accumulator=where) for s in stages_of(tfc())[:3]}
+        drafts["fc3"] = StageDraft("fc3", pe=10, simd=16, accumulator=where)
+        plan = plan_network(tfc(), VU9P, Goal(fps=1e5), base=PlanDraft(stages=drafts))
+        found[where] = estimate(tfc(), plan, VU9P).per_unit
+    assert {name: found["dsp"][name].dsp for name in ("fc0", "fc3")} == {"fc0": 4, "fc3": 3}
+    for name in ("fc0", "fc1", "fc2", "fc3"):
+        assert found["lut"][name].dsp == 0
+        assert found["dsp"][name].lut < found["lut"][name].lut
 
 
 def test_resources_add_and_round_and_divide() -> None:
