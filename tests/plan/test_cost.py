@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from hwq.network.graph import Network
 from hwq.numerics.encoding import Integer
 from hwq.plan.cost import ERROR_BAND, estimate
@@ -64,6 +66,17 @@ def test_accumulators_in_slices_take_slices_and_no_luts() -> None:
     for name in ("fc0", "fc1", "fc2", "fc3"):
         assert found["lut"][name].dsp == 0
         assert found["dsp"][name].lut < found["lut"][name].lut
+
+
+@pytest.mark.parametrize(
+    ("width", "pe", "simd", "slices"),
+    # Two int8 products a slice, or one where a row is left alone; four int4 products, three, or two of one row.
+    [(8, 4, 16, 2 * 16), (8, 5, 8, 3 * 8), (4, 8, 16, 2 * 16), (4, 6, 8, 2 * 8), (4, 2, 8, 2 * 4), (4, 1, 8, 4)],
+)
+def test_rows_share_the_slices_that_multiply(width: int, pe: int, simd: int, slices: int) -> None:
+    network = dense([64, 40], Integer(width, True))
+    summary = summary_of(network, stages_of(network)[0], "dsp")
+    assert stage_cost(summary, pe, simd, "lutram").dsp == slices
 
 
 def test_resources_add_and_round_and_divide() -> None:
