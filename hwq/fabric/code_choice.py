@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.fabric.front_bits import products_of
 from hwq.fabric.lane_form import LaneForm, lane_form
 from hwq.fabric.lane_netlist import has_netlist, lane_heap
 from hwq.fabric.netlist import Dsp, Netlist
@@ -26,9 +27,10 @@ WIDE_COST = 20000
 def weight_code_of(weights: NDArray[np.int64], encoding: Encoding, x: Encoding, multiplier: str = "auto") -> WeightCode:
     """The cheapest exact code of ``weights`` that multiply activations ``x``; of equally cheap ones the first of :func:`codes_of`.
 
-    Only for lanes whose weights' share may stand apart. Where slices shall multiply, it is one of integers that they take, if there is.
+    Only for lanes whose weights' share may stand apart. Codes that are no numbers want products made of tables; wide activations have
+    none. Where slices shall multiply, the code is one of integers that they take, if there is.
     """
-    codes = codes_of(weights, encoding)
+    codes = tuple(c for c in codes_of(weights, encoding) if not isinstance(c.encoding, Listed) or products_of(x, c.encoding))
     if multiplier == "dsp":
         codes = tuple(c for c in codes if not isinstance(c.encoding, Listed) and lane_packing(x, c.encoding)) or codes
     return min(codes, key=lambda code: code_price(x, code.encoding, multiplier))

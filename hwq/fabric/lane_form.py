@@ -241,6 +241,10 @@ def lane_form(x: Encoding, w: Encoding, n: int, apart: bool = False, multiplier:
     """The lane of ``n`` products of activations ``x`` and weights ``w``; the weights' share ``apart`` only where that gains anything.
 
     Slices multiply integers where they are asked for and take them; of ``rows`` rows with the same activations several share them.
+    Raises ``ValueError`` for weights whose codes are no numbers where :func:`hwq.fabric.front_bits.products_of` has nothing for them.
     """
     in_slices = multiplier == "dsp" and not isinstance(w, Listed) and lane_packing(x, w) is not None
-    return LaneForm(x, w, n, apart and not in_slices and products_of(x, w) is not None, multiplier).sized(n, rows)
+    parted = apart and not in_slices and products_of(x, w) is not None
+    if isinstance(w, Listed) and not parted:
+        raise ValueError(f"codes of {w.name} times {x.name} are no numbers to multiply: apart={apart}")
+    return LaneForm(x, w, n, parted, multiplier).sized(n, rows)

@@ -23,6 +23,7 @@ INT8 = Integer(8, True)
         ("UINT4", [-7, -3, 3, 7], "dsp", "1*INT4"),
         ("UINT8", list(range(-100, 100)), "auto", "1*INT8"),
         ("UINT4", [-50, 100], "auto", "50*LEVELS2"),
+        ("UINT8", [-50, 0, 13, 77, 100], "auto", "1*INT8"),  # tables of eleven pins are not made
     ],
 )
 def test_the_code_of_weights(x, values, multiplier, expected):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hwq.fabric.lane_form import lane_form
+from hwq.fabric.weight_code import Levels
 from hwq.numerics.encoding import parse_encoding
 
 
@@ -77,3 +78,9 @@ def test_where_nothing_is_gained_the_share_is_that_of_any_weights(x, w):
 )
 def test_what_multiplies_is_chosen_by_widths_or_as_asked_for(x, w, multiplier, circuit):
     assert form_of(x, w, multiplier=multiplier).circuit == circuit
+
+
+@pytest.mark.parametrize(("x", "apart"), [("UINT4", False), ("UINT8", True)])
+def test_codes_that_are_no_numbers_are_not_multiplied_as_such(x, apart):
+    with pytest.raises(ValueError, match=f"^codes of LEVELS5 times {x} are no numbers to multiply: apart={apart}$"):
+        lane_form(parse_encoding(x), Levels((-50, 0, 13, 77, 100)), 4, apart)

@@ -69,6 +69,14 @@ def test_the_memory_holds_short_codes(kind, activation):
     assert form.lane.word_bits == 4 * {"factor": 1, "powers": 3, "bases": 2, "levels": 2}[kind]
 
 
+@pytest.mark.parametrize("activation", ["UINT8", "INT9"])
+def test_few_levels_of_wide_activations_are_plain_integers(activation):
+    rng = np.random.default_rng(9)
+    conv = Conv(rng.choice([-50, 0, 13, 77, 100], (4, 1, 1, 9)), INT8)
+    network = chain(activation, 9, conv, staircase(rng, 4, "UINT2", reach=9000))
+    check(network, build(network, 2, 4), 3, 0.9, 0.7)
+
+
 @pytest.mark.parametrize(("kind", "groups", "padding"), [("ternary", 1, (1,) * 4), ("powers", 2, (0, 1, 1, 0)), ("bases", 1, (0,) * 4)])
 def test_convolutions_padded_or_grouped(kind, groups, padding):
     rng = np.random.default_rng(2)
