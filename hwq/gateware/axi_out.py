@@ -18,9 +18,10 @@ class AxiEgress(wiring.Component):
     """The inverse of :class:`hwq.gateware.axi_in.AxiIngress`: ``channels`` codes a frame, starting on a beat.
 
     A code fills its pitch by its sign when the encoding is ``signed``, by zeros otherwise. The last beat is zero beyond the
-    frame, its ``tkeep`` marks the bytes that hold codes, its ``tuser`` says that the frame was repaired on its way in.
+    frame, its ``tkeep`` marks the bytes that hold codes, its ``tuser`` says that the frame was repaired on its way in: while a beat
+    waits it says what it said at first, whatever is repaired behind the words that the beat depends on.
 
-    Timing: a FIFO law with L = 0; ``tvalid`` is its valid. Cost: an Egress and a beat counter.
+    Timing: a FIFO law with L = 0; ``tvalid`` is its valid. Cost: an Egress, a beat counter, two flip-flops.
 
     Members
     -------
@@ -63,7 +64,7 @@ class AxiEgress(wiring.Component):
         m = Module()
         bits = self.edge.bits
         m.submodules.egress = egress = Egress(self.lanes * bits, self.unit.depth)
-        write, leave = Signal(), Signal()
+        write, leave, waits, said = Signal(), Signal(), Signal(), Signal()
         position = Counter(m, leave, self.beats, "position")
         m.d.comb += [
             self.i.ready.eq(egress.grant),
@@ -75,10 +76,11 @@ class AxiEgress(wiring.Component):
             egress.o.ready.eq(self.tready),
             leave.eq(egress.o.valid & self.tready),
             self.tlast.eq(position.last),
-            self.tuser.eq(position.last & self.bad),
+            self.tuser.eq(Mux(waits, said, position.last & self.bad)),
             self.frame.eq(leave & position.last),
             self.credits.eq(egress.credits),
         ]
+        m.d.sync += [waits.eq(self.tvalid & ~self.tready), said.eq(self.tuser)]
         self._pack(m, egress.o.payload, position.last)
         return m
 

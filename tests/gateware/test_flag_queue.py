@@ -26,22 +26,31 @@ def corner():
     return image_network({"x": ("UINT4", (4, 4, 2))}, Node("conv", conv, ("x",), ("y",)))
 
 
-@pytest.mark.parametrize("bad", [1, 3])
-def test_a_frame_that_leaves_before_it_has_entered_whole_is_not_bad(bad):
+def ended_early(bad, idle, stall):
+    """Beats that a sink takes of five frames of which one ends a beat early: only its last pixel, which no window reads, is made up."""
     network = corner()
     dut = build_top(network, plan_of(network, StagePlan("conv", 2, 2, buffer=4, depth=4), bus=8, out_bus=64), Parts())
     rng = np.random.default_rng(0)
     x = rng.integers(0, 16, (5, 4, 4, 2))
     sent = beats_of(x.reshape(5, -1), network.tensors["x"].encoding, 8)
     per_frame = len(sent) // 5
-    # The frame ends a beat early: only its last pixel, which no window reads, is made up.
     del sent[(bad + 1) * per_frame - 1]
     sent[(bad + 1) * per_frame - 2].last = True
-    put, got = AxiSource(dut, "s_axis_x", sent, trace(rng, 0.05)), AxiSink(dut, "m_axis_y", None)
+    put, got = AxiSource(dut, "s_axis_x", sent, trace(rng, idle)), AxiSink(dut, "m_axis_y", trace(rng, stall))
     golden = beats_of(network.run({"x": x})["y"].reshape(5, -1), network.tensors["y"].encoding, 64)
     run_streams(dut, [put], [got], [len(golden)])
     assert [b.data for b in got.beats] == [b.data for b in golden]
-    assert not any(b.user for b in got.beats)
+    return got.beats
+
+
+@pytest.mark.parametrize("bad", [1, 3])
+def test_a_frame_that_leaves_before_it_has_entered_whole_is_not_bad(bad):
+    assert not any(b.user for b in ended_early(bad, 0.05, 1.0))
+
+
+def test_a_beat_that_waits_does_not_become_bad():
+    # The sink sees that what waits does not change.
+    assert not any(b.user for b in ended_early(1, 0.2, 0.05))
 
 
 def test_head_may_run_ahead_of_the_tail_by_one():
