@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 IO = Literal["combinational", "registered"]
 TOP = "bench_top"
 VECTORS = 48
-PATIENCE = 900  # seconds for one synthesis
+PATIENCE = 3600  # seconds for one synthesis; a minute or two on an idle machine
 
 
 class NotExact(RuntimeError):

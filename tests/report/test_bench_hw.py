@@ -275,6 +275,13 @@ def test_popcounts_meet_their_targets(name: str, field: str) -> None:
     assert bench_hw_row.row_of(sites_of(circuit.netlist))[field] <= work.targets[field]
 
 
+def test_schedules_that_are_only_read_are_counted() -> None:
+    for name, heaps in (("popcount256", 1), ("popcount32", 0)):
+        circuit = works()[name].contenders["hwq"]()
+        assert isinstance(circuit, Circuit)
+        assert circuit.notes["stored_heaps"] == heaps
+
+
 def test_xnor_lanes_meet_their_target() -> None:
     lane = prune(lane_netlist(lane_form(Bipolar(), Bipolar(), 64)))
     target = works()["xnor_lanes_16x64"].target

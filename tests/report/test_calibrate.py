@@ -64,7 +64,7 @@ def test_synthesis_says_what_the_model_says() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tfc", "mlp_int4", "residual"])
+@pytest.mark.parametrize("name", ["tfc", "mlp_int4", "residual", "mlp_int8_lut", "mlp_ternary_unrolled"])
 def test_whole_designs_come_out_as_estimated(name: str) -> None:
     case = next(c for c in cases() if c.name == name)
     row = compared(case)
