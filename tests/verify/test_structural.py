@@ -16,7 +16,7 @@ from hwq.plan.plan import StagePlan
 from hwq.target.design import elaborate
 from hwq.target.package import write_package
 from hwq.verify.ladder import verify
-from tests.gateware.cases import chain, dense, plan_of, staircase
+from tests.gateware.cases import chain, dense, plan_of, requantizer, staircase
 from tests.gateware.images import convolution, image_chain
 from tests.target.designs import device, model_of
 
@@ -48,7 +48,7 @@ def sums_in_slices() -> tuple[Network, list[StagePlan]]:
 def products_in_shared_slices() -> tuple[Network, list[StagePlan]]:
     """Four rows a slice, whose fields carry into each other; two rows a slice, the last row alone."""
     rng = np.random.default_rng(9)
-    layers = [dense(rng, 12, 8, "INT4"), staircase(rng, 8, "INT8", reach=300, steps=7), dense(rng, 8, 5, "INT8")]
+    layers = [dense(rng, 12, 8, "INT4"), requantizer(rng, 8, "INT8", 4), dense(rng, 8, 5, "INT8")]
     network = chain("UINT4", 12, *layers)
     stages = [StagePlan("conv0", pe=4, simd=6, buffer=6), StagePlan("conv2", pe=5, simd=4, buffer=6)]
     return network, [replace(stage, multiplier="dsp") for stage in stages]
