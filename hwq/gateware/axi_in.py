@@ -66,10 +66,10 @@ class AxiIngress(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.egress = egress = Egress(self.edge.word_bits, self.unit.depth)
+        m.submodules.egress = self.egress = egress = Egress(self.edge.word_bits, self.unit.depth)
         beat, write = Signal(), Signal()
-        padding, dropping = Signal(), Signal()
-        position = Counter(m, write, self.edge.words, "position")
+        self.padding, self.dropping = padding, dropping = Signal(), Signal()
+        self.position = position = Counter(m, write, self.edge.words, "position")
         m.d.comb += [
             self.tready.eq(self.enable & ~padding & (egress.grant | dropping)),
             beat.eq(self.tvalid & self.tready),

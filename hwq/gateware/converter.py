@@ -86,9 +86,9 @@ class ConverterStage(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         unit = self.unit
-        m.submodules.egress = egress = Egress(self.target.word_bits, unit.depth)
+        m.submodules.egress = self.egress = egress = Egress(self.target.word_bits, unit.depth)
         entering, leaving, handing = Signal(), Signal(), Signal()
-        full, busy = Signal(), Signal()
+        self.full, self.busy = full, busy = Signal(), Signal()
         self.count_in = BlockCounter(m, entering, unit.words_in, unit.last_in, unit.blocks, "in")
         self.count_out = BlockCounter(m, leaving, unit.words_out, unit.last_out, unit.blocks, "out")
         ended_in, ended_out = entering & self.count_in.last, leaving & self.count_out.last
@@ -101,8 +101,9 @@ class ConverterStage(wiring.Component):
             egress.w_en.eq(leaving),
         ]
         m.d.sync += [full.eq(ended_in | (full & ~handing)), busy.eq(handing | (busy & ~ended_out))]
-        block = self._arranged(m, self._collected(m, entering), ended_in)
-        held = Signal(len(block), reset_less=True)
+        self.collected = self._collected(m, entering)
+        block = self._arranged(m, self.collected, ended_in)
+        self.held = held = Signal(len(block), reset_less=True)
         with m.If(handing | leaving):
             m.d.sync += held.eq(Mux(handing, block, held[self.target.word_bits :]))
         m.d.comb += egress.w_data.eq(held[: self.target.word_bits])

@@ -6,6 +6,7 @@ from math import lcm
 
 import numpy as np
 import pytest
+from amaranth.hdl import Cat, Module, Mux, Signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from hwq.gateware.converter import ConverterStage
 from hwq.plan.blocks import blocks_between
 from hwq.plan.units import Converter, Edge
 from tests.gateware.laws import converter_law
+from tests.gateware.prover import by_hand, proven
 from tests.gateware.stream import image_words, pipe, trace
+from tests.gateware.test_proofs import always
 
 RATES = [(1.0, 1.0), (0.6, 1.0), (1.0, 0.4), (0.7, 0.7), (0.2, 0.9)]
 
@@ -107,3 +110,27 @@ def test_interval_is_the_longer_side(elements_in, elements_out):
     _, got = pipe(dut, [0] * words_in * 6, words_out * 6)
     ends = got.cycles[words_out - 1 :: words_out]
     assert set(np.diff(ends)[1:]) == {max(words_in, words_out)}
+
+
+@pytest.mark.parametrize("bug", [False, True])
+def test_every_element_leaves_once_and_in_order(bug):
+    """Blocks of six elements, each of which is its own number: two words of three in, three of two out."""
+    dut = converter(Edge("i", 3, 4, 6), Edge("o", 2, 4, 6))
+    assert (dut.unit.words_in, dut.unit.words_out) == (2, 3)
+    m = Module()
+    m.submodules.dut = by_hand(dut)
+    valid, ready, came, left = Signal(), Signal(), Signal(4), Signal(4)
+    numbers = Cat(*((came + k)[:4] for k in range(3)))
+    m.d.comb += [dut.i.valid.eq(valid), dut.i.payload.as_value().eq(numbers), dut.o.ready.eq(ready)]
+    m.d.sync += [came.eq(came + Mux(valid & dut.i.ready, 3, 0)), left.eq(left + Mux(dut.egress.take, 2, 0))]
+    word_in, word_out = dut.count_in.value, dut.count_out.value
+    always(m, (word_in < 2) & (word_out < 3) & (~dut.full | (word_in == 0)) & (dut.busy | (word_out == 0)))
+    within = Mux(word_in == 1, 3, 0) + Mux(dut.full, 6, 0) + Mux(dut.busy, 6 - 2 * word_out, 0)
+    always(m, (left + within + (1 if bug else 0))[:4] == came)
+    for k in range(6):
+        collected, held = dut.collected[4 * k : 4 * k + 4], dut.held[4 * k : 4 * k + 4]
+        always(m, ~(dut.full | ((word_in == 1) & (k > 2))) | (collected == (came - 6 + k)[:4]))
+        always(m, ~(dut.busy & (word_out + k // 2 < 3)) | (held == (left + k)[:4]))
+    always(m, (dut.egress.w_en == dut.egress.take) & (~dut.egress.take | dut.egress.grant))
+    always(m, ~dut.egress.take | (dut.egress.w_data == Cat(left, (left + 1)[:4])))
+    assert proven(m, {"valid": valid, "ready": ready}) != bug
