@@ -46,7 +46,7 @@ def test_quant_and_zoo_are_there_without_an_import_of_their_own() -> None:
 
 def test_a_plan_that_breaks_the_rules_is_no_design() -> None:
     network = dense_network((16, 9, 4))
-    plan = hwq.plan(network)
+    plan = hwq.plan(network, style="folded")
     fifo = FifoPlan(f"{network.outputs[0]}.axi_out.converter", 1 << 20)
     wrong = replace(plan, stages=(replace(plan.stages[0], pe=10), *plan.stages[1:]), fifos=(fifo,))
     with pytest.raises(Problems, match=r"pe is 10, expected 1\.\.9") as refused:

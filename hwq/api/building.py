@@ -61,8 +61,8 @@ def plan(
     clock_mhz
         Assumed clock; the target's when None.
     style
-        ``folded``, ``constant`` or ``unrolled`` for every layer that can have it and of which the draft says none; ``auto`` for
-        whichever is cheapest. When None, folded or constant; others where the goal cannot be reached without.
+        ``folded``, ``constant`` or ``unrolled`` for every layer that can have it; ``auto`` for whichever is cheapest, whatever its
+        circuit takes to make and to simulate. When None, the cheapest too, but circuits of 2 500 LUTs in all, or such as halve a layer.
     draft
         A plan, or a ``plan.toml``, possibly with gaps: what it says is kept, the rest is planned.
 
@@ -82,7 +82,7 @@ def plan(
     seconds = number(latency, "latency", "seconds as a number, 5e-6 for 5 us")
     goal = Goal(number(fps, "fps", "frames a second as a number, for example 1e5"), seconds, budget_of(budget))
     clock = number(clock_mhz, "clock_mhz", "megahertz as a number")
-    return plan_network(network, device, goal, clock_mhz=clock, base=base, style=style, progress=progress)
+    return plan_network(network, device, goal, clock_mhz=clock, base=base, style=style, unroll=style is None, progress=progress)
 
 
 def _draft(draft: str | os.PathLike[str] | Plan | PlanDraft | None, network: Network) -> PlanDraft | None:

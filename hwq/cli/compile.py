@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,12 @@ from hwq.cli import options
 from hwq.cli.console import Console
 from hwq.cli.report import figures_text
 from hwq.cli.source import add_source_arguments, source_options
+from hwq.cli.styles import STYLE_HELP, style_remarks
 from hwq.report.table import printable
 
 if TYPE_CHECKING:
     from hwq.api import Design
+    from hwq.plan.goal import Goal
 
 __all__ = ["add_arguments", "folder_name", "run"]
 
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     goal.add_argument("--latency", metavar="T", help="at most this long from the first beat in to the last beat out: 5us, 800ns")
     goal.add_argument("--budget", metavar="B", help="shares of the device: lut=40%%,bram=50%% (lut=0.4 is 40%%, lut=1 all of them)")
     goal.add_argument("--plan", type=Path, metavar="FILE", help="a plan.toml: what it says is kept, what it leaves out is planned")
-    goal.add_argument("--style", choices=("auto", "folded", "constant", "unrolled"), help="of all layers that can have it")
+    goal.add_argument("--style", choices=("auto", "folded", "constant", "unrolled"), help=STYLE_HELP)
     goal.add_argument("--clock", metavar="MHZ", help="assumed clock (default: the target's)")
     parser.add_argument(
         "--primitives",
@@ -75,9 +78,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
     following = [f"hwq verify {shlex.quote(str(output))}", f"hwq run {shlex.quote(str(output))} INPUT.npy -o OUT.npy"]
     console.say(_read_line(args.model, design))
     console.say(figures_text(report, design.model.network, design.plan))
+    remarks = [] if args.plan else style_remarks(report, design.model.network, design.device, _goal_of(goal), args.style)
+    if remarks:
+        console.say("\n" + "\n".join(remarks))
     console.say(f"\nwrote {output}\n\nnext:\n" + "\n".join(f"  {command}" for command in following))
-    console.document({"name": design.model.name, "output": str(output), "report": report, "next": following})
+    console.document({"name": design.model.name, "output": str(output), "report": report, "remarks": remarks, "next": following})
     return 0
+
+
+def _goal_of(options: Mapping[str, Any]) -> Goal:
+    from hwq.plan.goal import Goal
+
+    return Goal(options.get("fps"), options.get("latency"), options.get("budget") or {})
 
 
 def folder_name(name: str) -> str:

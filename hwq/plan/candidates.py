@@ -6,21 +6,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, gcd
 
+from hwq.plan.arithmetic import unrolled_arithmetic_breaches
+from hwq.plan.circuit_estimate import expected_circuit
+from hwq.plan.contraction_pieces import unrolled
 from hwq.plan.draft import StageDraft
 from hwq.plan.geometry import Geometry, ceil_div
+from hwq.plan.pieces import Piece, cost_of, piece_cost
 from hwq.plan.resources import Resources
 from hwq.plan.sizing import start_buffer
 from hwq.plan.stage_cost import input_cost, queue_cost, stage_cost
-from hwq.plan.summary import WINDOWED, StageSummary
+from hwq.plan.summary import CONTRACTIONS, WINDOWED, StageSummary
 
-__all__ = ["Candidates", "Fold", "breakpoints", "divisors", "expected_buffer", "price"]
+__all__ = ["MOST_LUTS", "Candidates", "Fold", "breakpoints", "divisors", "expected_buffer", "is_open", "is_small", "price"]
 
 EGRESS = 4  # words, before sizing
 MOST = 40  # folds of a stage that are kept: the cheapest of each pair of words
 BUFFERED = (*WINDOWED, "upsample")
 ALL_BREAKPOINTS = 1024  # channels up to which lanes that do not divide them are tried
-# Weights up to which a stage whose style is left to the planner is unrolled: larger circuits take minutes to make, those of bits less.
-UNROLLED_BITS, UNROLLED = 1 << 16, 1 << 10
+# LUTs of a circuit, as expected, up to which the planner unrolls a stage unasked: larger ones take a minute and more to make.
+MOST_LUTS = 20_000
+# What says how a stage is folded.
+FOLDED_FIELDS = ("pe", "simd", "pixels", "memory", "buffer", "constants", "multiplier", "accumulator")
 
 Shape = tuple[int, int, int, str]  # pe, simd, pixels, and "unrolled" or ""
 
@@ -78,11 +84,35 @@ def divisors(n: int) -> set[int]:
     return {*small, *(n // k for k in small)}
 
 
-class Candidates:
-    """The folds of stage ``s`` that a draft leaves open. ``hints`` are lanes of the buses; prices of fabric are remembered."""
+def is_small(s: StageSummary) -> bool:
+    """Whether stage ``s`` may be unrolled unasked."""
+    return s.kind in CONTRACTIONS and s.slides and s.mw * s.mh > 0 and piece_cost(expected_circuit(s)).lut <= MOST_LUTS
 
-    def __init__(self, s: StageSummary, draft: StageDraft, hints: Iterable[int] = ()) -> None:
+
+def is_open(d: StageDraft) -> bool:
+    """Whether nothing in the draft of a stage says how it is folded."""
+    return d.style is None and all(getattr(d, name) is None for name in FOLDED_FIELDS)
+
+
+class Candidates:
+    """The folds of stage ``s`` that a draft leaves open; prices of fabric are remembered.
+
+    Parameters
+    ----------
+    hints
+        Lanes of the buses.
+    unroll
+        Of a stage whose style is open: ``never`` unrolled; ``freely``; or only where that ``halves`` the LUTs of every other way.
+    circuit
+        The circuit of the unrolled stage, where it is made already.
+    """
+
+    def __init__(
+        self, s: StageSummary, draft: StageDraft, hints: Iterable[int] = (), unroll: str = "never", circuit: Piece | None = None
+    ) -> None:
         self.s, self.d, self.hints = s, draft, frozenset(hints)
+        self.unroll = {"unrolled": "freely", "auto": "freely" if is_small(s) else "never", None: unroll}.get(draft.style, "never")
+        self.circuit = circuit
         self._costs: dict[tuple[Shape, str, str], Resources] = {}
         self._shapes: dict[int, list[Shape]] = {}
 
@@ -93,7 +123,7 @@ class Candidates:
 
     def least_cycles(self) -> int:
         """Fewest cycles a frame."""
-        unrolled = [self._cycles(shape) for shape in self._unrolled()]
+        unrolled = [self._cycles(shape) for shape in self._unrolled()] if self.unroll == "freely" else []
         if self.d.style == "unrolled":
             return min(unrolled)
         return min(*unrolled, self._least_folded()) if unrolled else self._least_folded()
@@ -113,7 +143,9 @@ class Candidates:
         for shape in self.shapes(cycles):
             fold = self.priced(shape, prices)
             best[shape] = price(fold.cost, prices), fold
-        ranked = sorted(best.values(), key=lambda b: (b[0], b[1].pe, b[1].simd, b[1].pixels))
+        least = min((f.cost.lut for _, f in best.values() if not f.style), default=0.0)
+        kept = [b for b in best.values() if self.unroll != "halves" or not b[1].style or 2 * b[1].cost.lut <= least]
+        ranked = sorted(kept, key=lambda b: (b[0], b[1].pe, b[1].simd, b[1].pixels))
         return [fold for _, fold in ranked[:MOST]]
 
     def shapes(self, cycles: int) -> list[Shape]:
@@ -132,9 +164,8 @@ class Candidates:
     def _unrolled(self) -> list[Shape]:
         """The unrolled shapes, by the channels of a word; none where the stage cannot be unrolled or is not to be."""
         s, d = self.s, self.d
-        most = UNROLLED_BITS if s.x_bipolar and s.w_bipolar else UNROLLED
-        asked = d.style == "unrolled" or (d.style == "auto" and 0 < s.mw * s.mh <= most)
-        if not asked or not s.slides or d.pe not in (None, s.mh) or d.pixels not in (None, 1) or d.memory not in (None, "logic"):
+        fits = d.pe in (None, s.mh) and d.pixels in (None, 1) and d.memory in (None, "logic")
+        if self.unroll == "never" or not s.slides or not fits or any(unrolled_arithmetic_breaches(s, d)):
             return []
         channels = s.shape[2]
         simds = {d.simd} if d.simd else {1} if s.kind != "mvu" else divisors(channels) | {h for h in self.hints if h <= channels}
@@ -250,7 +281,10 @@ class Candidates:
         key = shape, memory, constants
         if key not in self._costs:
             pe, simd, pixels, style = shape
-            self._costs[key] = stage_cost(self.s, pe, simd, memory, pixels, constants, style)
+            if style:
+                self._costs[key] = cost_of(unrolled(self.s, simd, circuit=self.circuit or expected_circuit(self.s)))
+            else:
+                self._costs[key] = stage_cost(self.s, pe, simd, memory, pixels, constants)
         return self._costs[key]
 
     def _queues(self, shape: Shape, kind: str) -> Resources:

@@ -11,7 +11,6 @@ from hwq.plan.flags import frames_in_flight, inputs_of
 from hwq.plan.memories import ram
 from hwq.plan.pieces import Piece
 from hwq.plan.reader_pieces import reader, row_buffer
-from hwq.plan.resources import Resources
 from hwq.plan.stage_pieces import stage_pieces
 from hwq.plan.summary import StageSummary
 from hwq.plan.units import (
@@ -27,7 +26,7 @@ from hwq.plan.units import (
     WindowUnit,
     memory_kind,
 )
-from hwq.plan.unrolled import UnrolledForm
+from hwq.plan.unrolled import UnrolledForm, circuit_piece
 
 __all__ = ["frame_pieces", "unit_pieces"]
 
@@ -70,9 +69,7 @@ def _input(unit: Unit, width: int) -> list[Piece]:
 
 
 def _circuit(unit: UnrolledDense | UnrolledConv, s: StageSummary) -> Piece:
-    form = UnrolledForm(unit.stage.node.op, s.x, unit.stage.activation, s.out)  # type: ignore[arg-type]
-    found = form.figures
-    return Piece("circuit", fixed=Resources(lut=float(found.luts), ff=float(found.ff)), levels=found.levels)
+    return circuit_piece(UnrolledForm(unit.stage.node.op, s.x, unit.stage.activation, s.out))  # type: ignore[arg-type]
 
 
 def frame_pieces(dataflow: Dataflow) -> list[Piece]:

@@ -15,19 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.network.graph import Network
-from hwq.plan.candidates import Candidates, Fold, price
+from hwq.plan.candidates import Candidates, Fold, is_open, is_small, price
+from hwq.plan.circuit_estimate import expected_circuit
 from hwq.plan.draft import PlanDraft, StageDraft
 from hwq.plan.forest import Forest
 from hwq.plan.geometry import ceil_div
-from hwq.plan.pieces import cost_of
+from hwq.plan.pieces import Piece, cost_of, piece_cost
 from hwq.plan.resources import Resources
 from hwq.plan.stages import stages_of
 from hwq.plan.stream_pieces import axi_in, axi_out, status
-from hwq.plan.summary import StageSummary, summary_of
+from hwq.plan.summary import CONTRACTIONS, StageSummary, summary_of
 from hwq.plan.units import AxiIn, AxiOut, Edge, pitch_of
 from hwq.plan.wires import between
 
-__all__ = ["Fold", "Folder", "Folding", "price"]
+__all__ = ["UNROLLED_LUTS", "Fold", "Folder", "Folding", "price"]
+
+# LUTs of the circuits, as expected and in all, that a design gets without being asked for them: their Verilog takes a simulator some
+# 20 ms of compilation a LUT, and its user waits.
+UNROLLED_LUTS = 2500
 
 Prices = Mapping[str, float]
 _Tables = dict[tuple[tuple[Edge, ...], tuple[Edge, ...]], NDArray[np.float64]]
@@ -53,9 +58,13 @@ class _Wire:
 
 
 class Folder:
-    """Finds foldings of ``network`` on buses of ``buses`` bits; keeps what it has computed between calls."""
+    """Finds foldings of ``network`` on buses of ``buses`` bits; keeps what it has computed between calls.
 
-    def __init__(self, network: Network, draft: PlanDraft, buses: Mapping[str, int]) -> None:
+    Where ``unroll``, layers of which the draft says nothing may be unrolled: the smallest ones, of :data:`UNROLLED_LUTS` together, where
+    that is cheapest; others where it halves their LUTs.
+    """
+
+    def __init__(self, network: Network, draft: PlanDraft, buses: Mapping[str, int], unroll: bool = False) -> None:
         self.network, self.draft, self.buses = network, draft, buses
         self.stages = stages_of(network)
         self.summaries = {
@@ -64,17 +73,39 @@ class Folder:
         }
         self.lanes = {name: bus // pitch_of(network.tensors[name].encoding.bits) for name, bus in buses.items()}
         self.io_cycles = max(self._beats(name) for name in buses)
+        self.unroll = self._unroll() if unroll else {}
         self.candidates = self._candidates()
         self.wires = tuple(self._wires())
 
     def _candidates(self) -> dict[str, Candidates]:
         """Candidates by stage; stages of equal sizes share them, and what they remember."""
-        shared: dict[tuple[StageSummary, StageDraft], Candidates] = {}
+        shared: dict[tuple[StageSummary, StageDraft, str], Candidates] = {}
         found = {}
         for name, s in self.summaries.items():
-            key = replace(s, name=""), replace(self.draft.stage(name), name="")
-            found[name] = shared.setdefault(key, Candidates(*key, self.lanes.values()))
+            d, unroll = replace(self.draft.stage(name), name=""), self.unroll.get(name, "never")
+            key = replace(s, name=""), d, unroll
+            found[name] = shared.setdefault(key, Candidates(*key[:2], self.lanes.values(), unroll))
         return found
+
+    def _unroll(self) -> dict[str, str]:
+        """How freely layers of open style may be unrolled, see :class:`Candidates`."""
+        small = {n: piece_cost(expected_circuit(s)).lut for n, s in self.summaries.items() if is_open(self.draft.stage(n)) and is_small(s)}
+        found, total = {}, 0.0
+        for name in sorted(small, key=lambda n: small[n]):
+            total += small[name]
+            found[name] = "freely" if total <= UNROLLED_LUTS else "halves"
+        return found
+
+    @property
+    def is_unrolled(self) -> bool:
+        """Whether every contraction may be, or is to be, an unrolled layer."""
+        ways = {self.candidates[s.name].unroll for s in self.stages if s.kind in CONTRACTIONS}
+        return ways == {"freely"}
+
+    def made(self, name: str, circuit: Piece) -> None:
+        """From now on, count the circuit of stage ``name`` as it was made."""
+        old = self.candidates[name]
+        self.candidates[name] = Candidates(old.s, old.d, old.hints, self.unroll.get(name, "never"), circuit)
 
     def _beats(self, name: str) -> int:
         h, w, c = self.network.tensors[name].shape
@@ -93,6 +124,10 @@ class Folder:
         least = {n: c.least_cycles() for n, c in self.candidates.items()} or {"": 1}
         slowest = max(least, key=lambda n: least[n])
         return least[slowest], slowest
+
+    def cycles(self, folding: Folding) -> int:
+        """Cycles a frame of ``folding``, by the cycle laws of its stages and buses."""
+        return max([self.summaries[n].cycles(*f.shape) for n, f in folding.folds.items()] + [self.io_cycles])
 
     def most_cycles(self) -> int:
         """Cycles a frame with one lane everywhere: more never saves anything."""

@@ -22,16 +22,19 @@ from hwq.plan.draft import PlanDraft
 from hwq.plan.folding import Folder, Folding
 from hwq.plan.footprint import check_memory
 from hwq.plan.goal import Goal
+from hwq.plan.pieces import Piece
 from hwq.plan.plan import Plan
 from hwq.plan.prediction import predict_tokens
 from hwq.plan.resources import Resources
 from hwq.plan.rules import BUSES, breaches, device_breaches
-from hwq.plan.styles import is_unrolled, with_style
+from hwq.plan.stages import stages_of
+from hwq.plan.styles import with_style
 from hwq.plan.token_network import TokenNetwork
 from hwq.plan.units import pitch_of
+from hwq.plan.unrolled import circuit_piece, form_of
 from hwq.plan.verdict import does_not_fit
 
-__all__ = ["plan_network"]
+__all__ = ["outlook", "plan_network"]
 
 DEFAULT_BUS = 64
 WIDE_BUSES = BUSES[BUSES.index(DEFAULT_BUS) :]
@@ -49,12 +52,14 @@ def plan_network(
     clock_mhz: float | None = None,
     base: Plan | PlanDraft | None = None,
     style: str | None = None,
+    unroll: bool = False,
     progress: Progress | None = None,
 ) -> Plan:
     """A plan for ``network`` on ``device`` that meets ``goal`` with the least fabric, or as fast as fits.
 
     ``base`` is honoured exactly in every field it gives; ``style`` is that of all layers that can have it, whatever ``base``
-    says. Raises :class:`InputError` (``GOAL-FPS``, ``GOAL-LATENCY``) for what
+    says. With ``unroll``, layers of which neither says anything may be unrolled too, see :class:`Folder`; else they are folded, or
+    constant where one fold is all. Raises :class:`InputError` (``GOAL-FPS``, ``GOAL-LATENCY``) for what
     no plan can reach, :class:`NegativeVerdict` (``DOES-NOT-FIT``) for what the device cannot hold, :class:`Problems` for a
     ``base`` that breaks rules.
     """
@@ -63,7 +68,19 @@ def plan_network(
     _check(network, draft, clock, device)
     if style is not None:
         draft = with_style(network, draft, style)
-    return _Planner(network, device, goal or Goal(), clock, draft, progress or (lambda text, fraction: None)).plan()
+    return _Planner(network, device, goal or Goal(), clock, draft, progress or (lambda text, fraction: None), unroll).plan()
+
+
+def outlook(network: Network, device: Device, goal: Goal, *, clock_mhz: float, style: str | None, unroll: bool) -> tuple[int, float] | None:
+    """Cycles a frame and LUTs that :func:`plan_network` would come to, about: by counts, before circuits are made and depths sized.
+
+    None where no plan is found so, and for goals of latency.
+    """
+    try:
+        draft = PlanDraft() if style is None else with_style(network, PlanDraft(), style)
+        return _Planner(network, device, goal, clock_mhz, draft, lambda text, fraction: None, unroll).outlook()
+    except (InputError, NegativeVerdict):
+        return None
 
 
 def _check(network: Network, draft: PlanDraft, clock: float, device: Device) -> None:
@@ -86,6 +103,8 @@ class _Planner:
     clock: float
     draft: PlanDraft
     progress: Progress
+    unroll: bool = False
+    circuits: dict[str, Piece] = field(default_factory=dict)
     folders: dict[int, Folder] = field(default_factory=dict)
     foldings: dict[tuple[int, int], Folding | None] = field(default_factory=dict)
 
@@ -95,7 +114,25 @@ class _Planner:
         if self.goal.fps is not None:
             cycles = self.cycles_for(self.goal.fps)
             return self.fitting(self.folder_for(cycles), cycles)
-        return self.fastest(self.wide_enough() if is_unrolled(self.network, self.draft) else self.folder(DEFAULT_BUS))
+        return self.fastest(self.start())
+
+    def outlook(self) -> tuple[int, float] | None:
+        """:func:`outlook` of this request."""
+        if self.goal.latency_s is not None:
+            return None
+        if self.goal.fps is not None:
+            cycles: int | None = self.cycles_for(self.goal.fps)
+            folder = self.folder_for(cycles or 1)
+        else:
+            folder = self.start()
+            cycles = self.least_fitting(folder, self.floor(folder)[0])
+        folding = None if cycles is None else self.affordable(folder, min(cycles, folder.most_cycles()))
+        return None if folding is None else (folder.cycles(folding), folding.cost.lut)
+
+    def start(self) -> Folder:
+        """The folder on the buses of a plan without a goal."""
+        folder = self.folder(DEFAULT_BUS)
+        return self.wide_enough() if folder.is_unrolled else folder
 
     def wide_enough(self) -> Folder:
         """The folder on the narrowest buses, 64 bits or more, that keep up with the stages; else on the widest."""
@@ -112,10 +149,10 @@ class _Planner:
         if cycles < least and self.may_unroll():
             least, what = self.floor(self.folder(BUSES[-1]))
         if cycles < least:
-            most = self.clock * 1e6 / least
+            most, cycles_text = self.clock * 1e6 / least, f"{cycles} cycle{'s' * (cycles != 1)}"
             raise InputError(
                 "GOAL-FPS",
-                f"{fps:g} frames a second at {self.clock:g} MHz leave {cycles} cycles a frame, {self.network.name} needs {least}",
+                f"{fps:g} frames a second at {self.clock:g} MHz leave {cycles_text} a frame, {self.network.name} needs {least}",
                 where="--fps",
                 hint=f"The most that any plan reaches at this clock is {most:.0f} frames a second, limited by {what}",
             )
@@ -147,7 +184,7 @@ class _Planner:
         """Folder with every bus the draft leaves open at ``bus`` bits, but no wider than its frame."""
         if bus not in self.folders:
             buses = {name: self.draft.streams.get(name) or self.bus(name, bus) for name in self.ports()}
-            self.folders[bus] = Folder(self.network, self.draft, buses)
+            self.folders[bus] = Folder(self.network, self.draft, buses, self.unroll)
         return self.folders[bus]
 
     def ports(self) -> Iterable[str]:
@@ -166,7 +203,7 @@ class _Planner:
         low, _ = self.floor(folder)
         cycles = self.least_fitting(folder, low)
         while cycles is not None:
-            plan = self.complete(folder, self.affordable(folder, cycles))
+            plan = self.complete(folder, self.settled(folder, cycles))
             if plan is not None and self.fits(plan):
                 return plan
             # Depths came out larger than the folding had assumed.
@@ -194,6 +231,20 @@ class _Planner:
         folding = self.nearest(folder, cycles)
         return None if folding is None or _over(folding.cost, self.goal.allowance(self.device)) else folding
 
+    def settled(self, folder: Folder, cycles: int) -> Folding | None:
+        """:meth:`affordable`, every circuit in it counted as it was made: one that turns out too dear gives way to another style."""
+        while True:
+            folding = self.affordable(folder, cycles)
+            fresh = [n for n, f in folding.folds.items() if f.style and n not in self.circuits] if folding else []
+            for name in fresh:
+                self.progress(f"making the circuit of {name}", None)
+                stage = next(s for s in stages_of(self.network) if s.name == name)
+                self.circuits[name] = circuit_piece(form_of(self.network, stage))
+                folder.made(name, self.circuits[name])
+            if not fresh:
+                return folding
+            self.foldings.clear()
+
     def nearest(self, folder: Folder, cycles: int) -> Folding | None:
         """The folding of at most ``cycles`` cycles a frame that fits, or comes nearest to it; None where none has so few cycles."""
         key = (id(folder), cycles)
@@ -220,7 +271,7 @@ class _Planner:
     def fitting(self, folder: Folder, cycles: int) -> Plan:
         """The cheapest plan of at most ``cycles`` cycles a frame; refuses one that does not fit."""
         cycles = min(cycles, folder.most_cycles())
-        plan = self.complete(folder, self.affordable(folder, cycles))
+        plan = self.complete(folder, self.affordable(folder, cycles) if self.goal.latency_s else self.settled(folder, cycles))
         if plan is None or not self.fits(plan):
             raise self.too_big(folder, cycles, plan)
         return plan

@@ -12,7 +12,7 @@ from hwq.plan.rules import STYLES, stage_breaches
 from hwq.plan.stages import Stage, stages_of
 from hwq.plan.summary import CONTRACTIONS, summary_of
 
-__all__ = ["is_unrolled", "with_style"]
+__all__ = ["with_style"]
 
 
 def with_style(network: Network, draft: PlanDraft, style: str, *, replaces: bool = True) -> PlanDraft:
@@ -62,9 +62,3 @@ def _restyled(network: Network, stage: Stage, given: StageDraft, style: str) -> 
             return kept, None
     fresh = StageDraft(given.name, style=style, buffer_memory=given.buffer_memory)
     return fresh, problem(fresh)
-
-
-def is_unrolled(network: Network, draft: PlanDraft) -> bool:
-    """Whether ``draft`` has every layer of ``network`` unrolled, and there is one."""
-    styles = [draft.stage(s.name).style for s in stages_of(network) if s.kind in CONTRACTIONS]
-    return bool(styles) and all(s == "unrolled" for s in styles)

@@ -23,9 +23,11 @@ from hwq.network.ops import Conv, Threshold
 from hwq.numerics.encoding import Bipolar, Encoding, Integer, smallest_integer
 from hwq.plan.domain import Domain
 from hwq.plan.latency import READ_LATENCY, activation_latency
+from hwq.plan.pieces import Piece
+from hwq.plan.resources import Resources
 from hwq.plan.stages import Stage
 
-__all__ = ["CircuitFigures", "UnrolledForm", "form_of", "unrolled_latency"]
+__all__ = ["CircuitFigures", "UnrolledForm", "circuit_piece", "form_of", "unrolled_latency"]
 
 Ints = NDArray[np.int64]
 
@@ -212,6 +214,12 @@ def form_of(network: Network, stage: Stage) -> UnrolledForm:
     assert isinstance(op, Conv)
     source, target = (network.tensors[t].encoding for t in (stage.source, stage.target))
     return UnrolledForm(op, source, stage.activation, target)
+
+
+def circuit_piece(form: UnrolledForm) -> Piece:
+    """The circuits of ``form`` as they are made."""
+    found = form.figures
+    return Piece("circuit", fixed=Resources(lut=float(found.luts), ff=float(found.ff)), levels=found.levels)
 
 
 @lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ from math import ceil, floor, log10
 from hwq.errors import NegativeVerdict
 from hwq.plan.cost import ERROR_BAND
 from hwq.plan.device import Device
-from hwq.plan.goal import Goal
+from hwq.plan.goal import DEFAULT_BUDGET, Goal
 from hwq.plan.resources import Resources
 
 __all__ = ["TITLES", "does_not_fit"]
@@ -26,7 +26,7 @@ def does_not_fit(
     binding = max(over, key=lambda r: over[r])
     return NegativeVerdict(
         "DOES-NOT-FIT",
-        f"{name} at {cycles} cycles a frame does not fit {device.part}: {'; '.join(lines)}; "
+        f"{name} at {_cycles(cycles)} a frame does not fit {device.part}: {'; '.join(lines)}; "
         f"{TITLES[binding]} is the binding constraint (estimates, +-{ERROR_BAND:.0%})",
         where=device.name,
         hint=_lift(binding, cost, device, goal, clock_mhz, cycles, fits_at),
@@ -40,6 +40,10 @@ def _needs(resource: str, cost: Resources, allowance: Resources, device: Device,
     return f"needs {needs} {TITLES[resource]}, has {has}{budget}"
 
 
+def _cycles(count: int) -> str:
+    return f"{count} cycle{'s' if count != 1 else ''}"
+
+
 def _percent(share: float) -> str:
     """``share`` in percent, rounded up at its second digit: a budget that is asked for must suffice."""
     digits = max(0, 1 - floor(log10(100 * share)))
@@ -51,9 +55,13 @@ def _lift(resource: str, cost: Resources, device: Device, goal: Goal, clock_mhz:
     if goal.latency_s and not (goal.fps and cycles + 1 > clock_mhz * 1e6 / goal.fps):
         ways.append(f"allow a latency above {goal.latency_s * 1e9:g} ns")
     elif fits_at:
-        ways.append(f"ask for {floor(clock_mhz * 1e6 / fits_at)} frames a second or fewer ({fits_at} cycles a frame)")
+        ways.append(f"ask for {floor(clock_mhz * 1e6 / fits_at)} frames a second or fewer ({_cycles(fits_at)} a frame)")
     share = getattr(cost, resource) / (getattr(device.capacity, resource) or 1)
     if goal.share(resource) < share <= 1:
         ways.append(f"raise the budget to {resource}={_percent(share)}")
-    ways.append(f"take a device with {ceil(getattr(cost, resource) / goal.share(resource))} {TITLES[resource]} or more")
+    usual = DEFAULT_BUDGET.get(resource, 1.0)
+    if share > usual or not ways:
+        # A budget below the usual says nothing of devices.
+        more = ceil(getattr(cost, resource) / max(goal.share(resource), usual))
+        ways.append(f"take a device with {more} {TITLES[resource]} or more")
     return "To lift it: " + ", or ".join(ways)

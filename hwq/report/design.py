@@ -8,7 +8,7 @@ from typing import Any
 from hwq.network.graph import Network
 from hwq.plan.stages import Stage, stages_of
 from hwq.report.operation import stage_operation, stage_shapes
-from hwq.report.table import Table, grouped, percent, printable, shortened, si
+from hwq.report.table import Table, cycles_text, grouped, percent, printable, shortened, si
 
 __all__ = ["design_text"]
 
@@ -67,7 +67,7 @@ def _folding(layer: Mapping[str, Any]) -> str:
 def _figures(report: Mapping[str, Any]) -> Iterator[str]:
     clock = report["clock_mhz"]
     cycles, latency = report["cycles_per_frame"], report["latency_cycles"]
-    yield f"{grouped(cycles)} cycles a frame, latency {grouped(latency)} cycles; the bottleneck is {printable(report['bottleneck'])}"
+    yield f"{cycles_text(cycles)} a frame, latency {cycles_text(latency)}; the bottleneck is {printable(report['bottleneck'])}"
     # The clock is a wish: no place and route has run.
     yield f"{grouped(report['fps'])} frames/s, latency {si(latency / clock / 1e6)}, at an assumed {clock:g} MHz"
     if report.get("weight_bits"):

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Table", "grouped", "percent", "printable", "shortened", "si"]
+__all__ = ["Table", "cycles_text", "grouped", "percent", "printable", "shortened", "si"]
 
 
 def printable(text: object) -> str:
@@ -69,6 +69,14 @@ def _aligned(cells: Iterable[str], widths: Sequence[int], right: Sequence[bool])
 def grouped(value: float | int | None) -> str:
     """A count with thousands separated: ``1 234 567``; empty for None."""
     return "" if value is None else f"{value:,.0f}".replace(",", " ")
+
+
+def cycles_text(cycles: int) -> str:
+    """
+    >>> cycles_text(1), cycles_text(4050)
+    ('1 cycle', '4 050 cycles')
+    """
+    return f"{grouped(cycles)} cycle{'s' if cycles != 1 else ''}"
 
 
 def percent(share: float | None) -> str:

@@ -40,7 +40,7 @@ def test_says_what_was_read_what_it_costs_and_what_comes_next(model_file: Path, 
         "dense, then 1 threshold",
         "12 -> 7",
         "BIPOLAR->BIPOLAR",
-        "cycles a frame, latency",
+        "a frame, latency",
         "at an assumed 300 MHz",
         "LUT",
         "estimate",
@@ -58,6 +58,22 @@ def test_a_style_is_asked_for_and_reported(model_file: Path, hwq_json: RunJson, 
     assert report["options"]["style"] == "unrolled"
     assert report["cycles_per_frame"] == 1
     assert (tmp_path / "out" / "plan.toml").read_text().count('style = "unrolled"') == len(report["layers"])
+
+
+def test_a_rate_that_a_style_exceeds_is_said(model_file: Path, hwq: Run, tmp_path: Path) -> None:
+    code, text, _ = hwq("compile", model_file, "--style", "unrolled", "--fps", "3e6", "-o", tmp_path / "out")
+    assert code == 0
+    assert "1 cycle a frame, latency" in text
+    assert "100 times the 3 000 000 frames/s asked for: an unrolled layer takes a vector or window every cycle" in text
+
+
+def test_a_faster_style_is_said(model_file: Path, hwq: Run, tmp_path: Path) -> None:
+    draft = tmp_path / "plan.toml"
+    _, text, _ = hwq("compile", model_file, "--style", "folded", "--fps", "3e6", "-o", tmp_path / "out")
+    assert "asked for" not in text
+    draft.write_text('[[stage]]\nname = "fc0"\nstyle = "folded"\n')
+    _, text, _ = hwq("compile", model_file, "--plan", draft, "-o", tmp_path / "out")
+    assert "would take" not in text  # what a plan says is wanted so
 
 
 def test_json_is_one_document(model_file: Path, hwq_json: RunJson, tmp_path: Path) -> None:

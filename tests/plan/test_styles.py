@@ -21,7 +21,7 @@ from hwq.plan.prediction import predict
 from hwq.plan.rules import breaches
 from hwq.plan.slide import Slide
 from hwq.plan.stages import stages_of
-from hwq.plan.styles import is_unrolled, with_style
+from hwq.plan.styles import with_style
 from hwq.plan.summary import summary_of
 from hwq.plan.units import UnrolledConv, UnrolledDense
 from hwq.target.boards import load_device
@@ -165,8 +165,7 @@ def test_what_a_draft_says_stays_and_what_cannot_be_unrolled_is_planned_as_ever(
     folded = PlanDraft(stages={"fc0": StageDraft("fc0", style="folded")})
     draft = with_style(network, folded, "unrolled", replaces=False)
     assert {n: s.style for n, s in draft.stages.items()} == {"fc0": "folded", "fc1": "unrolled"}
-    assert not is_unrolled(network, draft)
-    assert is_unrolled(network, with_style(network, folded, "unrolled"))
+    assert {s.style for s in with_style(network, folded, "unrolled").stages.values()} == {"unrolled"}
     with pytest.raises(InputError, match="no layer of image can be unrolled"):
         with_style(image(SAME, Saturating(6, 9)), PlanDraft(), "unrolled")
     with pytest.raises(InputError, match="there is no style 'wild'"):

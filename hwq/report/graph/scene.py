@@ -13,7 +13,7 @@ from hwq.plan.plan import Plan, StagePlan
 from hwq.plan.stages import Stage, stages_of
 from hwq.plan.units import AxiIn, AxiOut, Converter, Edge, Fifo, Unit, UpsampleUnit, WindowUnit
 from hwq.report.operation import shape_text, stage_operation, stage_shapes
-from hwq.report.table import grouped
+from hwq.report.table import cycles_text, grouped
 
 __all__ = ["Card", "Scene", "Wire", "design_scene", "network_scene"]
 
@@ -107,7 +107,7 @@ def design_scene(network: Network, plan: Plan, report: Mapping[str, Any]) -> Sce
             cards.append(replace(card, share=share, is_bottleneck=_is_named(report["bottleneck"], unit)))
     ways = _ways(dataflow, set(home))
     wires = [Wire(home[source], home[target], label) for source, target, label in ways]
-    text = f"{network.name}: {len(cycles)} stages, {grouped(report['cycles_per_frame'])} cycles a frame"
+    text = f"{network.name}: {len(cycles)} stages, {cycles_text(report['cycles_per_frame'])} a frame"
     return Scene(network.name, text, tuple(cards), tuple(wires))
 
 
@@ -124,7 +124,7 @@ def _card(unit: Unit, network: Network, dataflow: Dataflow, cycles: Mapping[str,
     if stage is None:
         return None
     head = [stage_operation(network, stage), stage_shapes(network, stage), _encodings(network, stage), _folding(unit, stage)]
-    tail = [f"{grouped(cycles[unit.name])} cycles a frame"] if unit.name in cycles else []
+    tail = [f"{cycles_text(cycles[unit.name])} a frame"] if unit.name in cycles else []
     return Card(stage.name, (*head, *_storage(unit), *tail), _family(stage))
 
 
