@@ -62,7 +62,10 @@ def weights_with_codes() -> tuple[Network, list[StagePlan]]:
     return network, [StagePlan("conv0", pe=3, simd=5, buffer=6), StagePlan("conv2", pe=2, simd=4, buffer=6)]
 
 
-@pytest.mark.parametrize("build", [two_dense, convolution_with_padding, sums_in_slices, products_in_shared_slices, weights_with_codes])
+SHARED = pytest.param(products_in_shared_slices, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("build", [two_dense, convolution_with_padding, sums_in_slices, SHARED, weights_with_codes])
 def test_cells_give_the_codes_of_the_golden_network_in_the_predicted_cycles(build, tmp_path: Path) -> None:
     network, stages = build()
     plan = replace(plan_of(network, *stages), network=network_hash(network))
