@@ -34,11 +34,11 @@ ALL = "all_designs"
 # Modules inside a component of the design, by their names behind that of the design or their parent, and the pieces that they are.
 ROMS, UNITS = ("rom", "rom_block"), ("threshold", "search", "requantize", "affine", "wires")
 INNER = (
-    (r"\.egress(_\d+)?$", ("egress", "register")),
-    (r"\.reader$", ("reader",)),
-    (r"\.rows$", ("row_buffer",)),
-    (r"\.accumulator$", ("accumulator",)),
-    (r"\.(activation|activation_\d+|lane_\d+)$", UNITS),
+    (r"_egress(_\d+)?$", ("egress", "register")),
+    (r"_reader$", ("reader",)),
+    (r"_rows$", ("row_buffer",)),
+    (r"_accumulator$", ("accumulator",)),
+    (r"_(activation|activation_\d+|lane_\d+)$", UNITS),
     (r"^{top}_rom_(weights|coefficients)_", ROMS),
     (r"^{top}_rom_", ROMS),
     (r"^{top}_comparisons_", ("comparisons",)),
@@ -48,7 +48,7 @@ INNER = (
 )
 LEAVES = {name for _, names in INNER for name in names} | {"constant"}
 # What a design has once, by the end of its module's name.
-ONCE = {"status": r"_stage_status_[0-9a-f]+$", "flag_queue": r"\.flags_", "top": None}
+ONCE = {"status": r"_stage_status_[0-9a-f]+$", "flag_queue": r"_flags_", "top": None}
 
 
 @dataclass(frozen=True)
