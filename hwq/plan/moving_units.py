@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwq.plan.plan import StagePlan
-from hwq.plan.stages import Stage
-from hwq.plan.units import Unit
+from hwq.plan.units import StageUnit
 
 __all__ = ["ArgMaxUnit", "ConcatUnit", "PadUnit", "SplitUnit", "TopKUnit"]
 
 
 @dataclass(frozen=True)
-class ConcatUnit(Unit):
+class ConcatUnit(StageUnit):
     """Channels of one stream after those of the other. ``words`` of V pixels per input, one a cycle, in turn, where ``is_wide`` is
     false; else every input brings all its channels in one word and all are taken at once."""
 
-    stage: Stage
-    plan: StagePlan
     words: tuple[int, ...]
     is_wide: bool
     depth: int
@@ -25,12 +21,10 @@ class ConcatUnit(Unit):
 
 
 @dataclass(frozen=True)
-class SplitUnit(Unit):
+class SplitUnit(StageUnit):
     """The reverse of a concat: ``words`` of V pixels per target, one a cycle; ``kept`` gives the output of each target, -1 where it is
     dropped. Where ``is_wide``, one word holds all channels and goes to all outputs at once. An Egress of ``depth`` words an output."""
 
-    stage: Stage
-    plan: StagePlan
     words: tuple[int, ...]
     kept: tuple[int, ...]
     is_wide: bool
@@ -39,11 +33,9 @@ class SplitUnit(Unit):
 
 
 @dataclass(frozen=True)
-class PadUnit(Unit):
+class PadUnit(StageUnit):
     """Words of zeros around the image, ``padding`` (top, left, bottom, right) pixels; one word a cycle, V = 1."""
 
-    stage: Stage
-    plan: StagePlan
     height: int
     width: int
     words: int
@@ -53,11 +45,9 @@ class PadUnit(Unit):
 
 
 @dataclass(frozen=True)
-class ArgMaxUnit(Unit):
+class ArgMaxUnit(StageUnit):
     """Reads ``words`` words a pixel, writes one word with the index; the last firing produces."""
 
-    stage: Stage
-    plan: StagePlan
     channels: int
     words: int
     depth: int
@@ -65,11 +55,9 @@ class ArgMaxUnit(Unit):
 
 
 @dataclass(frozen=True)
-class TopKUnit(Unit):
+class TopKUnit(StageUnit):
     """Reads ``words`` words of ``pe`` channels a pixel, writes one word with the ``k`` indices; the last firing produces."""
 
-    stage: Stage
-    plan: StagePlan
     channels: int
     words: int
     k: int

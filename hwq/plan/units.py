@@ -20,6 +20,7 @@ __all__ = [
     "Join",
     "Mvu",
     "PoolUnit",
+    "StageUnit",
     "Unit",
     "UnrolledConv",
     "UnrolledDense",
@@ -102,6 +103,14 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class StageUnit(Unit):
+    """A unit that carries out ``stage`` as ``plan`` says."""
+
+    stage: Stage
+    plan: StagePlan
+
+
+@dataclass(frozen=True)
 class AxiIn(Unit):
     """AXI4-Stream ingress of graph input ``tensor``: a FIFO of ``depth`` words behind the framing check. One word a beat."""
 
@@ -157,15 +166,13 @@ class Fork(Unit):
 
 
 @dataclass(frozen=True)
-class WindowUnit(Unit):
+class WindowUnit(StageUnit):
     """A Reader with a datapath and an Egress behind it.
 
     ``buffer`` words of the Reader, ``depth`` words of the Egress; ``latency`` is L: cycles from the completing firing to the
     Egress write, those of the Reader's memory included.
     """
 
-    stage: Stage
-    plan: StagePlan
     geometry: Geometry
     buffer: int
     depth: int
@@ -215,11 +222,9 @@ class UnrolledConv(WindowUnit):
 
 
 @dataclass(frozen=True)
-class UnrolledDense(Unit):
+class UnrolledDense(StageUnit):
     """A matrix product of every pixel with its weights as wiring: gathers ``words`` words; the last firing produces."""
 
-    stage: Stage
-    plan: StagePlan
     words: int
     depth: int
     latency: int
@@ -236,37 +241,31 @@ class PoolUnit(WindowUnit):
 
 
 @dataclass(frozen=True)
-class Elementwise(Unit):
+class Elementwise(StageUnit):
     """A staircase of its own, a table or constants of border classes: one word in, one word out, ``latency`` cycles to the Egress."""
 
-    stage: Stage
-    plan: StagePlan
     channels: int
     depth: int
     latency: int
 
 
 @dataclass(frozen=True)
-class Join(Unit):
+class Join(StageUnit):
     """Sum or product of several streams of equal words (and the staircase behind it): fires when all inputs hold a word."""
 
-    stage: Stage
-    plan: StagePlan
     channels: int
     depth: int
     latency: int
 
 
 @dataclass(frozen=True)
-class UpsampleUnit(Unit):
+class UpsampleUnit(StageUnit):
     """Nearest neighbour: a buffer of ``buffer`` words (a row at least where rows repeat), read over; one word a cycle.
 
     Per row of the image: ``factor[0]`` times, each of ``columns`` pixels: ``factor[1]`` times, its ``words`` words. ``latency``
     is that from the firing to the Egress write.
     """
 
-    stage: Stage
-    plan: StagePlan
     height: int
     columns: int
     words: int
