@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.fabric.carry_balance import balanced
 from hwq.fabric.counters import count, counter
 from hwq.fabric.heap import BitHeap, Goal
 from hwq.fabric.levels import levels
@@ -81,11 +82,13 @@ def binary_layer(
     for gate in sums.gates:
         made.gate(gate)
     heaps = dict(zip(alive, sums.rows, strict=True))
-    rows = made.rows([heaps.get(r, Heap()) for r in range(len(outputs))], outputs, goal)
+    rows = made.rows([heaps.get(r, Heap()) for r in range(len(outputs))], outputs, "luts" if goal == "slices" else goal)
     latency = max(max(t for _, t in rows), 1) if registered else 0
     netlist.output("y", [made.later((bit, t), latency) for code, t in rows for bit in code])
     netlist = plain_outputs(prune(netlist))
-    return retimed(netlist) if registered else (netlist, 0)
+    if not registered:
+        return netlist, 0
+    return balanced(netlist) if goal == "slices" else retimed(netlist)
 
 
 def _is_constant(output: RowOutput, reach: int) -> bool:

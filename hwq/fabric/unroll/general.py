@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hwq.fabric.carry_balance import balanced
 from hwq.fabric.heap import BitHeap, Goal, reduce
-from hwq.fabric.netlist import FALSE, Netlist
+from hwq.fabric.netlist import FALSE, Chain, Netlist
 from hwq.fabric.prune import prune
 from hwq.fabric.retime import retimed
 from hwq.fabric.unroll.decide import Steps
@@ -35,20 +36,22 @@ def general_layer(
     share_counters(words)
     share_adders(words)
     share_pairs(words)
-    build = _Build(Netlist(name), words, registered, goal)
+    build = _Build(Netlist(name), words, registered, "luts" if goal == "slices" else goal)
     build.shared(x, weights.shape[1])
     rows = [build.row(*use, output) for use, output in zip(uses, outputs, strict=True)]
     latency = max((t for _, t in rows), default=0)
     latency = max(latency, 1) if registered else 0
     build.netlist.output("y", [b for bits, t in rows for b in build.later(bits, latency - t)])
     made = prune(build.netlist)
-    return _fewer_flops(made, latency) if registered else (made, 0)
+    if not registered:
+        return made, 0
+    other, cycles = balanced(made) if goal == "slices" else retimed(made)
+    fewer = len(other.flops) < len(made.flops) or (goal == "slices" and _chains(other) < _chains(made))
+    return (other, cycles) if fewer else (made, latency)
 
 
-def _fewer_flops(netlist: Netlist, latency: int) -> tuple[Netlist, int]:
-    """The circuit as it is or retimed, whichever has fewer flip-flops."""
-    other, cycles = retimed(netlist)
-    return (other, cycles) if len(other.flops) < len(netlist.flops) else (netlist, latency)
+def _chains(netlist: Netlist) -> int:
+    return sum(isinstance(cell, Chain) for cell in netlist.cells)
 
 
 def _distinct(weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[tuple[int, bool]]]:

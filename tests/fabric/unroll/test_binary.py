@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def found(layer: UnrolledLayer, outputs: list[RowOutput], bits: np.ndarray) -> l
     return [[(int(w) >> k) & ((1 << o.bits) - 1) for w in y] for k, o in zip(at, outputs, strict=False)]
 
 
-def check(weights: np.ndarray, outputs: list[RowOutput], seed: int = 1, **options: bool) -> UnrolledLayer:
+def check(weights: np.ndarray, outputs: list[RowOutput], seed: int = 1, **options: Any) -> UnrolledLayer:
     layer = unrolled_layer(weights, Bipolar(), outputs, **options)
     bits = stimuli(weights, outputs, seed)
     assert found(layer, outputs, bits) == meaning(weights, outputs, bits)
@@ -152,6 +153,16 @@ def test_a_layer_of_64_by_64_is_exact_and_as_small_as_published() -> None:
     assert sites.luts <= 880
     assert sites.ff <= 1900
     assert sites_of(check(*random_layer(64, 64), registered=False).netlist).luts <= 1260
+
+
+def test_a_layer_of_64_by_64_takes_fewer_clbs_where_they_count() -> None:
+    plain, even = check(*random_layer(64, 64)), check(*random_layer(64, 64), goal="slices")
+    before, after = sites_of(plain.netlist), sites_of(even.netlist)
+    assert after.clb <= 0.9 * before.clb
+    assert after.luts <= 960
+    assert after.ff <= 2200
+    assert after.depth <= before.depth
+    assert even.latency <= plain.latency + 1
 
 
 def test_wide_layers_share_the_sums_of_clusters_of_rows() -> None:

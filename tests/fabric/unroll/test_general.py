@@ -217,3 +217,15 @@ def test_layers_of_64_rows(most, x):
     points = [int(p) for p in rng.integers(-4, 5, 64)]
     values = np.concatenate([near(weights, x, points, rng), rng.choice(integers_of(x), (64, 2000))], axis=1)
     check(weights, x, [Comparison(p) for p in points], values, registered=True)
+
+
+def test_a_ternary_layer_of_64_by_64_takes_fewer_clbs_where_they_count() -> None:
+    rng = np.random.default_rng(3)
+    weights = rng.integers(-1, 2, (64, 64))
+    rows: list[RowOutput] = [Comparison(int(t)) for t in rng.integers(-4, 5, 64)]
+    values = rng.choice(integers_of(Bipolar()), (64, 200))
+    plain = check(weights, Bipolar(), rows, values, registered=True)
+    even = check(weights, Bipolar(), rows, values, registered=True, goal="slices")
+    before, after = sites_of(plain), sites_of(even)
+    assert after.clb <= 0.95 * before.clb
+    assert after.luts <= 1000
