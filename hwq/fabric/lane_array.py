@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwq.fabric.dsp48e2 import Slice48
+from hwq.fabric.embed import delayed
 from hwq.fabric.lane_form import LaneForm
-from hwq.fabric.lane_netlist import accumulated, delayed, lane_heaps, row_latency, rows_latency, two_rows
+from hwq.fabric.lane_netlist import accumulated, lane_heaps, row_latency, rows_latency, two_rows
 from hwq.fabric.netlist import FALSE, Netlist
 
 __all__ = [
@@ -102,13 +103,13 @@ def array_netlist(form: LaneForm, rows: int, bits: int, words: int, dsp: bool = 
     first, last = _fold(netlist, valid, words)
     heaps = lane_heaps(netlist, form, x, _words(form, w))
     if dsp:
-        late_valid, late_first = (delayed(netlist, bit, rows_latency(form, bits)) for bit in (valid, first))
+        late_valid, late_first = delayed(netlist, (valid, first), rows_latency(form, bits))
         pairs = [(one, two) for one, two in (two_rows(heap, form, bits)[0] for heap in heaps)]
         totals = dsp_accumulators(netlist, pairs, bits, late_valid, late_first)
     else:
         totals = [accumulated(heap, form, bits, valid, first) for heap in heaps]
     netlist.output("total", [bit for total in totals for bit in total])
-    netlist.output("done", [delayed(netlist, last, array_latency(form, bits, dsp))])
+    netlist.output("done", delayed(netlist, [last], array_latency(form, bits, dsp)))
     return netlist
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from hwq.fabric.adders import ternary_adder
+from hwq.fabric.embed import delayed
 from hwq.fabric.heap import BitHeap, reduce, schedule_of, to_rows
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lanes.binary import add_signed_planes, add_xnor
@@ -21,7 +22,6 @@ from hwq.numerics.encoding import Bipolar, Encoding
 
 __all__ = [
     "accumulated",
-    "delayed",
     "front_latency",
     "has_netlist",
     "lane_heap",
@@ -57,7 +57,7 @@ def lane_netlist(form: LaneForm, rows: int = 1) -> Netlist:
     netlist, heaps = _lanes(form, rows)
     cycles = _latency(form, form.y_bits, 1)
     sums = [reduce(heap, form.y_bits, registered=True) for heap in heaps]
-    netlist.output("y", [delayed(netlist, bit, cycles - y.latency) for y in sums for bit in y.bits])
+    netlist.output("y", [bit for y in sums for bit in delayed(netlist, y.bits, cycles - y.latency)])
     return netlist
 
 
@@ -173,19 +173,12 @@ def accumulated(heap: BitHeap, form: LaneForm, total_bits: int, valid: int, firs
     """The accumulator of :func:`row_netlist` behind the heap of :func:`lane_heap`; its ports are the arguments."""
     netlist = heap.netlist
     columns, latency = _levelled(heap, form, total_bits, (4, 2))
-    late_valid, late_first = (delayed(netlist, bit, 0 if late else front_latency(form) + latency) for bit in (valid, first))
+    late_valid, late_first = delayed(netlist, (valid, first), 0 if late else front_latency(form) + latency)
     total = netlist.register(total_bits)
     lowest, extra = columns[0][:3], (*columns[0][3:], FALSE)[0]
     wide = [lowest, *columns[1:], *[()] * (total_bits - len(columns))]
     netlist.close(total, ternary_adder(netlist, wide, total, late_first ^ 1, extra), enable=late_valid)
     return total
-
-
-def delayed(netlist: Netlist, bit: int, cycles: int) -> int:
-    """The bit some cycles later."""
-    for _ in range(cycles):
-        bit = netlist.flop(bit)
-    return bit
 
 
 # -- inside
@@ -201,7 +194,7 @@ def _levelled(heap: BitHeap, form: LaneForm, bits: int, rows: tuple[int, int]) -
     """The heap as columns of at most ``rows`` bits, at the same time as those of all rows that share its slices."""
     columns, latency = to_rows(heap, _width(heap, form, bits), rows=rows, registered=True)
     cycles = _latency(form, bits, rows)
-    return [[delayed(heap.netlist, bit, cycles - latency) for bit in column] for column in columns], cycles
+    return [delayed(heap.netlist, column, cycles - latency) for column in columns], cycles
 
 
 def _front(netlist: Netlist, form: LaneForm, x: list[list[int]], w: list[list[int]]) -> BitHeap:
