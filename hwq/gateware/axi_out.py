@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hwq.gateware.egress import Egress
 from hwq.gateware.reader import Counter
 from hwq.gateware.streams import edge_stream
+from hwq.plan.geometry import ceil_div
 from hwq.plan.units import AxiOut, Edge
 
 __all__ = ["AxiEgress"]
@@ -44,7 +45,7 @@ class AxiEgress(wiring.Component):
         self.lanes = unit.bus_bits // unit.pitch
         # An input that carries the frame in one word may be wider or narrower than the bus.
         self.frame_codes = edge.channels * edge.positions
-        self.beats = -(-self.frame_codes // self.lanes)
+        self.beats = ceil_div(self.frame_codes, self.lanes)
         super().__init__(
             {
                 "i": In(edge_stream(edge)),
@@ -94,5 +95,5 @@ class AxiEgress(wiring.Component):
             m.d.comb += element.eq(code.as_signed() if self.signed else code)
             elements.append(element if lane < real else Mux(last, Const(0, pitch), element))
         full = (1 << len(self.tkeep)) - 1
-        used = (1 << -(-real * pitch // 8)) - 1
+        used = (1 << ceil_div(real * pitch, 8)) - 1
         m.d.comb += [self.tdata.eq(Cat(*elements)), self.tkeep.eq(Mux(last, used, full))]

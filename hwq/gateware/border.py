@@ -16,6 +16,7 @@ from hwq.gateware.rom import field, place_rom
 from hwq.network.ops import BorderAffine
 from hwq.numerics.encoding import Encoding
 from hwq.plan.domain import encoding_domain
+from hwq.plan.geometry import ceil_div
 from hwq.plan.latency import READ_LATENCY
 from hwq.plan.plan import StagePlan
 
@@ -44,7 +45,7 @@ class BorderConstants:
     @property
     def words(self) -> int:
         """Channel words of a pixel."""
-        return -(-self.channels // self.plan.pe)
+        return ceil_div(self.channels, self.plan.pe)
 
     def codes(self, m: Module, parts: Parts, codes: Sequence[Value], step: Value, word: Value) -> tuple[list[Value], list[Value]]:
         """Codes of the results of a word whose channel word is ``word``; ``step`` ends a pixel. And what says that memories are right."""

@@ -10,6 +10,7 @@ from hwq.gateware.mvu import ContractionStage, packed_words
 from hwq.gateware.parts import Parts
 from hwq.network.ops import Conv
 from hwq.numerics.encoding import Encoding
+from hwq.plan.geometry import ceil_div
 from hwq.plan.units import Depthwise, Edge
 
 __all__ = ["DepthwiseStage", "depthwise_words"]
@@ -38,7 +39,7 @@ class DepthwiseStage(ContractionStage):
 
 def depthwise_words(op: Conv, code: WeightCode, pad: int, pe: int) -> list[int]:
     """Weight memory in the order of the firings: block of ``pe`` output channels, kh, kw; ``pad`` beyond the channels."""
-    taps, blocks = op.mw, -(-op.mh // pe)
+    taps, blocks = op.mw, ceil_div(op.mh, pe)
     codes = np.full((blocks * pe, taps), pad, np.int64)
     codes[: op.mh] = code.encode(op.matrix)
     ordered = codes.reshape(blocks, pe, taps).transpose(0, 2, 1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from hwq.plan.banks import BankLayout
-from hwq.plan.geometry import Geometry
+from hwq.plan.geometry import Geometry, ceil_div
 from hwq.plan.loops import BASE, SLOT, WORD, Loop, ReaderLoops, X, Y, distances, fused
 from hwq.plan.memories import ram
 from hwq.plan.pieces import Piece, piece
@@ -57,7 +57,7 @@ def reader(width: int, g: Geometry, buffer: int, memory: str) -> Piece:
         masked=width if padded else 0,
         rotated=width * (min(taps, banks) - 1) if rotates else 0,
         addressed=address * banks * (heads - 1) if rotates else 0,
-        rows=width * (-(-layout.depth // 64) - 1) if layout.memory == "lutram" else 0,
+        rows=width * (ceil_div(layout.depth, 64) - 1) if layout.memory == "lutram" else 0,
         stored=width * (2 if layout.memory == "lutram" else 1),
     )
 
@@ -77,7 +77,7 @@ def row_buffer(width: int, g: Slide, buffer: int, memory: str) -> Piece:
         debt=2 * (buffer + 2 * g.frame).bit_length(),
         address=counter_bits(g.row),
         chosen=width * kernel * (banks - 1),
-        rows=width * banks * (-(-g.row // 64) - 1) if memory == "lutram" else 0,
+        rows=width * banks * (ceil_div(g.row, 64) - 1) if memory == "lutram" else 0,
         stored=width * kernel + (width * banks if memory == "lutram" else 0),
     )
 

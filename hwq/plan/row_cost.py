@@ -9,6 +9,7 @@ from hwq.fabric.lane_array import slice_rows_netlist
 from hwq.fabric.lane_form import LaneForm
 from hwq.fabric.lane_netlist import has_netlist, lane_netlist, row_netlist
 from hwq.fabric.sites import Sites, sites_of
+from hwq.plan.geometry import ceil_div
 from hwq.plan.resources import Resources
 
 __all__ = ["LARGEST", "lane_cost", "row_cost", "row_levels"]
@@ -73,6 +74,6 @@ def _sites(form: LaneForm, bits: int, rows: int = 1, in_slices: bool = False) ->
 
 def _wide(form: LaneForm) -> Resources:
     """Products wider than a slice's operands, as synthesis splits them; an adder each."""
-    tiles = -(-form.x.bits // 17) * -(-form.w.bits // 17)
+    tiles = ceil_div(form.x.bits, 17) * ceil_div(form.w.bits, 17)
     width = form.product_bits
     return Resources(lut=float(form.n * width * tiles), ff=float(2 * form.n * width), dsp=float(form.n * tiles))
