@@ -150,13 +150,26 @@ class Netlist:
         return self._dual(wide[1] | wide[0] << 32, (*used, *(FALSE,) * (5 - len(used)), TRUE))
 
     def position(self, propagate: Function | int, generate: Function | int, *pins: int) -> tuple[int, int]:
-        """The LUT6_2 of a carry position: plain signals (S on O6, DI on O5) of the same up to five bits, even where one is trivial."""
+        """The LUT of a carry position: plain signals (S on O6, DI on O5) of the same up to five bits, even where one is a bit alone.
+
+        A constant DI leaves O5 free.
+        """
         tables = [f if isinstance(f, int) else truth(f, len(pins)) for f in (propagate, generate)]
         used = tuple(sorted({p & ~1 for p in pins if p > TRUE}))
         assert len(used) <= 5
         spread = [_spread(t, pins, used) for t in tables]
+        if used and spread[1] in (0, (1 << (1 << len(used))) - 1):
+            return self._single(spread[0], used), FALSE ^ (spread[1] & 1)
         upper, lower = (_widened(t, len(used), 5) for t in spread)
         return self._dual(lower | upper << 32, (*used, *(FALSE,) * (5 - len(used)), TRUE))
+
+    def _single(self, init: int, pins: tuple[int, ...]) -> int:
+        key = ("single", init, pins)
+        if key not in self._known:
+            o6 = self.signal()
+            self.cells.append(Lut(init, pins, o6))
+            self._known[key] = (o6,)
+        return self._known[key][0]
 
     def lut6_2(self, function: Function | int, *pins: int) -> tuple[int, int]:
         """A function of six bits and the same with the last bit at 0: literals (O6, O5). The last pin must not be a complement."""

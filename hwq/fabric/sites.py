@@ -253,7 +253,9 @@ class _Circuit:
         if place is None:
             return Single(pins, None, False, generates, output in self.muxed)
         chain, k = self.chains[place[0]], place[1]
-        return Single(pins, chain.di[k], self._leaving(chain, k) > 0, None)
+        # Behind a variable carry-in on the bypass pin, a constant DI comes from O5.
+        bypassed = k == 0 and chain.di[0] <= TRUE < chain.ci and chain.co[0] in self.live
+        return Single(pins, chain.di[k], bypassed or self._leaving(chain, k) > 0, None)
 
 
 def _carry8(lengths: Iterable[int]) -> int:

@@ -139,3 +139,13 @@ def test_a_swapped_carry_is_caught(name):
     netlist.cells[k] = replace(chain, di=(chain.di[1], chain.di[0], *chain.di[2:]))
     with pytest.raises(Unproven):
         prove(netlist, columns, outputs, len(kind.takes) + 4)
+
+
+@pytest.mark.parametrize("constant", [0, 1])
+def test_a_position_that_generates_a_constant_leaves_o5_free(constant):
+    netlist = Netlist()
+    a, b = netlist.input("a", 2)
+    s, di = netlist.position(lambda x, y: x ^ y, lambda *_: constant, a, b ^ 1)
+    assert (di, [(c.pins, c.o5) for c in netlist.cells]) == (constant, [((a, b), None)])
+    free = symbols((a, b))
+    always(Circuit(netlist).meaning(free, (s,))[s] == (free[a >> 1] == free[b >> 1]))
