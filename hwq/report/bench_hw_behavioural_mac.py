@@ -147,6 +147,7 @@ FLOAT_MAC = f"""module {CORE}(input clk, input [31:0] a, input [31:0] b, input [
   wire [30:0] packed_y = {{t[26] ? y_e[7:0] : 8'd0, t[25:3]}} + (t[2] & (t[3] | t[1] | t[0]));
   wire y_inf = big_special | (y_e >= 255);
   wire y_sign = total == 0 ? big[31] & small[31] : big[31];
-  assign y = y_nan ? 32'h7fc00000 : {{y_sign, y_inf ? 31'h7f800000 : packed_y}};
+  wire [30:0] special_y = ({{31{{y_inf}}}} & 31'h7f800000) | ({{31{{y_nan}}}} & 31'h7fc00000);
+  assign y = {{y_sign & ~y_nan, (packed_y & {{31{{~(y_inf | y_nan)}}}}) | special_y}};
 endmodule
 """
