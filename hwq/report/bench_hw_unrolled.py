@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import InputError
+from hwq.fabric.heap import Goal
 from hwq.fabric.netlist import Netlist
 from hwq.fabric.unroll.layer import unrolled_layer
 from hwq.fabric.unroll.network import Layer as Unrolled
@@ -78,6 +79,8 @@ def unrolled_works() -> tuple[Work, ...]:
             limits={"seconds": 60},
             quoted=(("alkaid", 46_216, f"anchors: {ANCHORS}, 136 s"),),
         ),
+        _few_clbs("unrolled_binary_64x64", binary),
+        _few_clbs("unrolled_binary_256x256", large),
         _network_work(),
         _layer_work(
             "conv_3x3x64x64_unrolled", "binary 3 x 3 x 64 to 64, a window a cycle", conv, 13_500, note="window and line buffers apart"
@@ -95,6 +98,13 @@ def _matrix(rows: int, columns: int, spread: int, values: tuple[int, ...]) -> La
     rng = np.random.default_rng(1)
     weights = rng.choice(np.array(values), (rows, columns))
     return Layer(weights, rng.integers(-spread, spread + 1, rows))
+
+
+def _few_clbs(name: str, layer: Layer) -> Work:
+    """The same layer with as few carry chains as its CLBs have LUTs for."""
+    rows, columns = layer.weights.shape
+    work = _layer_work(f"{name}_few_clbs", f"binary {rows} x {columns}, compared, fewest CLBs", layer, None)
+    return replace(work, contenders={"hwq": lambda: own(lambda: _netlist(layer, True, "slices"))})
 
 
 def _layer_work(
@@ -135,8 +145,8 @@ def _layer_work(
     )
 
 
-def _netlist(layer: Layer, registered: bool) -> tuple[Netlist, int]:
-    made = unrolled_layer(layer.weights, Bipolar(), layer.outputs(), registered=registered)
+def _netlist(layer: Layer, registered: bool, goal: Goal = "luts") -> tuple[Netlist, int]:
+    made = unrolled_layer(layer.weights, Bipolar(), layer.outputs(), registered=registered, goal=goal)
     return made.netlist, made.latency
 
 
