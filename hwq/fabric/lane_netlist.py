@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from hwq.fabric.adders import ternary_adder
+from hwq.fabric.ages import check_pipeline
 from hwq.fabric.embed import delayed
 from hwq.fabric.heap import BitHeap, reduce, schedule_of, to_rows
 from hwq.fabric.lane_form import LaneForm
@@ -58,6 +59,7 @@ def lane_netlist(form: LaneForm, rows: int = 1) -> Netlist:
     cycles = _latency(form, form.y_bits, 1)
     sums = [reduce(heap, form.y_bits, registered=True) for heap in heaps]
     netlist.output("y", [bit for y in sums for bit in delayed(netlist, y.bits, cycles - y.latency)])
+    check_pipeline(netlist, lane_latency(form))
     return netlist
 
 
@@ -75,6 +77,7 @@ def rows_netlist(form: LaneForm, bits: int) -> Netlist:
     netlist, (heap,) = _lanes(form, 1)
     for name, number in zip("ab", two_rows(heap, form, bits)[0], strict=True):
         netlist.output(name, number)
+    check_pipeline(netlist, rows_latency(form, bits))
     return netlist
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hwq.fabric.dsp48e2 import MODEL
 from hwq.fabric.netlist import Dsp
 
-__all__ = ["State", "combinational_ports", "evaluate_slice", "initial_state"]
+__all__ = ["State", "combinational_ports", "evaluate_slice", "initial_state", "port_cycles"]
 
 #: Values of a slice's registers, by name, one a stimulus.
 State = dict[str, NDArray]
@@ -78,17 +78,16 @@ def _signed(value: NDArray, bits: int) -> NDArray:
 
 def combinational_ports(cell: Dsp) -> frozenset[str]:
     """Input ports from which a path without a register leads to the outputs."""
-    use = dict(cell.parameters)
-    if use["P_REG"]:
-        return frozenset()
-    after_m = not use["M_REG"]
-    after_ad = after_m and not use["AD_REG"]
-    open_ports = {
-        "a": after_ad and not use["A_REGS"],
-        "b": after_m and not use["B_REGS"],
-        "d": after_ad and not use["D_REG"] and bool(use["PREADD"]),
-        "c": not use["C_REG"],
-        "restart": not use["CONTROL_REG"],
-        "pcin": use["Z"] in (1, 4),
-    }
-    return frozenset(port for port, is_open in open_ports.items() if is_open)
+    return frozenset(port for port, cycles in port_cycles(cell).items() if not cycles)
+
+
+def port_cycles(cell: Dsp) -> dict[str, int]:
+    """Registers between each input port that is read and the outputs; the way from ``p`` back to itself not counted."""
+    use = {name: int(value) for name, value in cell.parameters if isinstance(value, int)}
+    last = use["P_REG"]
+    product = use["M_REG"] + last
+    multiplied = use["AD_REG"] + product
+    found = {"a": use["A_REGS"] + multiplied, "b": use["B_REGS"] + product, "c": use["C_REG"] + last, "restart": use["CONTROL_REG"] + last}
+    found |= {"d": use["D_REG"] + multiplied} if use["PREADD"] else {}
+    found |= {"pcin": last} if use["Z"] in (1, 4) else {}
+    return found | ({"ce": last} if last else {})

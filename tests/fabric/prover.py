@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import z3
 
+from hwq.fabric.ages import OutOfStep, ages
 from hwq.fabric.heap import BitHeap, Step
 from hwq.fabric.netlist import Chain, Lut, Netlist
 
@@ -54,18 +55,12 @@ class Circuit:
 
     def latency(self, sources: Iterable[int], ends: Iterable[int]) -> int:
         """Flip-flops between the sources and the ends: as many on every way, or :class:`Unproven`."""
-        age: dict[int, set[int]] = {0: set(), **{b >> 1: {0} for b in sources}}
-
-        def ages(signal: int) -> set[int]:
-            if signal not in age:
-                age[signal] = set()
-                if signal in self.held:
-                    age[signal] = {a + 1 for a in ages(self.held[signal] >> 1)}
-                elif signal in self.drivers:
-                    age[signal] = {a for p in inputs_of(self.netlist.cells[self.drivers[signal]]) for a in ages(p >> 1)}
-            return age[signal]
-
-        found = {a for b in ends for a in ages(b >> 1)}
+        last = [b >> 1 for b in ends]
+        try:
+            known = ages(self.netlist, last, [b >> 1 for b in sources])
+        except OutOfStep as problem:
+            raise Unproven(str(problem)) from problem
+        found = {known[s] for s in last} - {None}
         if len(found) > 1:
             raise Unproven(f"ways of different latency: {sorted(found)}")
         return found.pop() if found else 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from hwq.fabric.ages import check_pipeline
 from hwq.fabric.counters import plain
 from hwq.fabric.dsp48e2 import Slice48
 from hwq.fabric.embed import delayed, embed
@@ -65,7 +66,9 @@ class FloatMac:
         kept = {name: delayed(made, found[name], wait) for name in ("scale", "flags")}
         late = delayed(made, c, taken + wait)
         made.output("y", embed(made, after, {**_plain(made, kept), "product": product, "c": late})["y"])
-        return prune(made), taken + wait + rest
+        found, latency = prune(made), taken + wait + rest
+        check_pipeline(found, latency)
+        return found, latency
 
     def _product(self, netlist: Netlist, x: Sequence[int], y: Sequence[int]) -> tuple[list[int], int]:
         """The integer product of the significands, and its latency: ``y`` times the low and the high bits of ``x``."""

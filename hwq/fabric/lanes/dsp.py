@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from hwq.fabric.ages import check_pipeline
 from hwq.fabric.dsp48e2 import Slice48, Sum48
 from hwq.fabric.embed import delayed
 from hwq.fabric.heap import BitHeap, reduce
@@ -165,6 +166,7 @@ class DspLanes:
         for (row, pixel), total in totals.items():
             name = "y" if self.rows == self.pixels == 1 else f"y{row}_{pixel}"
             netlist.output(name, delayed(netlist, total.bits, latency - total.latency))
+        check_pipeline(netlist, self.front_latency + latency)
         return netlist, self.front_latency + latency
 
     def _operands(self, netlist: Netlist, name: str, vectors: int, encoding: Encoding) -> list[list[Bits]]:

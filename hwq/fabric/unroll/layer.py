@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwq.errors import InputError
+from hwq.fabric.ages import check_pipeline
 from hwq.fabric.heap import Goal
 from hwq.fabric.netlist import Netlist
 from hwq.fabric.unroll.binary import binary_layer, binary_matrix
@@ -29,6 +30,9 @@ class UnrolledLayer:
 
     netlist: Netlist
     latency: int
+
+    def __post_init__(self) -> None:
+        check_pipeline(self.netlist, self.latency)
 
 
 def unrolled_layer(
