@@ -58,8 +58,6 @@ def test_a_build_for_tools_that_moved_is_another(built: Path, monkeypatch: pytes
 
 
 def test_what_a_tool_says_of_itself_goes_before_the_traceback_of_its_caller() -> None:
-    log = (
-        "make: *** No rule to make target 'a.cpp'.  Stop.\nTraceback (most recent call last):\n  raise RuntimeError(\nRuntimeError: 2"
-    )
+    log = "make: *** No rule to make target 'a.cpp'.  Stop.\nTraceback (most recent call last):\n  raise RuntimeError(\nRuntimeError: 2"
     assert cosim._telling(log) == ["make: *** No rule to make target 'a.cpp'.  Stop."]
     assert cosim._telling("fine\nRuntimeError: 2") == ["RuntimeError: 2"]
