@@ -66,9 +66,9 @@ class FloatMac:
         kept = {name: delayed(made, found[name], wait) for name in ("scale", "flags")}
         late = delayed(made, c, taken + wait)
         made.output("y", embed(made, after, {**_plain(made, kept), "product": product, "c": late})["y"])
-        found, latency = prune(made), taken + wait + rest
-        check_pipeline(found, latency)
-        return found, latency
+        result, latency = prune(made), taken + wait + rest
+        check_pipeline(result, latency)
+        return result, latency
 
     def _product(self, netlist: Netlist, x: Sequence[int], y: Sequence[int]) -> tuple[list[int], int]:
         """The integer product of the significands, and its latency: ``y`` times the low and the high bits of ``x``."""
