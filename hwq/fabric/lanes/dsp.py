@@ -33,11 +33,13 @@ class DspLanes:
     A step is one slice: one k (outer packing) or two (inner). Up to ``longest`` steps are one cascade, as long as its fields stay
     exact; the fields of several cascades are added in LUTs. Cascades twice as long let a field carry into the next one, once: that carry
     is what the lowest bit of the field above differs by from the parity of its own products, which LUTs know (three products a LUT);
-    ``carries`` says whether, None where cascades are short otherwise.
+    ``carries`` says whether, None where cascades are short otherwise; fields that hold not even one product need them.
     In a cascade, slice k starts k cycles late: its operands wait in flip-flops (the first one of them inside the slice).
 
     Timing: free-running, initiation interval 1, latency :attr:`latency`.
     Cost: ``ceil(n / steps of a slice)`` slices; LUTs only for the sum of cascades, and for a borrow between signed activations.
+
+    Raises :class:`ValueError` without carries where not one product fits its field (:attr:`hwq.fabric.packing.Packing.depth` 0).
 
     Ports: ``x``: pixels x n codes, ``w``: rows x n codes, the first row's first code least; ``y`` for one row and pixel, else
     ``y<row>_<pixel>``.
@@ -47,6 +49,11 @@ class DspLanes:
     n: int
     longest: int = 16
     carries: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.packing.depth < 1 and not self.takes_carries:
+            x, w = self.packing.x.name, self.packing.w.name
+            raise ValueError(f"products of {x} and {w} at {self.packing.w_shifts} and {self.packing.x_shifts} need carries between fields")
 
     @property
     def rows(self) -> int:

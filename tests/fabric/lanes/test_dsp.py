@@ -146,3 +146,12 @@ def test_cost_is_slices_and_hardly_a_lut() -> None:
     assert cost(DspLanes(of("INT8", "INT8", 2, 1), 8)) == (8, 0)
     assert cost(DspLanes(of("INT4", "INT4", 3, 1), 16)) == (16, 0)
     assert all(isinstance(f, Flop) and f.enable == 1 and f.reset == 0 for f in DspLanes(of("INT8", "INT8", 2, 1), 8).netlist().flops)
+
+
+@pytest.mark.parametrize(("x", "w", "rows", "pixels"), [("UINT7", "INT4", 1, 2), ("UINT4", "INT4", 4, 1)])
+def test_fields_that_hold_no_product_are_not_built_without_carries(x: str, w: str, rows: int, pixels: int) -> None:
+    made = of(x, w, rows, pixels)
+    assert made.depth == 0
+    with pytest.raises(ValueError, match=f"products of {x} and {w} .* need carries"):
+        DspLanes(made, 5, carries=False)
+    check(DspLanes(made, 5), seed=1)
