@@ -1,7 +1,7 @@
 """Counters moved from carry chains into LUTs, where a circuit runs out of carry chains before it runs out of LUTs.
 
-A CLB has eight LUT sites and one CARRY8, and a counter of seven bits fills half of that with two LUTs: a circuit of such counters leaves
-half the LUTs of its CLBs empty. In LUTs alone a counter of six bits takes a site more, one of seven bits two.
+A CLB has eight LUT sites and one CARRY8 (UG574), and a counter of seven bits fills half of the CARRY8 with two LUTs: a circuit of such
+counters leaves half the LUTs of its CLBs empty. In LUTs alone a counter of six bits takes a site more, one of seven bits two.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from hwq.fabric.sites import Sites, sites_of
 __all__ = ["balanced"]
 
 PINS = 5  # of a LUT with two outputs
-FLOPS = 5  # that a counter of two stages takes
+FLOPS = 5  # that a counter of two stages takes more, about, once the pipeline is retimed
 
 
 @dataclass(frozen=True)
 class _Counter:
-    """A chain of two positions that counts ``bits``, complemented where ``flips``, and ``plain`` ones (constants last)."""
+    """A chain of two positions that counts five ``bits``, complemented where ``flips``, and two ``plain`` ones (constants last)."""
 
     chain: Chain
     bits: tuple[int, ...]
@@ -38,8 +38,10 @@ class _Counter:
 def balanced(netlist: Netlist) -> tuple[Netlist, int]:
     """A pipeline retimed (:func:`hwq.fabric.retime.retimed`), and its latency; as many of its counters stand in LUTs as it pays.
 
-    That is until CARRY8 fill no more CLBs than LUT sites or flip-flops do. Counters of six bits go first, at a LUT site each, then those
-    of seven at two sites and about five flip-flops: they take two stages, so that no stage grows deeper.
+    That is until CARRY8 fill no more CLBs than LUT sites or flip-flops do, by a count made before the second retiming. Counters of six
+    bits go first, at a LUT site each, then those of seven at two sites and about five flip-flops: they take two stages, the second of two
+    LUTs in a row instead of one. So each of them may add a cycle to the latency, and a LUT to the levels of a stage. For pipelines as
+    :func:`hwq.fabric.retime.retimed` takes them.
     """
     plain, latency = retimed(netlist)
     counters = sorted(_counters(netlist), key=lambda c: c.whole)
@@ -64,7 +66,7 @@ def _enough(sites: Sites, counters: list[_Counter]) -> int:
 
 
 def _counters(netlist: Netlist) -> list[_Counter]:
-    """Chains that count six or seven bits and whose inner carry nobody reads."""
+    """Chains that count up to seven bits and whose inner carry nobody reads."""
     by_output = {cell.o6: cell for cell in netlist.cells if isinstance(cell, Lut) and cell.o5 is not None}
     chains = [cell for cell in netlist.cells if isinstance(cell, Chain) and len(cell.s) == 2]
     inner = {chain.co[0] for chain in chains} - _read(netlist)

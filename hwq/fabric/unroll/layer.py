@@ -57,8 +57,8 @@ def unrolled_layer(
     registered
         Pipelined after every few levels, or combinational.
     goal
-        Fewest LUTs, fewest logic levels, or (``slices``) fewest CLBs: some 10 to 20 % more LUTs for 12 to 29 % fewer CLBs where CARRY8
-        bound them, flip-flops included, and up to a cycle more (:mod:`hwq.fabric.carry_balance`).
+        Fewest LUTs, fewest logic levels, or (``slices``) fewest CLBs: 5 to 20 % more LUTs for 5 to 29 % fewer CLBs where CARRY8 bound
+        them, flip-flops included, and about a cycle more (:mod:`hwq.fabric.carry_balance`); as fewest LUTs where combinational.
     """
     found = np.asarray(weights, np.int64)
     _check(found, outputs, name)
