@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 from hwq.numerics.encoding import Bipolar, Encoding
 
@@ -147,6 +148,9 @@ def _fits(made: Packing) -> bool:
 
 
 def _held(encoding: Encoding, shifts: tuple[int, ...], bits: int) -> bool:
-    """Whether a signed number of ``bits`` bits holds codes at ``shifts``."""
+    """Whether a signed number of ``bits`` bits holds codes at ``shifts``, none of which reaches into the next."""
     lowest, highest = (sum(end << s for s in shifts) for end in (encoding.lo, encoding.hi))
-    return -(1 << (bits - 1)) <= lowest and highest < 1 << (bits - 1)
+    ordered = sorted(shifts)
+    # Products of narrow codes may have room where the codes themselves have not.
+    apart = all(above - below >= encoding.bits for below, above in pairwise(ordered))
+    return apart and -(1 << (bits - 1)) <= lowest and highest < 1 << (bits - 1)

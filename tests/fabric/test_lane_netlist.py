@@ -120,6 +120,9 @@ SHARING = [
     ("UINT8", "INT4"),
     ("INT2", "UINT3"),
     ("INT5", "INT5"),
+    ("TERNARY", "TERNARY"),
+    ("BINARY", "INT4_NARROW"),
+    ("TERNARY", "INT3_NARROW"),
 ]
 
 
@@ -140,7 +143,7 @@ def in_rows(value, bits, rows):
 
 
 @settings(max_examples=12)
-@given(st.sampled_from(SHARING), st.integers(1, 10), st.integers(2, 9), st.data())
+@given(st.sampled_from(SHARING), st.integers(1, 10), st.integers(2, 16), st.data())
 def test_rows_that_share_slices_give_their_dot_products_in_one_cycle(pair, n, rows, data):
     form = lane_form(*(parse_encoding(e) for e in pair), n, multiplier="dsp", rows=rows)
     present, latency = data.draw(st.integers(1, form.rows)), lane_latency(form)
@@ -150,7 +153,7 @@ def test_rows_that_share_slices_give_their_dot_products_in_one_cycle(pair, n, ro
 
 
 @settings(max_examples=12)
-@given(st.sampled_from(SHARING), st.integers(1, 10), st.integers(2, 9), st.data())
+@given(st.sampled_from(SHARING), st.integers(1, 10), st.integers(2, 16), st.data())
 def test_rows_that_share_slices_accumulate_restart_and_hold(pair, n, rows, data):
     form = lane_form(*(parse_encoding(e) for e in pair), n, multiplier="dsp", rows=rows)
     present, bits = data.draw(st.integers(1, form.rows)), form.y_bits + 2

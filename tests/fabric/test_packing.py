@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import z3
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hwq.fabric.packing import Packing, lane_packing, packing, shared_rows
 from hwq.numerics.encoding import parse_encoding
 
 WORD = (1 << 48) - 1
+ENCODINGS = ("TERNARY", "BINARY", "UINT2", "UINT4", "UINT8", "INT2", "INT4", "INT8", "INT3_NARROW", "INT4_NARROW", "INT6_NARROW")
 
 CASES = [
     ("INT4", "INT4", 2, 2),
@@ -102,6 +107,15 @@ def test_one_carry_a_field_is_taken_back_up_to_the_carry_depth_and_not_beyond(x:
     made = found(x, w, rows, pixels)
     assert not carries_go_wrong(made, made.carry_depth)
     assert carries_go_wrong(made, made.carry_depth + 1)
+
+
+@given(st.sampled_from(ENCODINGS), st.sampled_from(ENCODINGS), st.integers(2, 16), st.sampled_from((1, 2)))
+def test_no_code_reaches_into_the_next_one(x: str, w: str, rows: int, pixels: int) -> None:
+    """Narrow codes have products that would fit fields in which the codes themselves do not."""
+    made = packing(parse_encoding(x), parse_encoding(w), rows, pixels)
+    if made is not None:
+        for encoding, shifts in ((made.w, made.w_shifts), (made.x, made.x_shifts)):
+            assert all(b - a >= encoding.bits for a, b in itertools.pairwise(shifts))
 
 
 @pytest.mark.parametrize(
