@@ -9,7 +9,8 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hwq.fabric.heap_programme import Wanted, solve
+from hwq.fabric.heap_milp import solve, solve_by_stages
+from hwq.fabric.heap_programme import Wanted
 from hwq.fabric.heap_schedule import Schedule, price_of, priced
 from hwq.fabric.heap_search import search
 from hwq.fabric.heap_store import PATH, key, read, stored, text_of, write
@@ -49,7 +50,7 @@ def improve(shape: Shape, seconds: float, more_stages: int = 1) -> tuple[Schedul
     if known is not None:
         best = min(best, priced(shape.heights, known, shape.width, shape.every), key=lambda s: price_of(s, shape.goal))
     stages = len(best.stages)
-    found = [_solved(shape, n, seconds, best) for n in range(max(1, stages - 1), stages + more_stages)]
+    found = [_solved(shape, n, seconds, best) for n in range(max(1, stages - 1), stages + more_stages + 1)]
     better = min((s for s in found if s is not None), key=lambda s: price_of(s, shape.goal), default=best)
     if price_of(better, shape.goal) < price_of(best, shape.goal):
         name, low = key(*place)
@@ -60,13 +61,13 @@ def improve(shape: Shape, seconds: float, more_stages: int = 1) -> tuple[Schedul
 
 
 def _solved(shape: Shape, stages: int, seconds: float, best: Schedule) -> Schedule | None:
-    """For slices: as many CARRY8 as LUTs fill, a few numbers of them tried."""
+    """For slices: about as many CARRY8 as LUTs fill, a few numbers of them tried, stage after stage."""
     wanted = Wanted(shape.heights, shape.width, shape.every, shape.rows, stages)
     if shape.goal != "slices":
         return solve(wanted, seconds)
     full = -(-best.luts // 8)
-    limits = [replace(wanted, halves=2 * (full + n), flop=0.0) for n in (1, 2, 3)]
-    found = [s for s in (solve(limit, seconds) for limit in limits) if s is not None]
+    limits = [replace(wanted, halves=2 * (full + n)) for n in (2, 3)]
+    found = [s for s in (solve_by_stages(limit, seconds) for limit in limits) if s is not None]
     return min(found, key=lambda s: price_of(s, "slices"), default=None)
 
 

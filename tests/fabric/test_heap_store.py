@@ -7,6 +7,8 @@ import re
 import pytest
 
 from hwq.fabric.heap import schedule_of
+from hwq.fabric.heap_milp import solve, solve_by_stages
+from hwq.fabric.heap_programme import Wanted
 from hwq.fabric.heap_schedule import levelled, price_of, priced
 from hwq.fabric.heap_search import search
 from hwq.fabric.heap_solve import Shape, improve
@@ -46,3 +48,23 @@ def test_the_solver_reaches_the_smallest_counters_of_15_and_31_bits(tmp_path, mo
     # Two bits a site at most, so 15 to 4 takes six sites at least.
     plan, _ = improve(Shape((15,), 4, 1), seconds=20)
     assert 6 <= plan.luts <= 7
+
+
+def test_a_heap_solved_stage_by_stage_keeps_its_limit_of_carries():
+    for stages, atoms in [(4, "64p2tT"), (3, "2tT")]:
+        plan = solve_by_stages(Wanted((20,), 5, 1, 1, stages, halves=3, atoms=atoms), seconds=60)
+        assert plan.left == (1,) * 5
+        assert plan.halves <= 3
+        # A chain that is a ternary adder.
+        assert any("tT" in placed.kind for stage in plan.stages for placed in stage)
+
+
+def test_a_heap_solved_stage_by_stage_takes_at_most_a_site_more_than_one_solved_at_once():
+    wanted = Wanted((13,), 4, 1, 1, 3, halves=3)
+    whole, parts = solve(wanted, seconds=60), solve_by_stages(wanted, seconds=60)
+    assert parts.luts <= whole.luts + 1
+    assert max(parts.halves, whole.halves) <= 3
+
+
+def test_a_heap_that_carries_cannot_level_has_no_schedule():
+    assert solve_by_stages(Wanted((31,), 5, 1, 1, 1, halves=1), seconds=60) is None
