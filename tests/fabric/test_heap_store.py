@@ -9,7 +9,7 @@ import pytest
 from hwq.fabric.heap import schedule_of
 from hwq.fabric.heap_milp import solve, solve_by_stages
 from hwq.fabric.heap_programme import Wanted
-from hwq.fabric.heap_schedule import levelled, price_of, priced
+from hwq.fabric.heap_schedule import Schedule, levelled, price_of, priced
 from hwq.fabric.heap_search import search
 from hwq.fabric.heap_solve import Shape, improve
 from hwq.fabric.heap_store import PATH, key, read, stored
@@ -68,3 +68,11 @@ def test_a_heap_solved_stage_by_stage_takes_at_most_a_site_more_than_one_solved_
 
 def test_a_heap_that_carries_cannot_level_has_no_schedule():
     assert solve_by_stages(Wanted((31,), 5, 1, 1, 1, halves=1), seconds=60) is None
+
+
+def test_of_schedules_that_keep_a_limit_of_carries_the_one_of_fewest_luts_is_best():
+    small, even = (Schedule((256,), (), (), luts, 0, halves, 0, 7) for luts, halves in ((145, 38), (139, 40)))
+    free, limited = Shape((256,), 9, 1, "slices"), Shape((256,), 9, 1, "slices", halves=40)
+    assert free.price(small) < free.price(even)
+    assert limited.price(even) < limited.price(small)
+    assert limited.price(even) < limited.price(Schedule((256,), (), (), 131, 0, 54, 0, 6))
