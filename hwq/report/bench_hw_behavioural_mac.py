@@ -66,7 +66,7 @@ def signed_lanes(lanes: int, n: int, x_bits: int, w_bits: int, sum_bits: int, *,
   end endgenerate
 endmodule
 """
-    return Circuit("behavioural", {f"{CORE}.v": text}, CORE, slices=False)
+    return Circuit("behavioural", {f"{CORE}.v": text}, CORE, clocked=False, slices=False)
 
 
 def signed_array(lanes: int, n: int, words: int, x_bits: int, w_bits: int, sum_bits: int, bits: int, *, ternary: bool = False) -> Circuit:
