@@ -45,6 +45,9 @@ def _exceeded(report: Mapping[str, Any], goal: Goal) -> Iterator[str]:
 def _better(a: Alternative) -> str:
     way = f"--style {a.style}" if a.style else "without --style, hwq"
     digits = max(0, len(str(round(a.lut))) - 2)
-    return f"{way} would take {cycles_text(a.cycles)} a frame with about {grouped(round(round(a.lut, -digits)))} LUTs" + (
-        ", by counts; its circuits take their time to make and to simulate" if a.style == "unrolled" else ", by counts"
-    )
+    luts = grouped(round(round(a.lut, -digits)))
+    line = f"{way} would take {cycles_text(a.cycles)} a frame with about {luts} LUTs"
+    if a.style == "unrolled":
+        # How much rows share is not known before.
+        line += ", give or take a third until its circuits are made; that takes its time, as simulating them does"
+    return line

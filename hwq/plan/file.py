@@ -36,8 +36,8 @@ HEADER = """\
 NOTES = """\
 # [[stage]]: pe rows and simd columns a cycle (they need not divide the layer), pixels windows side by side a cycle,
 #   style folded | constant (all rows or all columns at once) | unrolled (weights are wiring: a window a cycle, pe all rows, simd
-#   the channels of an input word) | auto (the cheapest, left
-#   out too, but circuits then have 2500 LUTs in all), memory lutram | block for folded, logic for the others,
+#   the channels of an input word) | auto (the cheapest; where left out too, but of small circuits only),
+#   memory lutram | block for folded, logic for the others,
 #   buffer input words of pixels x simd elements (pe without columns), depth output words of pixels x pe elements,
 #   buffer_memory auto | lutram | block | ultra, constants (thresholds, multipliers) auto | logic | lutram | block,
 #   multiplier auto | lut | dsp | inferred (wide products left to synthesis), accumulator auto | lut | dsp (auto where left out).

@@ -142,7 +142,8 @@ def _row(work: Work, name: str, make: Callable[[], Circuit | Row], progress: Cal
         return {**head, **(measure(work, made, progress) if isinstance(made, Circuit) else made)}
     except Exception as error:  # whatever fails in a contender must not cost the rows of the others
         log.debug("%s, %s", work.name, name, exc_info=error)
-        return {**head, "error": (str(error) or type(error).__name__)[:300]}
+        said = [line for line in str(error).splitlines() if "warning" not in line.lower()]
+        return {**head, "error": (" ".join(said) or type(error).__name__)[:300]}
 
 
 if __name__ == "__main__":

@@ -67,10 +67,11 @@ def test_a_rate_that_a_style_exceeds_is_said(model_file: Path, hwq: Run, tmp_pat
     assert "100 times the 3 000 000 frames/s asked for: an unrolled layer takes a vector or window every cycle" in text
 
 
-def test_a_faster_style_is_said(model_file: Path, hwq: Run, tmp_path: Path) -> None:
+def test_a_better_style_is_said(model_file: Path, hwq: Run, tmp_path: Path) -> None:
     draft = tmp_path / "plan.toml"
-    _, text, _ = hwq("compile", model_file, "--style", "folded", "--fps", "3e6", "-o", tmp_path / "out")
+    _, text, _ = hwq("compile", model_file, "--style", "constant", "--fps", "3e5", "-o", tmp_path / "out")
     assert "asked for" not in text
+    assert "without --style, hwq would take" in text
     draft.write_text('[[stage]]\nname = "fc0"\nstyle = "folded"\n')
     _, text, _ = hwq("compile", model_file, "--plan", draft, "-o", tmp_path / "out")
     assert "would take" not in text  # what a plan says is wanted so
