@@ -56,13 +56,14 @@ def retimed(netlist: Netlist) -> tuple[Netlist, int]:
 
 
 def _stripped(netlist: Netlist) -> _Circuit:
-    root: dict[int, int] = {}
-    for flop in netlist.flops:
-        assert (flop.enable, flop.reset) == (TRUE, FALSE), "a pipeline that runs freely"
-        root[flop.q >> 1] = root.get(flop.d >> 1, flop.d >> 1)
+    root: dict[int, int] = {}  # what a flip-flop holds, a literal that is a plain signal or a constant
 
     def resolved(bit: int) -> int:
-        return 2 * root.get(bit >> 1, bit >> 1) + (bit & 1)
+        return root.get(bit >> 1, bit & ~1) ^ (bit & 1)
+
+    for flop in netlist.flops:
+        assert (flop.enable, flop.reset) == (TRUE, FALSE), "a pipeline that runs freely"
+        root[flop.q >> 1] = resolved(flop.d)
 
     source = {b >> 1: INPUTS for bits in netlist.inputs.values() for b in bits}
     links: dict[tuple[int, int, int], None] = {}
@@ -70,7 +71,7 @@ def _stripped(netlist: Netlist) -> _Circuit:
     for node, cell in enumerate(netlist.cells, 1):
         assert not isinstance(cell, Dsp), "slices bring their own registers"
         pins = cell.pins if isinstance(cell, Lut) else (*cell.s, *cell.di, cell.ci)
-        links.update(((resolved(p) >> 1, node, int(p >> 1 in root)), None) for p in pins if p > TRUE)
+        links.update(((resolved(p) >> 1, node, int(p >> 1 in root)), None) for p in pins if resolved(p) > TRUE)
         cells.append(_rewired(cell, resolved))
         made = (cell.o6, cell.o5) if isinstance(cell, Lut) else (*cell.o, *cell.co)
         source.update((b >> 1, node) for b in made if b is not None)

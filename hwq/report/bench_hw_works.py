@@ -27,7 +27,7 @@ __all__ = ["left_out", "works"]
 BIT, TERNARY = Integer(1, False), Integer(2, True, narrow=True)
 PE, SIMD = 16, 64
 CLBS = {"clb": 20}
-WITH_FF = "CLBs of LUTs and carry chains, as the limit is meant; its flip-flops take 22, with the 256 of the input registers 38"
+WITH_FF = "CLBs of LUTs and carry chains, as the limit is meant; with its flip-flops it takes more (clb_with_ff)"
 Makers = dict[str, Callable[[], Circuit | Row]]
 
 

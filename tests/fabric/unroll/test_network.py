@@ -109,3 +109,18 @@ def check(layers: list[Layer], made: UnrolledLayer) -> None:
         thresholds = np.array([o.threshold for o in layer.outputs if isinstance(o, Comparison)])
         values = np.where(layer.weights @ values >= thresholds[:, None], 1, -1)
     assert (numbers(made, port(bits, 1), 10, 8) == layers[-1].weights @ values).all()
+
+
+@pytest.mark.parametrize("registered", [True, False])
+def test_rows_that_never_change_are_read_as_constants(registered: bool) -> None:
+    rng = np.random.default_rng(6)
+    first, second = rng.integers(-2, 3, (6, 7)), rng.integers(-9, 10, (3, 6))
+    points = (1, -99, 99, 0, -99, 99)
+    layers = [
+        Layer(first, Bipolar(), tuple(Comparison(p) for p in points)),
+        Layer(second, Integer(1, False), (Integers(Integer(8, True)),) * 3),
+    ]
+    made = unrolled_network(layers, registered=registered)
+    bits = rng.integers(0, 2, (7, 200))
+    hidden = (first @ (2 * bits - 1) >= np.array(points)[:, None]).astype(int)
+    assert (numbers(made, port(bits, 1), 3, 8) == second @ hidden).all()
