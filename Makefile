@@ -46,8 +46,8 @@ bench: venv
 bench-conv: venv
 	$(BIN)/python -m hwq.report.bench_conv $(PART)
 
-# circuits beside plain Verilog and alkaid, and a product's cost by quantizer: some forty minutes of processor time, mostly of Yosys on the others; WORK=popcount measures
-# the works whose names begin so; alkaid and matplotlib are optional, Ctrl-C shows what there is
+# circuits beside plain Verilog and alkaid, and a product's cost by quantizer: forty minutes of processor time, most of it Yosys on the
+# others; WORK=popcount measures the works whose names begin so; alkaid and matplotlib are optional, Ctrl-C shows what there is
 bench-hw: venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]" || echo "alkaid or matplotlib could not be installed (above): their rows or the plot are left out" >&2
 	$(BIN)/python -m hwq.report.bench_hw $(WORK)
