@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 
+from hwq.fabric.fanout import loads
 from hwq.fabric.netlist import FALSE, TRUE, Chain, Dsp, Function, Lut, Netlist, truth
 from hwq.fabric.retime import retimed
 from hwq.fabric.sites import Sites, sites_of
@@ -69,18 +70,9 @@ def _counters(netlist: Netlist) -> list[_Counter]:
     """Chains that count up to seven bits and whose inner carry nobody reads."""
     by_output = {cell.o6: cell for cell in netlist.cells if isinstance(cell, Lut) and cell.o5 is not None}
     chains = [cell for cell in netlist.cells if isinstance(cell, Chain) and len(cell.s) == 2]
-    inner = {chain.co[0] for chain in chains} - _read(netlist)
+    inner = {chain.co[0] for chain in chains} - {literal & ~1 for literal in loads(netlist)}
     found = (_counter(chain, by_output) for chain in chains if chain.co[0] in inner)
     return [c for c in found if c]
-
-
-def _read(netlist: Netlist) -> set[int]:
-    """Signals that a cell, flip-flop or output reads."""
-    read = {f.d & ~1 for f in netlist.flops} | {b & ~1 for bits in netlist.outputs.values() for b in bits}
-    for cell in netlist.cells:
-        assert not isinstance(cell, Dsp)
-        read.update(cell.pins if isinstance(cell, Lut) else (cell.ci, *cell.s, *cell.di))
-    return read
 
 
 def _counter(chain: Chain, by_output: dict[int, Lut]) -> _Counter | None:

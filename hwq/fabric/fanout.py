@@ -7,16 +7,17 @@ from collections.abc import Iterator
 
 from hwq.fabric.netlist import TRUE, Chain, Lut, Netlist
 
-__all__ = ["fanout"]
+__all__ = ["fanout", "loads"]
 
 
 def fanout(netlist: Netlist) -> int:
     """The most pins that an input or a cell's output drives; output ports count as one load each, the clock as none."""
-    loads = Counter(bit >> 1 for bit in _read(netlist) if bit > TRUE)
-    return max(loads.values(), default=0)
+    found = Counter(bit >> 1 for bit in loads(netlist) if bit > TRUE)
+    return max(found.values(), default=0)
 
 
-def _read(netlist: Netlist) -> Iterator[int]:
+def loads(netlist: Netlist) -> Iterator[int]:
+    """The literal at every pin of a cell, flip-flop or output."""
     for cell in netlist.cells:
         if isinstance(cell, Lut):
             yield from cell.pins

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hwq.network.ops import Conv
 from hwq.plan import stream_pieces
 from hwq.plan.contraction_pieces import unrolled
 from hwq.plan.dataflow import Dataflow
@@ -69,7 +70,9 @@ def _input(unit: Unit, width: int) -> list[Piece]:
 
 
 def _circuit(unit: UnrolledDense | UnrolledConv, s: StageSummary) -> Piece:
-    return circuit_piece(UnrolledForm(unit.stage.node.op, s.x, unit.stage.activation, s.out))  # type: ignore[arg-type]
+    op = unit.stage.node.op
+    assert isinstance(op, Conv)
+    return circuit_piece(UnrolledForm(op, s.x, unit.stage.activation, s.out))
 
 
 def frame_pieces(dataflow: Dataflow) -> list[Piece]:
